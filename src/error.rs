@@ -1,0 +1,137 @@
+//! The one error type of the library.
+//!
+//! Every message names what is wrong (a file, a flag, a tensor, a limit) and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong, and what the user can do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write a file.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file or folder was read, but what it holds cannot be used.
+    #[error("{path}: {problem}\n  {hint}", path = path.display())]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A checkpoint or run folder cannot be used.
+    #[error("{path}: {problem}\n  {hint}", path = path.display())]
+    Checkpoint {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A setting, given as a flag or in a configuration file, cannot be used.
+    #[error("{setting}: {problem}\n  {hint}")]
+    Setting {
+        /// The flag, as the user types it (`--batch-size`).
+        setting: String,
+        /// What is wrong with the value.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Two tensors do not fit together; raised while a graph is built.
+    #[error("{operation}: {problem}")]
+    Shape {
+        /// The operation that was being added to the graph.
+        operation: String,
+        /// Which shapes clash, and how.
+        problem: String,
+    },
+    /// A tensor is larger than the device allows; raised before anything is allocated.
+    #[error(
+        "tensor '{tensor}' needs {needed} bytes, but {device} allows at most {limit} ({limit_name})\n  \
+         use a smaller --batch-size, --hidden or image size, or --device cpu"
+    )]
+    Limit {
+        /// The tensor's name in the plan.
+        tensor: String,
+        /// Bytes it needs.
+        needed: u64,
+        /// The device's name.
+        device: String,
+        /// The limit in bytes.
+        limit: u64,
+        /// The limit's name, as WebGPU spells it.
+        limit_name: String,
+    },
+    /// The device could not be used, ran out of memory, or was lost.
+    #[error("{device}: {problem}\n  {hint}")]
+    Device {
+        /// The device's name, or the name that was asked for.
+        device: String,
+        /// What happened.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A loss term stopped being a finite number.
+    #[error(
+        "step {step}: the {term} term became {value}; training stopped\n  \
+         try a smaller --learning-rate or --clip-norm{kept}"
+    )]
+    Diverged {
+        /// The training step (counted from 1) whose minibatch showed it.
+        step: u64,
+        /// The term: `reconstruction`, `KL divergence` or `gradient norm`.
+        term: String,
+        /// `NaN` or `inf`.
+        value: f32,
+        /// Where the last good parameters are, as a clause for the message.
+        kept: String,
+    },
+    /// A rule the program itself must keep was broken: a bug, never the user's fault.
+    #[error("internal error: {0}\n  this is a bug in vae; please report it")]
+    Internal(String),
+}
+
+/// The library's result type.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Io`] for `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_path_buf(), source }
+    }
+
+    /// An [`Error::Data`] for `path`.
+    pub fn data(path: impl AsRef<Path>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Data { path: path.as_ref().to_path_buf(), problem: problem.into(), hint: hint.into() }
+    }
+
+    /// An [`Error::Checkpoint`] for `path`.
+    pub fn checkpoint(path: impl AsRef<Path>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Checkpoint { path: path.as_ref().to_path_buf(), problem: problem.into(), hint: hint.into() }
+    }
+
+    /// An [`Error::Setting`].
+    pub fn setting(setting: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Setting { setting: setting.into(), problem: problem.into(), hint: hint.into() }
+    }
+
+    /// An [`Error::Device`].
+    pub fn device(device: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Device { device: device.into(), problem: problem.into(), hint: hint.into() }
+    }
+
+    /// An [`Error::Shape`].
+    pub fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Shape { operation: operation.into(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,8 @@
+//! Variational autoencoders trained by hand-written WGSL compute kernels.
+pub mod data;
+pub mod error;
+pub mod kernels;
+pub mod plan;
+pub mod random;
+
+pub use error::{Error, Result};

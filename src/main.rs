@@ -1,0 +1,2 @@
+//! The `vae` program.
+fn main() {}
