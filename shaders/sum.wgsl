@@ -1,22 +1,30 @@
-// Sum of a vector, scaled: total[0] = SCALE / step.rows * sum(values).
+// Sums to one number, and the norm of the gradients.
 //
-// One workgroup. Each lane adds every 256th element, then the lanes are added in a tree, so that the order
-// of additions never changes.
+//   sum             total[0] = sum(values)
+//   sum_metric      metrics[4 * step.slot + TERM] = SCALE / step.rows * sum(values)
+//   square_sum      partial[w] = sum over workgroup w's share of values^2
+//   square_root     norm[0] = sqrt(sum(values)), also metrics[4 * step.slot + 2]
+//
+// A lane adds every 256th element; then the lanes are added in a tree: the order of additions never changes.
 
 override LENGTH: u32; // elements of `values`
+override SCALE: f32;
+override TERM: u32; // column of `metrics`
 
 @group(0) @binding(1) var<storage, read> values: array<f32>; // [LENGTH]
 @group(0) @binding(2) var<storage, read_write> total: array<f32>; // [1]
+@group(0) @binding(3) var<storage, read_write> metrics: array<f32>; // [steps, 4]
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>; // [ceil(LENGTH / SHARE)]
+@group(0) @binding(5) var<storage, read_write> norm: array<f32>; // [1]
 
 const LANES = 256u;
+const SHARE = 4096u; // elements a workgroup of `square_sum` adds
+const NORM_TERM = 2u;
+
 var<workgroup> lanes: array<f32, 256>;
 
-@compute @workgroup_size(256)
-fn sum(@builtin(local_invocation_index) lane: u32) {
-    var own = 0.0;
-    for (var i = lane; i < LENGTH; i += LANES) {
-        own += values[i];
-    }
+// The sum of all lanes' numbers, in lane 0.
+fn add_lanes(lane: u32, own: f32) -> f32 {
     lanes[lane] = own;
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
@@ -24,7 +32,51 @@ fn sum(@builtin(local_invocation_index) lane: u32) {
             lanes[lane] += lanes[lane + half];
         }
     }
+    return lanes[0];
+}
+
+fn own_sum(lane: u32) -> f32 {
+    var own = 0.0;
+    for (var i = lane; i < LENGTH; i += LANES) {
+        own += values[i];
+    }
+    return own;
+}
+
+@compute @workgroup_size(256)
+fn sum(@builtin(local_invocation_index) lane: u32) {
+    let result = add_lanes(lane, own_sum(lane));
     if lane == 0u {
-        total[0] = lanes[0];
+        total[0] = result;
+    }
+}
+
+@compute @workgroup_size(256)
+fn sum_metric(@builtin(local_invocation_index) lane: u32) {
+    let result = add_lanes(lane, own_sum(lane));
+    if lane == 0u {
+        metrics[4u * step.slot + TERM] = result * (SCALE / f32(step.rows));
+    }
+}
+
+@compute @workgroup_size(256)
+fn square_sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3<u32>) {
+    var own = 0.0;
+    let end = min((workgroup.x + 1u) * SHARE, LENGTH);
+    for (var i = workgroup.x * SHARE + lane; i < end; i += LANES) {
+        own = fma(values[i], values[i], own);
+    }
+    let result = add_lanes(lane, own);
+    if lane == 0u {
+        partial[workgroup.x] = result;
+    }
+}
+
+@compute @workgroup_size(256)
+fn square_root(@builtin(local_invocation_index) lane: u32) {
+    let result = add_lanes(lane, own_sum(lane));
+    if lane == 0u {
+        norm[0] = sqrt(result);
+        metrics[4u * step.slot + NORM_TERM] = sqrt(result);
     }
 }

@@ -1,8 +1,11 @@
 //! Variational autoencoders trained by hand-written WGSL compute kernels.
+pub mod cpu;
 pub mod data;
 pub mod error;
+pub mod graph;
 pub mod kernels;
 pub mod plan;
 pub mod random;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -22,7 +22,33 @@ impl File {
 }
 
 const STEP: &str = include_str!("../../shaders/shared/step.wgsl");
+const PHILOX: &str = include_str!("../../shaders/shared/philox.wgsl");
+const LAYOUT: &str = include_str!("../../shaders/shared/layout.wgsl");
+const ACTIVATION: &str = include_str!("../../shaders/shared/activation.wgsl");
 
 /// Every file with kernels. A new kernel file is one entry here.
-pub(super) const FILES: &[File] =
-    &[File { name: "sum.wgsl", shared: &[STEP], text: include_str!("../../shaders/sum.wgsl") }];
+pub(super) const FILES: &[File] = &[
+    File {
+        name: "activation.wgsl",
+        shared: &[STEP, LAYOUT, ACTIVATION],
+        text: include_str!("../../shaders/activation.wgsl"),
+    },
+    File { name: "gather.wgsl", shared: &[STEP, PHILOX], text: include_str!("../../shaders/gather.wgsl") },
+    File {
+        name: "latent.wgsl",
+        shared: &[STEP, PHILOX, LAYOUT],
+        text: include_str!("../../shaders/latent.wgsl"),
+    },
+    File {
+        name: "likelihood.wgsl",
+        shared: &[STEP, LAYOUT, ACTIVATION],
+        text: include_str!("../../shaders/likelihood.wgsl"),
+    },
+    File {
+        name: "matmul.wgsl",
+        shared: &[STEP, LAYOUT, ACTIVATION],
+        text: include_str!("../../shaders/matmul.wgsl"),
+    },
+    File { name: "optimizer.wgsl", shared: &[STEP], text: include_str!("../../shaders/optimizer.wgsl") },
+    File { name: "sum.wgsl", shared: &[STEP], text: include_str!("../../shaders/sum.wgsl") },
+];

@@ -4,8 +4,12 @@
 //! GPU library in it. It can be printed, written as JSON, compared, and run by any [`Executor`].
 
 mod executor;
+mod fusion;
+mod lowering;
 
 pub use executor::{Executor, Metrics, Step};
+pub(crate) use lowering::{Constant, Grid, Lowering, constants};
+pub use lowering::{Setting, lower};
 
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,0 +1,55 @@
+// A minibatch from the dataset: bytes to numbers, scaled to [0, 1], binarised on request.
+//
+//   batch[r, :] = images[indices[first_index + r], :] / 255
+//
+// Binarisation: threshold (byte >= 128), static (each image's pixels are drawn once and for all, Bernoulli(byte / 255)),
+// dynamic (drawn afresh each time). Rows past the minibatch are zero.
+
+override BATCH: u32; // rows of `batch`
+override COLUMNS: u32; // vec4 in a row, and words in an image
+override BINARIZE: u32; // 0 none, 1 threshold, 2 static, 3 dynamic
+override STREAMED: bool; // `images` holds this submit's minibatches in order, not the whole dataset
+
+@group(0) @binding(1) var<storage, read> images: array<u32>; // [images, COLUMNS], four pixels a word, lowest first
+@group(0) @binding(2) var<storage, read> indices: array<u32>; // image numbers
+@group(0) @binding(3) var<storage, read_write> batch: array<vec4<f32>>; // [BATCH, COLUMNS]
+
+const STREAM_BINARIZE = 16u;
+
+// 1 with probability byte / 255, decided in integers: u < byte / 255 with u = (word >> 8) / 2^24.
+fn bernoulli(words: vec4<u32>, bytes: vec4<u32>) -> vec4<f32> {
+    return select(vec4<f32>(0.0), vec4<f32>(1.0), (words >> vec4<u32>(8u)) * 255u < bytes << vec4<u32>(24u));
+}
+
+@compute @workgroup_size(64)
+fn gather(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    let row = i / COLUMNS;
+    let column = i % COLUMNS;
+    if row >= step.rows {
+        batch[i] = vec4<f32>(0.0);
+        return;
+    }
+    let number = indices[step.first_index + row];
+    var position = number;
+    if STREAMED {
+        position = step.first_index + row;
+    }
+    let word = images[position * COLUMNS + column];
+    let bytes = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u);
+    let key = vec2<u32>(step.seed_low, step.seed_high);
+    switch BINARIZE {
+        case 1u: { batch[i] = select(vec4<f32>(0.0), vec4<f32>(1.0), bytes >= vec4<u32>(128u)); }
+        case 2u: {
+            batch[i] = bernoulli(philox(vec4<u32>(column, number, 0u, step.stream + STREAM_BINARIZE), key), bytes);
+        }
+        case 3u: {
+            let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream + STREAM_BINARIZE);
+            batch[i] = bernoulli(philox(counter, key), bytes);
+        }
+        default: { batch[i] = vec4<f32>(bytes) * (1.0 / 255.0); }
+    }
+}

@@ -1,0 +1,135 @@
+// The Gaussian posterior q(z|x) = N(mean, exp(log_variance)): samples, and its KL divergence to N(0, I).
+// A row of `posterior` holds the means, then the log-variances, each padded to COLUMNS vec4.
+//
+//   reparametrize            z = mean + exp(log_variance / 2) * noise, noise ~ N(0, I)
+//   reparametrize_gradient   d mean = sum_l dz,  d log_variance = sum_l dz * noise * exp(log_variance / 2) / 2
+//   gaussian_kl              divergence = (mean^2 + exp(log_variance) - 1 - log_variance) / 2
+//   gaussian_kl_gradient     d mean = weight * mean,  d log_variance = weight * (exp(log_variance) - 1) / 2,
+//                            weight = step.beta / step.rows
+//   batch_mean               the divergence of each dimension, averaged over the minibatch, for free bits
+//   gaussian_kl_gradient_free_bits   the same gradient where that average is above FREE_BITS, else 0
+//
+// Source: Kingma and Welling, "Auto-encoding variational Bayes" (arXiv 1312.6114), section 2.4 and appendix B;
+// free bits: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934).
+// Sample l of image r is row l * BATCH + r of `z`.
+
+override BATCH: u32; // images
+override SAMPLES: u32; // noise samples per image
+override COLUMNS: u32; // vec4 in a row of `z`
+override WIDTH: u32; // latent dimensions
+override ACCUMULATE: bool;
+override FREE_BITS: f32; // nats per dimension
+
+@group(0) @binding(1) var<storage, read> posterior: array<vec4<f32>>; // [BATCH, 2, COLUMNS]
+@group(0) @binding(2) var<storage, read> z_gradient: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
+@group(0) @binding(3) var<storage, read> noise_used: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
+@group(0) @binding(4) var<storage, read> average: array<vec4<f32>>; // [COLUMNS]
+@group(0) @binding(5) var<storage, read_write> z: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
+@group(0) @binding(6) var<storage, read_write> noise: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
+@group(0) @binding(7) var<storage, read_write> posterior_gradient: array<vec4<f32>>; // [BATCH, 2, COLUMNS]
+@group(0) @binding(8) var<storage, read_write> divergence: array<vec4<f32>>; // [BATCH, COLUMNS]
+@group(0) @binding(9) var<storage, read> divergence_read: array<vec4<f32>>; // [BATCH, COLUMNS]
+@group(0) @binding(10) var<storage, read_write> batch_average: array<vec4<f32>>; // [COLUMNS]
+
+@compute @workgroup_size(64)
+fn reparametrize(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= SAMPLES * BATCH * COLUMNS {
+        return;
+    }
+    let column = i % COLUMNS;
+    let at = (i / COLUMNS) % BATCH * 2u * COLUMNS + column;
+    let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream);
+    let draw = normals(philox(counter, vec2<u32>(step.seed_low, step.seed_high))) * column_mask(column, WIDTH);
+    noise[i] = draw;
+    z[i] = posterior[at] + exp(0.5 * posterior[at + COLUMNS]) * draw;
+}
+
+fn add_gradient(at: u32, mean: vec4<f32>, log_variance: vec4<f32>) {
+    if ACCUMULATE {
+        posterior_gradient[at] += mean;
+        posterior_gradient[at + COLUMNS] += log_variance;
+    } else {
+        posterior_gradient[at] = mean;
+        posterior_gradient[at + COLUMNS] = log_variance;
+    }
+}
+
+@compute @workgroup_size(64)
+fn reparametrize_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    let at = i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
+    var mean = vec4<f32>(0.0);
+    var scale = vec4<f32>(0.0);
+    for (var l = 0u; l < SAMPLES; l++) {
+        let g = z_gradient[l * BATCH * COLUMNS + i];
+        mean += g;
+        scale += g * noise_used[l * BATCH * COLUMNS + i];
+    }
+    add_gradient(at, mean, scale * 0.5 * exp(0.5 * posterior[at + COLUMNS]));
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    if i / COLUMNS >= step.rows {
+        divergence[i] = vec4<f32>(0.0);
+        return;
+    }
+    let at = i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
+    let mean = posterior[at];
+    let log_variance = posterior[at + COLUMNS];
+    // In the padding mean and log-variance are 0, and so is this.
+    divergence[i] = 0.5 * (mean * mean + exp(log_variance) - 1.0 - log_variance);
+}
+
+fn kl_gradient(i: u32, weight: vec4<f32>) {
+    let at = i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
+    add_gradient(at, weight * posterior[at], weight * 0.5 * (exp(posterior[at + COLUMNS]) - 1.0));
+}
+
+// Rows past the minibatch have no weight.
+fn kl_weight(i: u32) -> f32 {
+    if i / COLUMNS < step.rows {
+        return step.beta / f32(step.rows);
+    }
+    return 0.0;
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < BATCH * COLUMNS {
+        kl_gradient(i, vec4<f32>(kl_weight(i)));
+    }
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl_gradient_free_bits(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < BATCH * COLUMNS {
+        let open = average[i % COLUMNS] > vec4<f32>(FREE_BITS);
+        kl_gradient(i, select(vec4<f32>(0.0), vec4<f32>(kl_weight(i)), open));
+    }
+}
+
+@compute @workgroup_size(64)
+fn batch_mean(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x;
+    if column >= COLUMNS {
+        return;
+    }
+    var sum = vec4<f32>(0.0);
+    for (var row = 0u; row < step.rows; row++) {
+        sum += divergence_read[row * COLUMNS + column];
+    }
+    batch_average[column] = sum / f32(step.rows);
+}

@@ -1,0 +1,283 @@
+// Matrix products of a linear layer y = x W^T + b and of its gradients.
+//
+//   matmul_nt              output[m, n] = activation(sum_k a[m, k] b[n, k] + bias[n])
+//   matmul_nn              output[m, n] = sum_k a[m, k] b[k, n]
+//   matmul_nn_derivative   the same, times activation'(saved[m, n])
+//   matmul_tn              output[m, n] = sum_k a[k, m] b[k, n]
+//   column_sum             output[n]    = sum_k a[k, n]
+//
+// Every matrix is row-major in vec4 (shared/layout.wgsl). An invocation computes 8 rows by 2 vec4 of the output
+// in registers, without workgroup memory: operands come through the cache. The inner loop is written out, as
+// software adapters do not unroll it.
+
+override ROWS: u32; // m: rows of `output`
+override COLUMNS: u32; // n: vec4 in a row of `output`
+override INNER: u32; // k: vec4 where k runs along rows (nt, nn), rows where it runs down columns (tn, column_sum)
+override ACTIVATION: u32;
+override SECTION: u32; // vec4 in a section of a row: a layer's output may hold several matrices side by side
+override WIDTH: u32; // real columns in a section; the rest is padding
+override ACCUMULATE: bool; // add to `output` instead of replacing it
+
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // [COLUMNS]
+@group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>; // [ROWS, COLUMNS]
+@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>; // [ROWS, COLUMNS]
+
+const TILE_ROWS = 8u; // rows an invocation computes
+const TILE_COLUMNS = 2u; // vec4 columns an invocation computes
+
+// sum + a b for a row of four a and four rows of b.
+fn multiply_add(a: vec4<f32>, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
+    return fma(vec4<f32>(a.w), b3, fma(vec4<f32>(a.z), b2, fma(vec4<f32>(a.y), b1, fma(vec4<f32>(a.x), b0, sum))));
+}
+
+fn store(row: u32, column: u32, value: vec4<f32>) {
+    if row < ROWS && column < COLUMNS {
+        let at = row * COLUMNS + column;
+        if ACCUMULATE {
+            output[at] += value;
+        } else {
+            output[at] = value;
+        }
+    }
+}
+
+fn finish_nt(row: u32, column: u32, sum: vec4<f32>) {
+    if row < ROWS && column < COLUMNS {
+        output[row * COLUMNS + column] =
+            activation(ACTIVATION, sum + bias[column]) * column_mask(column % SECTION, WIDTH);
+    }
+}
+
+fn finish_derivative(row: u32, column: u32, sum: vec4<f32>) {
+    if row < ROWS && column < COLUMNS {
+        store(row, column, sum * activation_derivative(ACTIVATION, saved[row * COLUMNS + column]));
+    }
+}
+
+struct Tile {
+    l0: vec4<f32>, l1: vec4<f32>, l2: vec4<f32>, l3: vec4<f32>, l4: vec4<f32>, l5: vec4<f32>, l6: vec4<f32>, l7: vec4<f32>,
+    r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, r4: vec4<f32>, r5: vec4<f32>, r6: vec4<f32>, r7: vec4<f32>,
+}
+
+// First vec4 of each of the tile's rows of `a`; rows past the end repeat the last, and are not stored.
+fn row_starts(row: u32, stride: u32) -> array<u32, 8> {
+    let last = ROWS - 1u;
+    return array<u32, 8>(
+        min(row, last) * stride, min(row + 1u, last) * stride, min(row + 2u, last) * stride, min(row + 3u, last) * stride,
+        min(row + 4u, last) * stride, min(row + 5u, last) * stride, min(row + 6u, last) * stride, min(row + 7u, last) * stride,
+    );
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_nt(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y * TILE_ROWS;
+    let left = id.x * TILE_COLUMNS;
+    if row >= ROWS || left >= COLUMNS {
+        return;
+    }
+    let right = min(left + 1u, COLUMNS - 1u);
+    let start = row_starts(row, INNER);
+    let left_start = 4u * left * INNER;
+    let right_start = 4u * right * INNER;
+    var t: Tile;
+    for (var k = 0u; k < INNER; k++) {
+        // Four rows of b, transposed, are four rows of b^T.
+        let p = transpose(mat4x4<f32>(
+            b[left_start + k], b[left_start + INNER + k], b[left_start + 2u * INNER + k], b[left_start + 3u * INNER + k]));
+        let q = transpose(mat4x4<f32>(
+            b[right_start + k], b[right_start + INNER + k], b[right_start + 2u * INNER + k], b[right_start + 3u * INNER + k]));
+        let a0 = a[start[0] + k];
+        t.l0 = multiply_add(a0, p[0], p[1], p[2], p[3], t.l0);
+        t.r0 = multiply_add(a0, q[0], q[1], q[2], q[3], t.r0);
+        let a1 = a[start[1] + k];
+        t.l1 = multiply_add(a1, p[0], p[1], p[2], p[3], t.l1);
+        t.r1 = multiply_add(a1, q[0], q[1], q[2], q[3], t.r1);
+        let a2 = a[start[2] + k];
+        t.l2 = multiply_add(a2, p[0], p[1], p[2], p[3], t.l2);
+        t.r2 = multiply_add(a2, q[0], q[1], q[2], q[3], t.r2);
+        let a3 = a[start[3] + k];
+        t.l3 = multiply_add(a3, p[0], p[1], p[2], p[3], t.l3);
+        t.r3 = multiply_add(a3, q[0], q[1], q[2], q[3], t.r3);
+        let a4 = a[start[4] + k];
+        t.l4 = multiply_add(a4, p[0], p[1], p[2], p[3], t.l4);
+        t.r4 = multiply_add(a4, q[0], q[1], q[2], q[3], t.r4);
+        let a5 = a[start[5] + k];
+        t.l5 = multiply_add(a5, p[0], p[1], p[2], p[3], t.l5);
+        t.r5 = multiply_add(a5, q[0], q[1], q[2], q[3], t.r5);
+        let a6 = a[start[6] + k];
+        t.l6 = multiply_add(a6, p[0], p[1], p[2], p[3], t.l6);
+        t.r6 = multiply_add(a6, q[0], q[1], q[2], q[3], t.r6);
+        let a7 = a[start[7] + k];
+        t.l7 = multiply_add(a7, p[0], p[1], p[2], p[3], t.l7);
+        t.r7 = multiply_add(a7, q[0], q[1], q[2], q[3], t.r7);
+    }
+    finish_nt(row, left, t.l0);
+    finish_nt(row + 1u, left, t.l1);
+    finish_nt(row + 2u, left, t.l2);
+    finish_nt(row + 3u, left, t.l3);
+    finish_nt(row + 4u, left, t.l4);
+    finish_nt(row + 5u, left, t.l5);
+    finish_nt(row + 6u, left, t.l6);
+    finish_nt(row + 7u, left, t.l7);
+    finish_nt(row, left + 1u, t.r0);
+    finish_nt(row + 1u, left + 1u, t.r1);
+    finish_nt(row + 2u, left + 1u, t.r2);
+    finish_nt(row + 3u, left + 1u, t.r3);
+    finish_nt(row + 4u, left + 1u, t.r4);
+    finish_nt(row + 5u, left + 1u, t.r5);
+    finish_nt(row + 6u, left + 1u, t.r6);
+    finish_nt(row + 7u, left + 1u, t.r7);
+}
+
+fn product_nn(row: u32, left: u32) -> Tile {
+    let right = min(left + 1u, COLUMNS - 1u);
+    let start = row_starts(row, INNER);
+    var t: Tile;
+    for (var k = 0u; k < INNER; k++) {
+        let b_start = 4u * k * COLUMNS;
+        let p0 = b[b_start + left];
+        let p1 = b[b_start + COLUMNS + left];
+        let p2 = b[b_start + 2u * COLUMNS + left];
+        let p3 = b[b_start + 3u * COLUMNS + left];
+        let q0 = b[b_start + right];
+        let q1 = b[b_start + COLUMNS + right];
+        let q2 = b[b_start + 2u * COLUMNS + right];
+        let q3 = b[b_start + 3u * COLUMNS + right];
+        let a0 = a[start[0] + k];
+        t.l0 = multiply_add(a0, p0, p1, p2, p3, t.l0);
+        t.r0 = multiply_add(a0, q0, q1, q2, q3, t.r0);
+        let a1 = a[start[1] + k];
+        t.l1 = multiply_add(a1, p0, p1, p2, p3, t.l1);
+        t.r1 = multiply_add(a1, q0, q1, q2, q3, t.r1);
+        let a2 = a[start[2] + k];
+        t.l2 = multiply_add(a2, p0, p1, p2, p3, t.l2);
+        t.r2 = multiply_add(a2, q0, q1, q2, q3, t.r2);
+        let a3 = a[start[3] + k];
+        t.l3 = multiply_add(a3, p0, p1, p2, p3, t.l3);
+        t.r3 = multiply_add(a3, q0, q1, q2, q3, t.r3);
+        let a4 = a[start[4] + k];
+        t.l4 = multiply_add(a4, p0, p1, p2, p3, t.l4);
+        t.r4 = multiply_add(a4, q0, q1, q2, q3, t.r4);
+        let a5 = a[start[5] + k];
+        t.l5 = multiply_add(a5, p0, p1, p2, p3, t.l5);
+        t.r5 = multiply_add(a5, q0, q1, q2, q3, t.r5);
+        let a6 = a[start[6] + k];
+        t.l6 = multiply_add(a6, p0, p1, p2, p3, t.l6);
+        t.r6 = multiply_add(a6, q0, q1, q2, q3, t.r6);
+        let a7 = a[start[7] + k];
+        t.l7 = multiply_add(a7, p0, p1, p2, p3, t.l7);
+        t.r7 = multiply_add(a7, q0, q1, q2, q3, t.r7);
+    }
+    return t;
+}
+
+fn store_tile(row: u32, left: u32, t: Tile) {
+    store(row, left, t.l0);
+    store(row + 1u, left, t.l1);
+    store(row + 2u, left, t.l2);
+    store(row + 3u, left, t.l3);
+    store(row + 4u, left, t.l4);
+    store(row + 5u, left, t.l5);
+    store(row + 6u, left, t.l6);
+    store(row + 7u, left, t.l7);
+    store(row, left + 1u, t.r0);
+    store(row + 1u, left + 1u, t.r1);
+    store(row + 2u, left + 1u, t.r2);
+    store(row + 3u, left + 1u, t.r3);
+    store(row + 4u, left + 1u, t.r4);
+    store(row + 5u, left + 1u, t.r5);
+    store(row + 6u, left + 1u, t.r6);
+    store(row + 7u, left + 1u, t.r7);
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_nn(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y * TILE_ROWS;
+    let left = id.x * TILE_COLUMNS;
+    if row < ROWS && left < COLUMNS {
+        store_tile(row, left, product_nn(row, left));
+    }
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_nn_derivative(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y * TILE_ROWS;
+    let left = id.x * TILE_COLUMNS;
+    if row >= ROWS || left >= COLUMNS {
+        return;
+    }
+    let t = product_nn(row, left);
+    finish_derivative(row, left, t.l0);
+    finish_derivative(row + 1u, left, t.l1);
+    finish_derivative(row + 2u, left, t.l2);
+    finish_derivative(row + 3u, left, t.l3);
+    finish_derivative(row + 4u, left, t.l4);
+    finish_derivative(row + 5u, left, t.l5);
+    finish_derivative(row + 6u, left, t.l6);
+    finish_derivative(row + 7u, left, t.l7);
+    finish_derivative(row, left + 1u, t.r0);
+    finish_derivative(row + 1u, left + 1u, t.r1);
+    finish_derivative(row + 2u, left + 1u, t.r2);
+    finish_derivative(row + 3u, left + 1u, t.r3);
+    finish_derivative(row + 4u, left + 1u, t.r4);
+    finish_derivative(row + 5u, left + 1u, t.r5);
+    finish_derivative(row + 6u, left + 1u, t.r6);
+    finish_derivative(row + 7u, left + 1u, t.r7);
+}
+
+// ROWS is a multiple of 4 here: rows of the output are (padded) columns of a.
+@compute @workgroup_size(8, 8)
+fn matmul_tn(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y * TILE_ROWS;
+    let left = id.x * TILE_COLUMNS;
+    if row >= ROWS || left >= COLUMNS {
+        return;
+    }
+    let right = min(left + 1u, COLUMNS - 1u);
+    let a_stride = ROWS / 4u;
+    let upper = row / 4u;
+    let lower = min(upper + 1u, a_stride - 1u);
+    var t: Tile;
+    for (var k = 0u; k < INNER; k++) {
+        let u = a[k * a_stride + upper];
+        let v = a[k * a_stride + lower];
+        let p = b[k * COLUMNS + left];
+        let q = b[k * COLUMNS + right];
+        t.l0 = fma(vec4<f32>(u.x), p, t.l0);
+        t.l1 = fma(vec4<f32>(u.y), p, t.l1);
+        t.l2 = fma(vec4<f32>(u.z), p, t.l2);
+        t.l3 = fma(vec4<f32>(u.w), p, t.l3);
+        t.l4 = fma(vec4<f32>(v.x), p, t.l4);
+        t.l5 = fma(vec4<f32>(v.y), p, t.l5);
+        t.l6 = fma(vec4<f32>(v.z), p, t.l6);
+        t.l7 = fma(vec4<f32>(v.w), p, t.l7);
+        t.r0 = fma(vec4<f32>(u.x), q, t.r0);
+        t.r1 = fma(vec4<f32>(u.y), q, t.r1);
+        t.r2 = fma(vec4<f32>(u.z), q, t.r2);
+        t.r3 = fma(vec4<f32>(u.w), q, t.r3);
+        t.r4 = fma(vec4<f32>(v.x), q, t.r4);
+        t.r5 = fma(vec4<f32>(v.y), q, t.r5);
+        t.r6 = fma(vec4<f32>(v.z), q, t.r6);
+        t.r7 = fma(vec4<f32>(v.w), q, t.r7);
+    }
+    store_tile(row, left, t);
+}
+
+@compute @workgroup_size(64)
+fn column_sum(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x;
+    if column >= COLUMNS {
+        return;
+    }
+    var sum = vec4<f32>(0.0);
+    for (var k = 0u; k < INNER; k++) {
+        sum += a[k * COLUMNS + column];
+    }
+    if ACCUMULATE {
+        output[column] += sum;
+    } else {
+        output[column] = sum;
+    }
+}

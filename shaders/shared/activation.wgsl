@@ -1,0 +1,53 @@
+// Activation functions and their derivatives, four values at a time.
+// The numbers are those of `Activation` in src/graph/activation.rs.
+
+const IDENTITY = 0u;
+const TANH = 1u;
+const RELU = 2u;
+const LEAKY_RELU = 3u; // slope 0.01
+const ELU = 4u; // alpha 1
+const SOFTPLUS = 5u;
+const SIGMOID = 6u;
+const SILU = 7u;
+
+// 1 / (1 + exp(-x)) with an exponent that is never positive.
+fn sigmoid(x: vec4<f32>) -> vec4<f32> {
+    let e = exp(-abs(x));
+    return select(e, vec4<f32>(1.0), x >= vec4<f32>(0.0)) / (1.0 + e);
+}
+
+// log(1 + exp(x)) without overflow.
+fn softplus(x: vec4<f32>) -> vec4<f32> {
+    return max(x, vec4<f32>(0.0)) + log(1.0 + exp(-abs(x)));
+}
+
+fn activation(kind: u32, x: vec4<f32>) -> vec4<f32> {
+    switch kind {
+        // Some Metal drivers return NaN for the tanh of large numbers (tracel-ai/burn#520).
+        case TANH: { return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))); }
+        case RELU: { return max(x, vec4<f32>(0.0)); }
+        case LEAKY_RELU: { return max(x, 0.01 * x); }
+        case ELU: { return select(exp(min(x, vec4<f32>(0.0))) - 1.0, x, x > vec4<f32>(0.0)); }
+        case SOFTPLUS: { return softplus(x); }
+        case SIGMOID: { return sigmoid(x); }
+        case SILU: { return x * sigmoid(x); }
+        default: { return x; }
+    }
+}
+
+// The derivative, from the function's value `y`; from its argument for SILU, whose value does not tell.
+fn activation_derivative(kind: u32, y: vec4<f32>) -> vec4<f32> {
+    switch kind {
+        case TANH: { return 1.0 - y * y; }
+        case RELU: { return select(vec4<f32>(0.0), vec4<f32>(1.0), y > vec4<f32>(0.0)); }
+        case LEAKY_RELU: { return select(vec4<f32>(0.01), vec4<f32>(1.0), y > vec4<f32>(0.0)); }
+        case ELU: { return select(y + 1.0, vec4<f32>(1.0), y > vec4<f32>(0.0)); }
+        case SOFTPLUS: { return 1.0 - exp(-y); }
+        case SIGMOID: { return y * (1.0 - y); }
+        case SILU: {
+            let s = sigmoid(y);
+            return s * (1.0 + y * (1.0 - s));
+        }
+        default: { return vec4<f32>(1.0); }
+    }
+}

@@ -1,0 +1,104 @@
+//! Twins of `shaders/activation.wgsl` and `shaders/shared/activation.wgsl`.
+
+use super::Real;
+use super::call::{Call, by_rows, put};
+
+/// 1 / (1 + exp(-x)) with an exponent that is never positive.
+pub(super) fn sigmoid<T: Real>(x: T) -> T {
+    let e = (-x.abs()).exp();
+    (if x >= T::zero() { T::one() } else { e }) / (T::one() + e)
+}
+
+/// log(1 + exp(x)) without overflow.
+pub(super) fn softplus<T: Real>(x: T) -> T {
+    x.max(T::zero()) + (-x.abs()).exp().ln_1p()
+}
+
+fn one<T: Real>(kind: usize, x: T) -> T {
+    match kind {
+        1 => x.tanh(),
+        2 => x.max(T::zero()),
+        3 => x.max(T::of(0.01) * x),
+        4 => {
+            if x > T::zero() {
+                x
+            } else {
+                x.exp_m1()
+            }
+        }
+        5 => softplus(x),
+        6 => sigmoid(x),
+        7 => x * sigmoid(x),
+        _ => x,
+    }
+}
+
+/// Apply activation number `kind` in place.
+pub(super) fn activation<T: Real>(kind: usize, values: &mut [T]) {
+    if kind != 0 {
+        for value in values {
+            *value = one(kind, *value);
+        }
+    }
+}
+
+/// Activation number `kind` of one number.
+pub(super) fn activated<T: Real>(kind: usize, x: T) -> T {
+    one(kind, x)
+}
+
+/// The derivative, from the function's value; from its argument for SILU.
+pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
+    let (zero, one) = (T::zero(), T::one());
+    match kind {
+        1 => one - y * y,
+        2 => {
+            if y > zero {
+                one
+            } else {
+                zero
+            }
+        }
+        3 => {
+            if y > zero {
+                one
+            } else {
+                T::of(0.01)
+            }
+        }
+        4 => {
+            if y > zero {
+                one
+            } else {
+                y + one
+            }
+        }
+        5 => one - (-y).exp(),
+        6 => y * (one - y),
+        7 => {
+            let s = sigmoid(y);
+            s * (one + y * (one - s))
+        }
+        _ => one,
+    }
+}
+
+pub(super) fn activate<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, section) = (4 * call.count("COLUMNS"), 4 * call.count("SECTION"));
+    let (width, kind, input) = (call.count("WIDTH"), call.count("ACTIVATION"), call.read("input"));
+    by_rows(call.write("output"), columns, |row, values| {
+        values.copy_from_slice(&input[row * columns..(row + 1) * columns]);
+        for values in values.chunks_mut(section) {
+            activation(kind, &mut values[..width]);
+            values[width..].fill(T::zero());
+        }
+    });
+}
+
+pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (kind, accumulate) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
+    let (input, saved) = (call.read("input"), call.read("saved"));
+    by_rows(call.write("output"), 1, |i, output| {
+        put(&mut output[0], input[i] * derivative(kind, saved[i]), accumulate);
+    });
+}

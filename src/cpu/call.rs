@@ -1,0 +1,94 @@
+//! What a twin is given: the dispatch's constants, the step, and its buffers by name.
+
+use super::Real;
+use crate::plan::Step;
+use std::collections::BTreeMap;
+
+/// A bound range of a buffer.
+#[derive(Debug)]
+pub(super) enum Slot<'a, T> {
+    Read(&'a [T]),
+    Write(&'a mut [T]),
+    Words(&'a [u32]),
+}
+
+/// One run of a twin.
+#[derive(Debug)]
+pub(super) struct Call<'a, T> {
+    pub(super) constants: &'a BTreeMap<&'static str, f64>,
+    pub(super) step: &'a Step,
+    pub(super) slots: Vec<(&'a str, Slot<'a, T>)>,
+}
+
+/// Twins ask for the names their WGSL declares; a plan that does not bind them is a bug its lowering has caught.
+#[allow(clippy::panic, reason = "see above")]
+impl<'a, T: Real> Call<'a, T> {
+    fn constant(&self, name: &str) -> f64 {
+        *self.constants.get(name).unwrap_or_else(|| panic!("no constant {name}"))
+    }
+
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.constant(name) as usize
+    }
+
+    pub(super) fn number(&self, name: &str) -> T {
+        T::of(self.constant(name))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.constant(name) != 0.0
+    }
+
+    pub(super) fn read(&self, name: &str) -> &'a [T] {
+        match self.slots.iter().find(|slot| slot.0 == name) {
+            Some((_, Slot::Read(values))) => values,
+            other => panic!("{name} is not bound for reading: {other:?}"),
+        }
+    }
+
+    pub(super) fn words(&self, name: &str) -> &'a [u32] {
+        match self.slots.iter().find(|slot| slot.0 == name) {
+            Some((_, Slot::Words(words))) => words,
+            other => panic!("{name} is not bound as words: {other:?}"),
+        }
+    }
+
+    /// The buffer to write; it can be taken once.
+    pub(super) fn write(&mut self, name: &str) -> &'a mut [T] {
+        match self.slots.iter_mut().find(|slot| slot.0 == name) {
+            Some((_, Slot::Write(values))) => std::mem::take(values),
+            other => panic!("{name} is not bound for writing: {other:?}"),
+        }
+    }
+
+    /// Images in this minibatch.
+    pub(super) fn rows(&self) -> usize {
+        self.step.rows as usize
+    }
+}
+
+/// Fewest elements that are worth a second thread.
+pub(super) const GRAIN: usize = 4096;
+
+/// Run `work(first element, chunk)` over `output` in chunks of whole rows of `row` elements, on all cores when there is
+/// enough to do.
+pub(super) fn by_rows<T: Send>(output: &mut [T], row: usize, work: impl Fn(usize, &mut [T]) + Sync + Send) {
+    use rayon::prelude::*;
+    let rows_a_chunk = GRAIN.div_ceil(row.max(1)).max(1);
+    if output.len() <= rows_a_chunk * row {
+        for (i, chunk) in output.chunks_mut(row).enumerate() {
+            work(i, chunk);
+        }
+    } else {
+        output.par_chunks_mut(rows_a_chunk * row).enumerate().for_each(|(c, chunk)| {
+            for (i, one) in chunk.chunks_mut(row).enumerate() {
+                work(c * rows_a_chunk + i, one);
+            }
+        });
+    }
+}
+
+/// Write `value`, or add it.
+pub(super) fn put<T: Real>(target: &mut T, value: T, accumulate: bool) {
+    *target = if accumulate { *target + value } else { value };
+}

@@ -1,0 +1,169 @@
+//! Runs a plan on the CPU, dispatch by dispatch.
+
+use super::call::{Call, Slot};
+use super::{Real, Twin, twin};
+use crate::plan::{Access, Binding, BufferId, Element, Executor, Metrics, Plan, Role, Step};
+use crate::{Error, Result};
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+enum Store<T> {
+    Real(Vec<T>),
+    Words(Vec<u32>),
+}
+
+/// The CPU with a plan's buffers.
+pub struct CpuExecutor<T> {
+    plan: Plan,
+    twins: Vec<Twin<T>>,
+    stores: Vec<Store<T>>,
+    max_steps: usize,
+    finished: VecDeque<Vec<Metrics>>,
+}
+
+impl<T: Real> std::fmt::Debug for CpuExecutor<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CpuExecutor").field("buffers", &self.stores.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Real> CpuExecutor<T> {
+    /// Allocate `plan`'s buffers, filled with zeros.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if a kernel has no twin.
+    pub fn new(plan: &Plan, max_steps: usize) -> Result<Self> {
+        let twins = plan
+            .dispatches
+            .iter()
+            .map(|dispatch| {
+                twin(dispatch.kernel)
+                    .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
+            })
+            .collect::<Result<_>>()?;
+        let stores = plan
+            .buffers
+            .iter()
+            .map(|buffer| match buffer.element {
+                Element::Real => Store::Real(vec![T::zero(); buffer.length]),
+                Element::Word => Store::Words(vec![0; buffer.length]),
+            })
+            .collect();
+        Ok(Self { plan: plan.clone(), twins, stores, max_steps, finished: VecDeque::new() })
+    }
+
+    /// A whole buffer of numbers, in the executor's own precision. Empty for a buffer of words.
+    pub fn real(&self, buffer: BufferId) -> &[T] {
+        match &self.stores[buffer.0] {
+            Store::Real(values) => values,
+            Store::Words(_) => &[],
+        }
+    }
+
+    /// The same, to change it.
+    pub fn real_mut(&mut self, buffer: BufferId) -> &mut [T] {
+        match &mut self.stores[buffer.0] {
+            Store::Real(values) => values,
+            Store::Words(_) => &mut [],
+        }
+    }
+
+    fn run(&mut self, index: usize, step: &Step) {
+        let dispatch = &self.plan.dispatches[index];
+        // Buffers to write are taken out of the table while the others are borrowed. No buffer is bound twice in a
+        // dispatch if it is written: WebGPU forbids it.
+        let mut taken: Vec<(usize, Vec<T>)> = Vec::new();
+        for binding in dispatch.bindings.iter().filter(|binding| binding.access == Access::ReadWrite) {
+            if let Store::Real(values) = &mut self.stores[binding.buffer.0] {
+                taken.push((binding.buffer.0, std::mem::take(values)));
+            }
+        }
+        let mut written = taken.iter_mut();
+        let slots = dispatch
+            .bindings
+            .iter()
+            .filter_map(|binding| {
+                let Binding { offset, length, .. } = *binding;
+                let slot = if binding.access == Access::ReadWrite {
+                    Slot::Write(&mut written.next()?.1[offset..offset + length])
+                } else {
+                    match &self.stores[binding.buffer.0] {
+                        Store::Real(values) => Slot::Read(&values[offset..offset + length]),
+                        Store::Words(words) => Slot::Words(&words[offset..offset + length]),
+                    }
+                };
+                Some((binding.variable.as_str(), slot))
+            })
+            .collect();
+        self.twins[index](&mut Call { constants: &dispatch.constants, step, slots });
+        for (buffer, values) in taken {
+            self.stores[buffer] = Store::Real(values);
+        }
+    }
+
+    fn metrics(&self, count: usize) -> Vec<Metrics> {
+        let Some(buffer) = self.plan.buffers.iter().position(|buffer| buffer.role == Role::Metric) else {
+            return Vec::new();
+        };
+        let rows = self.real(BufferId(buffer)).chunks(4).take(count);
+        rows.map(|row| Metrics {
+            reconstruction: row[0].single(),
+            kl: row[1].single(),
+            gradient_norm: row[2].single(),
+            reserved: 0.0,
+        })
+        .collect()
+    }
+}
+
+impl<T: Real> Executor for CpuExecutor<T> {
+    fn device_name(&self) -> String {
+        format!("CPU ({} threads)", rayon::current_num_threads())
+    }
+
+    fn max_steps(&self) -> usize {
+        self.max_steps
+    }
+
+    fn write(&mut self, buffer: BufferId, offset: usize, words: &[u32]) -> Result<()> {
+        match &mut self.stores[buffer.0] {
+            Store::Real(values) => {
+                for (value, word) in values[offset..].iter_mut().zip(words) {
+                    *value = T::of(f64::from(f32::from_bits(*word)));
+                }
+            }
+            Store::Words(stored) => stored[offset..offset + words.len()].copy_from_slice(words),
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: BufferId, offset: usize, length: usize) -> Result<Vec<u32>> {
+        Ok(match &self.stores[buffer.0] {
+            Store::Real(values) => {
+                values[offset..offset + length].iter().map(|value| value.single().to_bits()).collect()
+            }
+            Store::Words(words) => words[offset..offset + length].to_vec(),
+        })
+    }
+
+    fn submit(&mut self, name: &str, steps: &[Step]) -> Result<()> {
+        let program = self
+            .plan
+            .program(name)
+            .ok_or_else(|| Error::Internal(format!("the plan has no program '{name}'")))?
+            .dispatches
+            .clone();
+        for step in steps {
+            for &index in &program {
+                self.run(index, step);
+            }
+        }
+        let metrics = self.metrics(steps.len());
+        self.finished.push_back(metrics);
+        Ok(())
+    }
+
+    fn receive(&mut self, _pending: usize) -> Result<Vec<Vec<Metrics>>> {
+        Ok(self.finished.drain(..).collect())
+    }
+}

@@ -1,0 +1,57 @@
+//! Matrix products through the `gemm` crate.
+
+use super::Real;
+use gemm::Parallelism;
+
+/// A matrix in memory: element (i, j) is `data[i * row_stride + j * column_stride]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
+}
+
+/// Fewest multiply-adds that are worth more than one thread.
+const GRAIN: usize = 1 << 16;
+
+/// `output[m, n] = sum_k a[m, k] b[k, n]`, or added to it; `output` is row-major without gaps.
+pub(super) fn product<T: Real>(
+    [m, n, k]: [usize; 3],
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    output: &mut [T],
+    accumulate: bool,
+) {
+    let reach = |matrix: &Matrix<'_, T>, rows: usize, columns: usize| {
+        (rows - 1) * matrix.row_stride + (columns - 1) * matrix.column_stride
+    };
+    assert!(m > 0 && n > 0 && k > 0 && output.len() >= m * n);
+    assert!(a.data.len() > reach(&a, m, k) && b.data.len() > reach(&b, k, n));
+    let threads = if m * n * k < GRAIN { Parallelism::None } else { Parallelism::Rayon(0) };
+    // SAFETY: all three matrices were checked to lie within their slices, `output` is borrowed mutably and so
+    // overlaps neither operand, and `T` is `f32` or `f64`, which gemm supports.
+    #[allow(unsafe_code, reason = "the gemm crate's one entry point takes pointers")]
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            output.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            T::one(),
+            T::one(),
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Twins of `shaders/latent.wgsl`.
+
+use super::Real;
+use super::call::{Call, by_rows, put};
+use super::random::{normals, words};
+
+pub(super) fn reparametrize<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, columns, width) = (call.count("BATCH"), 4 * call.count("COLUMNS"), call.count("WIDTH"));
+    let (posterior, step) = (call.read("posterior"), call.step);
+    let noise = call.write("noise");
+    for (i, noise) in noise.chunks_exact_mut(4).enumerate() {
+        let draws = normals::<T>(words(step, i, 0));
+        for (lane, (noise, draw)) in noise.iter_mut().zip(draws).enumerate() {
+            *noise = if 4 * i % columns + lane < width { draw } else { T::zero() };
+        }
+    }
+    for (row, (z, noise)) in call.write("z").chunks_mut(columns).zip(noise.chunks(columns)).enumerate() {
+        let (mean, log_variance) = posterior_row(posterior, row % batch, columns);
+        for i in 0..columns {
+            z[i] = mean[i] + (T::of(0.5) * log_variance[i]).exp() * noise[i];
+        }
+    }
+}
+
+/// Means and log-variances of an image.
+fn posterior_row<T>(posterior: &[T], row: usize, columns: usize) -> (&[T], &[T]) {
+    posterior[2 * row * columns..2 * (row + 1) * columns].split_at(columns)
+}
+
+pub(super) fn reparametrize_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, samples, columns) = (call.count("BATCH"), call.count("SAMPLES"), 4 * call.count("COLUMNS"));
+    let (posterior, accumulate) = (call.read("posterior"), call.flag("ACCUMULATE"));
+    let (z_gradient, noise) = (call.read("z_gradient"), call.read("noise_used"));
+    by_rows(call.write("posterior_gradient"), 2 * columns, |row, gradient| {
+        let (_, log_variance) = posterior_row(posterior, row, columns);
+        let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
+        for i in 0..columns {
+            let (mut mean, mut scale) = (T::zero(), T::zero());
+            for l in 0..samples {
+                let at = (l * batch + row) * columns + i;
+                mean += z_gradient[at];
+                scale += z_gradient[at] * noise[at];
+            }
+            put(&mut mean_gradient[i], mean, accumulate);
+            let half = T::of(0.5);
+            put(&mut variance_gradient[i], scale * half * (half * log_variance[i]).exp(), accumulate);
+        }
+    });
+}
+
+pub(super) fn gaussian_kl<T: Real>(call: &mut Call<'_, T>) {
+    let columns = 4 * call.count("COLUMNS");
+    let (posterior, rows) = (call.read("posterior"), call.rows());
+    by_rows(call.write("divergence"), columns, |row, divergence| {
+        let (mean, log_variance) = posterior_row(posterior, row, columns);
+        for i in 0..columns {
+            let value = T::of(0.5) * (mean[i] * mean[i] + log_variance[i].exp() - T::one() - log_variance[i]);
+            divergence[i] = if row < rows { value } else { T::zero() };
+        }
+    });
+}
+
+pub(super) fn gaussian_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
+    kl_gradient(call, None);
+}
+
+pub(super) fn gaussian_kl_gradient_free_bits<T: Real>(call: &mut Call<'_, T>) {
+    kl_gradient(call, Some((call.read("average"), call.number("FREE_BITS"))));
+}
+
+fn kl_gradient<T: Real>(call: &mut Call<'_, T>, free_bits: Option<(&[T], T)>) {
+    let columns = 4 * call.count("COLUMNS");
+    let (posterior, accumulate) = (call.read("posterior"), call.flag("ACCUMULATE"));
+    let (rows, beta) = (call.rows(), T::of(f64::from(call.step.beta)));
+    by_rows(call.write("posterior_gradient"), 2 * columns, |row, gradient| {
+        let (mean, log_variance) = posterior_row(posterior, row, columns);
+        let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
+        for i in 0..columns {
+            let open = free_bits.is_none_or(|(average, floor)| average[i] > floor);
+            let weight = if row < rows && open { beta / T::of(rows as f64) } else { T::zero() };
+            put(&mut mean_gradient[i], weight * mean[i], accumulate);
+            let change = weight * T::of(0.5) * (log_variance[i].exp() - T::one());
+            put(&mut variance_gradient[i], change, accumulate);
+        }
+    });
+}
+
+pub(super) fn batch_mean<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, rows, divergence) = (4 * call.count("COLUMNS"), call.rows(), call.read("divergence_read"));
+    for (i, average) in call.write("batch_average").iter_mut().enumerate() {
+        let sum: T = (0..rows).map(|row| divergence[row * columns + i]).sum();
+        *average = sum / T::of(rows as f64);
+    }
+}

@@ -1,0 +1,74 @@
+//! The CPU as a device: one twin for each WGSL kernel.
+//!
+//! Twins are generic over the number type. In `f32` they are a device for machines without an adapter; in `f64`
+//! they are the oracle that tests compare the WGSL with. A twin takes the dispatch's constants and buffers by the
+//! names the WGSL uses, so that the two can be read side by side.
+
+mod activation;
+mod call;
+mod executor;
+mod gather;
+mod gemm;
+mod latent;
+mod likelihood;
+mod matmul;
+mod optimizer;
+mod random;
+mod real;
+mod sum;
+
+pub use executor::CpuExecutor;
+pub use real::Real;
+
+use call::Call;
+
+/// The twin of a kernel.
+type Twin<T> = fn(&mut Call<'_, T>);
+
+/// The twin of the kernel called `name`.
+fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
+    Some(match name {
+        "activate" => activation::activate,
+        "activate_gradient" => activation::activate_gradient,
+        "gather" => gather::gather,
+        "reparametrize" => latent::reparametrize,
+        "reparametrize_gradient" => latent::reparametrize_gradient,
+        "gaussian_kl" => latent::gaussian_kl,
+        "gaussian_kl_gradient" => latent::gaussian_kl_gradient,
+        "gaussian_kl_gradient_free_bits" => latent::gaussian_kl_gradient_free_bits,
+        "batch_mean" => latent::batch_mean,
+        "bernoulli" => likelihood::bernoulli,
+        "bernoulli_gradient" => likelihood::bernoulli_gradient,
+        "gaussian" => likelihood::gaussian,
+        "gaussian_gradient" => likelihood::gaussian_gradient,
+        "gaussian_shared" => likelihood::gaussian_shared,
+        "gaussian_shared_gradient" => likelihood::gaussian_shared_gradient,
+        "gaussian_learned" => likelihood::gaussian_learned,
+        "gaussian_learned_gradient" => likelihood::gaussian_learned_gradient,
+        "matmul_nt" => matmul::matmul_nt,
+        "matmul_nn" => matmul::matmul_nn,
+        "matmul_nn_derivative" => matmul::matmul_nn_derivative,
+        "matmul_tn" => matmul::matmul_tn,
+        "column_sum" => matmul::column_sum,
+        "adam" => optimizer::adam,
+        "adamax" => optimizer::adamax,
+        "adagrad" => optimizer::adagrad,
+        "rmsprop" => optimizer::rmsprop,
+        "sgd" => optimizer::sgd,
+        "sum" => sum::sum,
+        "sum_metric" => sum::sum_metric,
+        "square_sum" => sum::square_sum,
+        "square_root" => sum::square_root,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_kernel_has_a_twin() {
+        let missing: Vec<_> =
+            crate::kernels::all().filter(|kernel| super::twin::<f32>(&kernel.name).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

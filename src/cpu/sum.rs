@@ -1,0 +1,44 @@
+//! Twins of `shaders/sum.wgsl`.
+
+use super::Real;
+use super::call::Call;
+
+/// Elements one entry of `partial` adds.
+const SHARE: usize = 4096;
+
+/// A sum in pairs, whose error grows with the logarithm of the length.
+fn pairwise<T: Real>(values: &[T], term: &impl Fn(T) -> T) -> T {
+    if values.len() <= 64 {
+        return values.iter().map(|&value| term(value)).sum();
+    }
+    let (left, right) = values.split_at(values.len() / 2);
+    pairwise(left, term) + pairwise(right, term)
+}
+
+fn total<T: Real>(call: &Call<'_, T>) -> T {
+    pairwise(&call.read("values")[..call.count("LENGTH")], &|value| value)
+}
+
+pub(super) fn sum<T: Real>(call: &mut Call<'_, T>) {
+    call.write("total")[0] = total(call);
+}
+
+pub(super) fn sum_metric<T: Real>(call: &mut Call<'_, T>) {
+    let value = total(call) * (call.number("SCALE") / T::of(f64::from(call.step.rows)));
+    let at = 4 * call.step.slot as usize + call.count("TERM");
+    call.write("metrics")[at] = value;
+}
+
+pub(super) fn square_sum<T: Real>(call: &mut Call<'_, T>) {
+    let values = &call.read("values")[..call.count("LENGTH")];
+    for (partial, share) in call.write("partial").iter_mut().zip(values.chunks(SHARE)) {
+        *partial = pairwise(share, &|value| value * value);
+    }
+}
+
+pub(super) fn square_root<T: Real>(call: &mut Call<'_, T>) {
+    let norm = total(call).sqrt();
+    let at = 4 * call.step.slot as usize + 2;
+    call.write("norm")[0] = norm;
+    call.write("metrics")[at] = norm;
+}

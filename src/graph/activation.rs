@@ -1,0 +1,115 @@
+//! Activation functions.
+
+use super::{Gradients, Graph, Node, Operation, ValueId};
+use crate::Result;
+use crate::plan::{Grid, Lowering, constants};
+use serde::{Deserialize, Serialize};
+
+/// An elementwise function between layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// x
+    Identity,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// max(x, 0)
+    Relu,
+    /// x above 0, 0.01 x below.
+    LeakyRelu,
+    /// x above 0, exp(x) - 1 below.
+    Elu,
+    /// log(1 + exp(x))
+    Softplus,
+    /// 1 / (1 + exp(-x))
+    Sigmoid,
+    /// x sigmoid(x), also called swish.
+    Silu,
+}
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Identity,
+        Self::Tanh,
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Elu,
+        Self::Softplus,
+        Self::Sigmoid,
+        Self::Silu,
+    ];
+
+    /// The number kernels know it by (`shaders/shared/activation.wgsl`).
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// Whether the derivative can be computed from the function's value; else it needs the argument.
+    pub fn derivative_from_value(self) -> bool {
+        self != Self::Silu
+    }
+}
+
+#[derive(Debug)]
+struct Activate(Activation);
+
+impl Operation for Activate {
+    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
+        let (Some(upstream), Some((target, accumulate))) = (upstream, gradients.target(node.inputs[0]))
+        else {
+            return Ok(());
+        };
+        let saved = if self.0.derivative_from_value() { node.outputs[0] } else { node.inputs[0] };
+        let label = format!("gradient of {}", gradients.name(node.inputs[0]));
+        gradients.push(label, ActivateGradient(self.0, accumulate), &[upstream, saved], &[target]);
+        Ok(())
+    }
+
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let shape = lowering.shape(node.outputs[0]);
+        lowering.dispatch(
+            node,
+            "activate",
+            constants! {
+                ROWS: shape.rows, COLUMNS: shape.stride() / 4, SECTION: shape.section_stride() / 4,
+                WIDTH: shape.columns, ACTIVATION: self.0.number(),
+            },
+            &[("input", node.inputs[0]), ("output", node.outputs[0])],
+            Grid::Elements(shape.length() / 4),
+            4 * shape.length(),
+        );
+    }
+}
+
+/// Inputs: upstream gradient, saved value (or argument).
+#[derive(Debug)]
+struct ActivateGradient(Activation, bool);
+
+impl Operation for ActivateGradient {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let shape = lowering.shape(node.outputs[0]);
+        lowering.dispatch(
+            node,
+            "activate_gradient",
+            constants! {
+                ROWS: shape.rows, COLUMNS: shape.stride() / 4, ACTIVATION: self.0.number(),
+                ACCUMULATE: self.1,
+            },
+            &[("input", node.inputs[0]), ("saved", node.inputs[1]), ("output", node.outputs[0])],
+            Grid::Elements(shape.length() / 4),
+            4 * shape.length(),
+        );
+    }
+}
+
+impl Graph {
+    /// Apply `kind` to each element of `input`; the identity adds nothing to the graph.
+    pub fn activate(&mut self, name: &str, input: ValueId, kind: Activation) -> ValueId {
+        if kind == Activation::Identity {
+            return input;
+        }
+        let shape = self.shape(input);
+        self.apply(name, Activate(kind), &[input], shape)
+    }
+}

@@ -1,0 +1,193 @@
+//! The Gaussian posterior: reparametrized samples and the KL divergence to the prior N(0, I).
+
+use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
+use crate::plan::{Grid, Lowering, constants};
+use crate::{Error, Result};
+
+/// Sizes of a latent layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatentShape {
+    /// Images in a minibatch.
+    pub batch: usize,
+    /// Noise samples per image.
+    pub samples: usize,
+    /// Latent dimensions.
+    pub width: usize,
+}
+
+impl LatentShape {
+    fn vec4(&self) -> usize {
+        self.width.div_ceil(4)
+    }
+}
+
+/// Input: posterior. Outputs: z, noise.
+#[derive(Debug)]
+struct Reparametrize(LatentShape);
+
+impl Operation for Reparametrize {
+    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
+        let (Some(upstream), Some((target, accumulate))) = (upstream, gradients.target(node.inputs[0]))
+        else {
+            return Ok(());
+        };
+        let label = format!("gradient of {} through samples", gradients.name(node.inputs[0]));
+        let inputs = [upstream, node.outputs[1], node.inputs[0]];
+        gradients.push(label, ReparametrizeGradient(self.0, accumulate), &inputs, &[target]);
+        Ok(())
+    }
+
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let LatentShape { batch, samples, width } = self.0;
+        let vec4 = samples * batch * self.0.vec4();
+        lowering.dispatch(
+            node,
+            "reparametrize",
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: self.0.vec4(), WIDTH: width },
+            &[("posterior", node.inputs[0]), ("z", node.outputs[0]), ("noise", node.outputs[1])],
+            Grid::Elements(vec4),
+            // Ten rounds of Philox are some 100 integer operations, not counted; Box-Muller and exp are.
+            vec4 * 4 * 10,
+        );
+    }
+}
+
+/// Inputs: dz, noise, posterior.
+#[derive(Debug)]
+struct ReparametrizeGradient(LatentShape, bool);
+
+impl Operation for ReparametrizeGradient {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let LatentShape { batch, samples, .. } = self.0;
+        lowering.dispatch(
+            node,
+            "reparametrize_gradient",
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: self.0.vec4(), ACCUMULATE: self.1 },
+            &[
+                ("z_gradient", node.inputs[0]),
+                ("noise_used", node.inputs[1]),
+                ("posterior", node.inputs[2]),
+                ("posterior_gradient", node.outputs[0]),
+            ],
+            Grid::Elements(batch * self.0.vec4()),
+            batch * self.0.vec4() * 4 * (3 * samples + 4),
+        );
+    }
+}
+
+/// Input: posterior. Output: the divergence of each latent dimension of each image.
+#[derive(Debug)]
+struct GaussianKl {
+    shape: LatentShape,
+    /// Nats per dimension below which there is no gradient.
+    free_bits: f64,
+}
+
+impl Operation for GaussianKl {
+    fn gradient(&self, node: &Node, _: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
+        let Some((target, accumulate)) = gradients.target(node.inputs[0]) else { return Ok(()) };
+        let label = format!("gradient of {} through KL", gradients.name(node.inputs[0]));
+        let operation = GaussianKlGradient { shape: self.shape, free_bits: self.free_bits, accumulate };
+        if self.free_bits > 0.0 {
+            let average = gradients.temporary("kl.average".into(), Shape::matrix(1, self.shape.width));
+            gradients.push("average KL".into(), BatchMean(self.shape), &[node.outputs[0]], &[average]);
+            gradients.push(label, operation, &[node.inputs[0], average], &[target]);
+        } else {
+            gradients.push(label, operation, &[node.inputs[0]], &[target]);
+        }
+        Ok(())
+    }
+
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let vec4 = self.shape.batch * self.shape.vec4();
+        lowering.dispatch(
+            node,
+            "gaussian_kl",
+            constants! { BATCH: self.shape.batch, COLUMNS: self.shape.vec4() },
+            &[("posterior", node.inputs[0]), ("divergence", node.outputs[0])],
+            Grid::Elements(vec4),
+            vec4 * 4 * 6,
+        );
+    }
+}
+
+/// Inputs: posterior, and with free bits the average divergence of each dimension.
+#[derive(Debug)]
+struct GaussianKlGradient {
+    shape: LatentShape,
+    free_bits: f64,
+    accumulate: bool,
+}
+
+impl Operation for GaussianKlGradient {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let vec4 = self.shape.batch * self.shape.vec4();
+        let mut values = vec![("posterior", node.inputs[0]), ("posterior_gradient", node.outputs[0])];
+        let mut constants = constants! {
+            BATCH: self.shape.batch, COLUMNS: self.shape.vec4(), ACCUMULATE: self.accumulate,
+        };
+        let mut kernel = "gaussian_kl_gradient";
+        if self.free_bits > 0.0 {
+            kernel = "gaussian_kl_gradient_free_bits";
+            values.push(("average", node.inputs[1]));
+            constants.insert("FREE_BITS", self.free_bits);
+        }
+        lowering.dispatch(node, kernel, constants, &values, Grid::Elements(vec4), vec4 * 4 * 6);
+    }
+}
+
+#[derive(Debug)]
+struct BatchMean(LatentShape);
+
+impl Operation for BatchMean {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        lowering.dispatch(
+            node,
+            "batch_mean",
+            constants! { COLUMNS: self.0.vec4() },
+            &[("divergence_read", node.inputs[0]), ("batch_average", node.outputs[0])],
+            Grid::Elements(self.0.vec4()),
+            self.0.batch * self.0.vec4() * 4,
+        );
+    }
+}
+
+impl Graph {
+    fn latent_shape(&self, posterior: ValueId, samples: usize) -> Result<LatentShape> {
+        let shape = self.shape(posterior);
+        if shape.sections != 2 || samples == 0 {
+            let problem =
+                format!("a posterior of shape {shape} with {samples} samples; needs [batch, 2, latent]");
+            return Err(Error::shape("latent", problem));
+        }
+        Ok(LatentShape { batch: shape.rows, samples, width: shape.columns })
+    }
+
+    /// z = mean + exp(log_variance / 2) noise, `[samples * batch, latent]`, from a posterior
+    /// `[batch, 2, latent]` of means and log-variances (Kingma and Welling 2014, section 2.4).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `posterior` has not two sections or `samples` is 0.
+    pub fn reparametrize(&mut self, posterior: ValueId, samples: usize) -> Result<ValueId> {
+        let latent = self.latent_shape(posterior, samples)?;
+        let shape = Shape::matrix(samples * latent.batch, latent.width);
+        let z = self.add_value("latent".into(), shape, true);
+        let noise = self.add_value("noise".into(), shape, false);
+        self.push("latent", Reparametrize(latent), &[posterior], &[z, noise]);
+        Ok(z)
+    }
+
+    /// KL(N(mean, exp(log_variance)) || N(0, I)) in nats, per image and dimension, as a term of the objective
+    /// weighted by the step's beta. With `free_bits` above 0, a dimension whose average over the minibatch is
+    /// below it gets no gradient (Kingma et al. 2016, equation 15).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `posterior` has not two sections.
+    pub fn gaussian_kl(&mut self, posterior: ValueId, free_bits: f64) -> Result<ValueId> {
+        let shape = self.latent_shape(posterior, 1)?;
+        let operation = GaussianKl { shape, free_bits };
+        let value = self.apply("kl", operation, &[posterior], Shape::matrix(shape.batch, shape.width));
+        self.add_term(value, 1, 1.0);
+        Ok(value)
+    }
+}

@@ -1,0 +1,217 @@
+//! Likelihoods p(x|z): negative logarithms and their gradients.
+
+use super::parameters::{Tensor, TensorKind};
+use super::{Activation, Gradients, Graph, Node, Operation, Shape, ValueId};
+use crate::plan::{Grid, Lowering, constants};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// vec4 that one invocation of a likelihood kernel adds (`CHUNK` in `shaders/likelihood.wgsl`).
+const CHUNK: usize = 4;
+
+/// The distribution of a pixel given the decoder's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LikelihoodKind {
+    /// Bernoulli; the decoder gives logits. Its negative logarithm is the binary cross-entropy.
+    Bernoulli,
+    /// Gaussian with one fixed standard deviation; the decoder gives means. Squared error, up to constants.
+    Gaussian,
+    /// Gaussian with one learned standard deviation.
+    GaussianShared,
+    /// Gaussian with a standard deviation per pixel, given by the decoder.
+    GaussianLearned,
+}
+
+impl std::fmt::Display for LikelihoodKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bernoulli => "bernoulli",
+            Self::Gaussian => "gaussian",
+            Self::GaussianShared => "gaussian-shared",
+            Self::GaussianLearned => "gaussian-learned",
+        })
+    }
+}
+
+/// A likelihood with its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likelihood {
+    /// The distribution.
+    pub kind: LikelihoodKind,
+    /// Standard deviation of [`LikelihoodKind::Gaussian`]; the initial one of `GaussianShared`.
+    pub sigma: f64,
+    /// Applied to the decoder's output to give Gaussian means.
+    pub mean_activation: Activation,
+}
+
+impl LikelihoodKind {
+    fn kernels(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Bernoulli => ("bernoulli", "bernoulli_gradient"),
+            Self::Gaussian => ("gaussian", "gaussian_gradient"),
+            Self::GaussianShared => ("gaussian_shared", "gaussian_shared_gradient"),
+            Self::GaussianLearned => ("gaussian_learned", "gaussian_learned_gradient"),
+        }
+    }
+}
+
+/// Inputs: decoder output, images, and the log-variance where it is shared.
+#[derive(Clone, Copy, Debug)]
+struct NegativeLogLikelihood {
+    likelihood: Likelihood,
+    batch: usize,
+    samples: usize,
+    pixels: usize,
+}
+
+impl NegativeLogLikelihood {
+    fn lower_kernel(
+        &self,
+        node: &Node,
+        kernel: &'static str,
+        values: &[(&str, ValueId)],
+        lowering: &mut Lowering<'_>,
+    ) {
+        let vec4 = self.pixels.div_ceil(4);
+        let rows = self.samples * self.batch;
+        let mut constants =
+            constants! { BATCH: self.batch, SAMPLES: self.samples, COLUMNS: vec4, WIDTH: self.pixels };
+        if self.likelihood.kind != LikelihoodKind::Bernoulli {
+            constants.insert("MEAN_ACTIVATION", f64::from(self.likelihood.mean_activation.number()));
+        }
+        if self.likelihood.kind == LikelihoodKind::Gaussian {
+            constants.insert("LOG_VARIANCE", 2.0 * self.likelihood.sigma.ln());
+        }
+        let flops = rows * self.pixels * 8;
+        lowering.dispatch(
+            node,
+            kernel,
+            constants,
+            values,
+            Grid::Elements(rows * vec4.div_ceil(CHUNK)),
+            flops,
+        );
+    }
+
+    fn chunks(&self) -> Shape {
+        Shape::matrix(self.samples * self.batch, self.pixels.div_ceil(4).div_ceil(CHUNK))
+    }
+}
+
+impl Operation for NegativeLogLikelihood {
+    fn gradient(&self, node: &Node, _: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
+        let Some((target, false)) = gradients.target(node.inputs[0]) else {
+            return Err(Error::Internal("a decoder's output has two likelihoods".into()));
+        };
+        let label = format!("gradient of {}", gradients.name(node.inputs[0]));
+        let mut inputs = node.inputs.clone();
+        inputs.truncate(3);
+        if let Some(&log_variance) = node.inputs.get(2) {
+            let terms = gradients.temporary("gradient.log_variance.terms".into(), self.terms_shape());
+            gradients.push(label, LikelihoodGradient(*self), &inputs, &[target, terms]);
+            if let Some((total, _)) = gradients.target(log_variance) {
+                let label = format!("gradient of {}", gradients.name(log_variance));
+                gradients.push(label, Sum, &[terms], &[total]);
+            }
+        } else {
+            gradients.push(label, LikelihoodGradient(*self), &inputs, &[target]);
+        }
+        Ok(())
+    }
+
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let mut values =
+            vec![("decoded", node.inputs[0]), ("images", node.inputs[1]), ("value", node.outputs[0])];
+        if let Some(&log_variance) = node.inputs.get(2) {
+            values.push(("log_variance", log_variance));
+        }
+        self.lower_kernel(node, self.likelihood.kind.kernels().0, &values, lowering);
+    }
+}
+
+impl NegativeLogLikelihood {
+    /// Chunk sums lie without padding: a matrix of one row.
+    fn terms_shape(&self) -> Shape {
+        let chunks = self.chunks();
+        Shape::matrix(1, chunks.rows * chunks.columns)
+    }
+}
+
+/// Outputs: gradient of the decoder's output, and chunk terms of the shared log-variance.
+#[derive(Debug)]
+struct LikelihoodGradient(NegativeLogLikelihood);
+
+impl Operation for LikelihoodGradient {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let mut values = vec![
+            ("decoded", node.inputs[0]),
+            ("images", node.inputs[1]),
+            ("decoded_gradient", node.outputs[0]),
+        ];
+        if let (Some(&log_variance), Some(&terms)) = (node.inputs.get(2), node.outputs.get(1)) {
+            values.push(("log_variance", log_variance));
+            values.push(("log_variance_terms", terms));
+        }
+        self.0.lower_kernel(node, self.0.likelihood.kind.kernels().1, &values, lowering);
+    }
+}
+
+/// Sum of all elements, to one number.
+#[derive(Debug)]
+struct Sum;
+
+impl Operation for Sum {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let length = lowering.shape(node.inputs[0]).length();
+        lowering.dispatch(
+            node,
+            "sum",
+            constants! { LENGTH: length },
+            &[("values", node.inputs[0]), ("total", node.outputs[0])],
+            Grid::Workgroups(1),
+            length,
+        );
+    }
+}
+
+impl Graph {
+    /// The negative log-likelihood of `images` `[batch, pixels]` under `decoded`
+    /// `[samples * batch, (sections,) pixels]`, as a term of the objective: averaged over samples and images, in
+    /// nats (Kingma and Welling 2014, appendix C).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the two do not fit.
+    pub fn negative_log_likelihood(
+        &mut self,
+        decoded: ValueId,
+        images: ValueId,
+        likelihood: Likelihood,
+    ) -> Result<ValueId> {
+        let (d, x) = (self.shape(decoded), self.shape(images));
+        let sections = if likelihood.kind == LikelihoodKind::GaussianLearned { 2 } else { 1 };
+        if d.columns != x.columns || d.sections != sections || x.rows == 0 || d.rows % x.rows != 0 {
+            let problem = format!("decoder output {d} does not fit images {x}");
+            return Err(Error::shape("likelihood", problem));
+        }
+        let samples = d.rows / x.rows;
+        let operation = NegativeLogLikelihood { likelihood, batch: x.rows, samples, pixels: x.columns };
+        let mut inputs = vec![decoded, images];
+        if likelihood.kind == LikelihoodKind::GaussianShared {
+            let tensor = Tensor {
+                name: "decoder.log_variance".into(),
+                kind: TensorKind::LogVariance,
+                shape: vec![1],
+                offset: 0,
+                stride: 1,
+                fan_in: 1,
+                fan_out: 1,
+            };
+            inputs.push(self.parameter("decoder.log_variance".into(), Shape::matrix(1, 1), vec![tensor]));
+        }
+        let shape = operation.terms_shape();
+        let value = self.apply("reconstruction", operation, &inputs, shape);
+        self.add_term(value, 0, 1.0 / samples as f64);
+        Ok(value)
+    }
+}
