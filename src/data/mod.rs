@@ -1,6 +1,8 @@
 //! Images as bytes: every source (IDX files, a folder of pictures, procedural digits) yields one
 //! [`Dataset`].
 
+pub mod digits;
+
 use serde::{Deserialize, Serialize};
 
 /// The size of every image of a dataset. Pixels are stored row by row, channels interleaved.
