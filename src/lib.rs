@@ -4,6 +4,7 @@ pub mod data;
 pub mod error;
 pub mod graph;
 pub mod kernels;
+pub mod model;
 pub mod plan;
 pub mod random;
 pub mod train;

@@ -1,5 +1,13 @@
 //! Training: the optimiser, the schedules, the loop, and what is kept of a run.
 
+mod checkpoint;
 mod optimizer;
+mod run;
+mod schedule;
+mod trainer;
 
+pub use checkpoint::{Checkpoint, TrainState};
 pub use optimizer::{Optimizer, OptimizerKind};
+pub use run::RunFolder;
+pub use schedule::{beta, epoch_order};
+pub use trainer::{Observer, Outcome, Snapshot, Trainer};

@@ -1,0 +1,276 @@
+//! Everything that decides a run, in one flat record: the flags of `vae train`, a configuration file, and the
+//! `config.toml` of a run folder all have the same keys.
+
+use crate::data::{self, Dataset, ImageShape};
+use crate::device::DeviceChoice;
+use crate::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
+use crate::model::{Initialisation, MlpVae};
+use crate::train::{Optimizer, OptimizerKind};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A run's settings, all resolved: two runs with equal settings on one device give equal bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// `digits`, the name of a known dataset, or a path.
+    pub dataset: String,
+    /// Where known datasets are looked for first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// Use (or, for `digits`, draw) only so many training images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// Resize pictures to `[width, height]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<[usize; 2]>,
+    /// Read pictures as grey or as RGB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<data::Colour>,
+    /// Fraction held out where a dataset has no test part.
+    pub test_fraction: f64,
+    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
+    pub hidden: Vec<usize>,
+    /// Latent dimensions.
+    pub latent: usize,
+    /// Between layers.
+    pub activation: Activation,
+    /// Distribution of a pixel.
+    pub likelihood: LikelihoodKind,
+    /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
+    pub sigma: f64,
+    /// Applied to Gaussian means.
+    pub mean_activation: Activation,
+    /// What becomes of grey pixels; `dynamic` for Bernoulli and `none` for Gaussian likelihoods where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binarize: Option<Binarize>,
+    /// Weight of the KL divergence.
+    pub beta: f64,
+    /// Epochs over which that weight rises from 0.
+    pub kl_warmup: f64,
+    /// Nats per latent dimension under which its divergence gives no gradient.
+    pub free_bits: f64,
+    /// Noise samples per image.
+    pub noise_samples: usize,
+    /// The optimiser.
+    pub optimizer: OptimizerKind,
+    /// Its step size; depends on the optimiser where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// L2 penalty.
+    pub weight_decay: f64,
+    /// Largest norm of all gradients together; 0 for no limit.
+    pub clip_norm: f64,
+    /// Images in a minibatch.
+    pub batch_size: usize,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Steps to train, instead of epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Initial parameters.
+    pub init: Initialisation,
+    /// Where to run.
+    pub device: DeviceChoice,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dataset: "digits".into(),
+            data_dir: None,
+            images: None,
+            image_size: None,
+            color: None,
+            test_fraction: 0.1,
+            hidden: vec![500],
+            latent: 2,
+            activation: Activation::Tanh,
+            likelihood: LikelihoodKind::Bernoulli,
+            sigma: 1.0,
+            mean_activation: Activation::Identity,
+            binarize: None,
+            beta: 1.0,
+            kl_warmup: 0.0,
+            free_bits: 0.0,
+            noise_samples: 1,
+            optimizer: OptimizerKind::Adam,
+            learning_rate: None,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            batch_size: 100,
+            epochs: 10,
+            steps: None,
+            seed: 1,
+            init: Initialisation::FanIn,
+            device: DeviceChoice::Auto,
+        }
+    }
+}
+
+/// Training images of the procedural digits where `--images` does not say.
+const DIGITS: usize = 10_000;
+/// Held-out digits, for so many training images at least.
+const TEST_DIGITS: usize = 2_000;
+
+impl Config {
+    /// Read a configuration file; keys it leaves out have their defaults.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has an unknown key, or a value that does not fit its key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        toml::from_str(&text).map_err(|error| {
+            let hint = "the keys are the flags of 'vae train' without the dashes, such as batch-size = 128";
+            Error::data(path, error.to_string().trim_end(), hint)
+        })
+    }
+
+    /// The settings as a configuration file.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if they cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Internal(format!("configuration: {error}")))
+    }
+
+    /// Refuse settings that make no sense, and fill in those that depend on others.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the flag.
+    pub fn resolve(mut self) -> Result<Self> {
+        let positive = |flag: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                Ok(())
+            } else {
+                Err(Error::setting(flag, format!("{value} is not above zero"), "give a number above zero"))
+            }
+        };
+        let not_negative = |flag: &str, value: f64| {
+            if value.is_finite() && value >= 0.0 {
+                Ok(())
+            } else {
+                Err(Error::setting(flag, format!("{value} is negative or not a number"), "give 0 or more"))
+            }
+        };
+        let counted = |flag: &str, value: usize| {
+            if value > 0 { Ok(()) } else { Err(Error::setting(flag, "0 is too few", "give 1 or more")) }
+        };
+        positive("--sigma", self.sigma)?;
+        for (flag, value) in [
+            ("--beta", self.beta),
+            ("--kl-warmup", self.kl_warmup),
+            ("--free-bits", self.free_bits),
+            ("--weight-decay", self.weight_decay),
+            ("--clip-norm", self.clip_norm),
+        ] {
+            not_negative(flag, value)?;
+        }
+        counted("--latent", self.latent)?;
+        counted("--noise-samples", self.noise_samples)?;
+        counted("--batch-size", self.batch_size)?;
+        if let Some(images) = self.images {
+            counted("--images", images)?;
+        }
+        if self.image_size.is_some_and(|[width, height]| width * height == 0) {
+            return Err(Error::setting("--image-size", "a side is 0", "give WIDTHxHEIGHT, such as 28x28"));
+        }
+        if self.hidden.contains(&0) {
+            return Err(Error::setting("--hidden", "a layer has no units", "give widths such as 500 or 500,250"));
+        }
+        if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
+            let problem = format!("{} is not between 0 and 1", self.test_fraction);
+            return Err(Error::setting("--test-fraction", problem, "give a fraction such as 0.1"));
+        }
+        if self.likelihood == LikelihoodKind::Bernoulli && self.mean_activation != Activation::Identity {
+            let problem = "it shapes Gaussian means, and the likelihood is bernoulli";
+            let hint = "leave it out, or choose a gaussian --likelihood";
+            return Err(Error::setting("--mean-activation", problem, hint));
+        }
+        if !self.mean_activation.derivative_from_value() {
+            return Err(Error::setting("--mean-activation", "silu is not offered for means", "use sigmoid"));
+        }
+        let default_rate = match self.optimizer {
+            OptimizerKind::Adam | OptimizerKind::Rmsprop => 1e-3,
+            OptimizerKind::Adamax => 2e-3,
+            OptimizerKind::Adagrad => 1e-2,
+            OptimizerKind::Sgd => 1e-4,
+        };
+        let rate = *self.learning_rate.get_or_insert(default_rate);
+        positive("--learning-rate", rate)?;
+        let binarize = if self.likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
+        self.binarize.get_or_insert(binarize);
+        Ok(self)
+    }
+
+    /// How grey pixels are treated.
+    pub fn binarization(&self) -> Binarize {
+        self.binarize.unwrap_or(Binarize::None)
+    }
+
+    /// Open the dataset the settings name.
+    ///
+    /// # Errors
+    /// If it is missing or broken, or has fewer images than a minibatch.
+    pub fn open_dataset(&self) -> Result<Dataset> {
+        let mut dataset = if self.dataset == "digits" {
+            let train = self.images.unwrap_or(DIGITS);
+            let [width, height] = self.image_size.unwrap_or([28, 28]);
+            data::digits::digits_sized(train, TEST_DIGITS.min(train.max(1)), self.seed, width, height)?
+        } else {
+            let options = data::Options {
+                data_dir: self.data_dir.clone(),
+                image_size: self.image_size.map(|[width, height]| (width, height)),
+                colour: self.color,
+                test_fraction: self.test_fraction,
+                seed: self.seed,
+            };
+            data::open(&self.dataset, &options)?
+        };
+        if let Some(images) = self.images {
+            dataset.train.truncate(images, dataset.shape);
+        }
+        if self.batch_size > dataset.train.count {
+            let problem = format!("{} is more than the {} training images", self.batch_size, dataset.train.count);
+            let hint = format!("use at most {}", dataset.train.count);
+            return Err(Error::setting("--batch-size", problem, hint));
+        }
+        Ok(dataset)
+    }
+
+    /// The model for images of `shape`.
+    pub fn model(&self, shape: ImageShape) -> MlpVae {
+        MlpVae {
+            batch: self.batch_size,
+            pixels: shape.pixels(),
+            hidden: self.hidden.clone(),
+            latent: self.latent,
+            activation: self.activation,
+            likelihood: Likelihood {
+                kind: self.likelihood,
+                sigma: self.sigma,
+                mean_activation: self.mean_activation,
+            },
+            binarize: self.binarization(),
+            noise_samples: self.noise_samples,
+            free_bits: self.free_bits,
+        }
+    }
+
+    /// The optimiser.
+    pub fn optimizer(&self) -> Optimizer {
+        Optimizer {
+            weight_decay: self.weight_decay,
+            clip_norm: self.clip_norm,
+            ..Optimizer::new(self.optimizer)
+        }
+    }
+
+    /// Steps of the whole run, for so many training images.
+    pub fn total_steps(&self, images: usize) -> u64 {
+        self.steps.unwrap_or(self.epochs * images.div_ceil(self.batch_size) as u64)
+    }
+}

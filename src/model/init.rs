@@ -1,0 +1,101 @@
+//! Initial values of parameters.
+
+use crate::graph::{Graph, Tensor, TensorKind};
+use crate::random::{Philox, stream};
+use crate::{Error, Result};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// How parameters are drawn before training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Initialisation {
+    /// Weights and biases uniform in ±1/√fan_in, as common frameworks do for linear layers.
+    #[default]
+    FanIn,
+    /// Weights uniform in ±√(6/(fan_in + fan_out)), biases 0 (Glorot and Bengio 2010).
+    Glorot,
+    /// Weights and biases normal with mean 0 and this standard deviation (0.01 in Kingma and Welling 2014).
+    Normal(f64),
+}
+
+impl FromStr for Initialisation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::setting(
+                "--init",
+                format!("'{text}' is not known"),
+                "use fan-in, glorot or normal:DEVIATION",
+            )
+        };
+        match text.split_once(':') {
+            None if text == "fan-in" => Ok(Self::FanIn),
+            None if text == "glorot" => Ok(Self::Glorot),
+            None if text == "normal" => Ok(Self::Normal(0.01)),
+            Some(("normal", deviation)) => {
+                let deviation: f64 = deviation.parse().map_err(|_| wrong())?;
+                if deviation.is_finite() && deviation >= 0.0 {
+                    Ok(Self::Normal(deviation))
+                } else {
+                    Err(wrong())
+                }
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Display for Initialisation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FanIn => f.write_str("fan-in"),
+            Self::Glorot => f.write_str("glorot"),
+            Self::Normal(deviation) => write!(f, "normal:{deviation}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Initialisation {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Initialisation> for String {
+    fn from(value: Initialisation) -> Self {
+        value.to_string()
+    }
+}
+
+impl Initialisation {
+    /// Values of all parameters of `graph`, in the layout of its flat buffer; padding is 0. `sigma` is the initial
+    /// standard deviation of a shared Gaussian likelihood. Every tensor has its own random numbers, so that
+    /// adding a layer leaves the others' values alone.
+    pub fn values(self, graph: &Graph, seed: u64, sigma: f64) -> Vec<f32> {
+        let mut flat = vec![0.0; graph.parameter_length()];
+        for (number, tensor) in graph.tensors().enumerate() {
+            let mut random = Philox::new(seed, stream::INITIALISATION, number as u64);
+            let values: Vec<f32> =
+                (0..tensor.count()).map(|_| self.draw(tensor, &mut random, sigma) as f32).collect();
+            tensor.put(&mut flat, &values);
+        }
+        flat
+    }
+
+    fn draw(self, tensor: &Tensor, random: &mut Philox, sigma: f64) -> f64 {
+        let mut uniform = |bound: f64| bound * (2.0 * random.random::<f64>() - 1.0);
+        let (fan_in, fan_out) = (tensor.fan_in as f64, tensor.fan_out as f64);
+        match (self, tensor.kind) {
+            (_, TensorKind::LogVariance) => 2.0 * sigma.ln(),
+            (Self::FanIn, _) => uniform(1.0 / fan_in.sqrt()),
+            (Self::Glorot, TensorKind::Weight) => uniform((6.0 / (fan_in + fan_out)).sqrt()),
+            (Self::Glorot, TensorKind::Bias) => 0.0,
+            (Self::Normal(deviation), _) => deviation * random.normal(),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Models: names and sizes of layers, turned into graphs, and their initial parameters.
+
+mod init;
+mod mlp;
+
+pub use init::Initialisation;
+pub use mlp::{MlpVae, Vae};

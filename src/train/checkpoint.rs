@@ -1,0 +1,171 @@
+//! Checkpoints: safetensors files with named parameters, the optimiser's moments and the state of the run.
+
+use super::run::write_atomically;
+use crate::config::Config;
+use crate::data::ImageShape;
+use crate::graph::Tensor;
+use crate::session::Session;
+use crate::{Error, Result};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Where a run stands. Random numbers and the order of images follow from the step and the seed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainState {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training, evaluation left out.
+    pub seconds: f64,
+    /// Images seen in the current epoch.
+    pub epoch_images: u64,
+    /// Sum over these of the reconstruction term, nats.
+    pub epoch_reconstruction: f64,
+    /// Sum over these of the KL divergence, nats.
+    pub epoch_kl: f64,
+    /// Seconds of training in the current epoch.
+    pub epoch_seconds: f64,
+    /// Best evidence lower bound on held-out images so far, nats per image.
+    pub best_elbo: Option<f64>,
+}
+
+/// A model with everything needed to go on training it.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The run's settings.
+    pub config: Config,
+    /// The size of its images.
+    pub shape: ImageShape,
+    /// Where the run stood.
+    pub state: TrainState,
+    tensors: HashMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+/// The flat buffers a checkpoint holds, and the prefix of their tensors' names.
+const FLAT: [(&str, &str); 3] =
+    [("parameters", ""), ("moments.first", "optimizer.first."), ("moments.second", "optimizer.second.")];
+const FORMAT: &str = "vae-1";
+
+impl Checkpoint {
+    /// Read parameters and moments from the device.
+    ///
+    /// # Errors
+    /// If the device fails, or a parameter is not a finite number ([`Error::Diverged`]): such a model is not kept.
+    pub fn take(session: &mut Session, config: &Config, state: &TrainState) -> Result<Self> {
+        let mut tensors = HashMap::new();
+        for (buffer, prefix) in FLAT {
+            let Some(flat) = session.read_flat(buffer)? else { continue };
+            if let Some(&value) = flat.iter().find(|value| !value.is_finite()) {
+                let term = "parameters".to_string();
+                return Err(Error::Diverged { step: state.step, term, value, kept: String::new() });
+            }
+            for tensor in session.tensors() {
+                let values = tensor.take(&flat);
+                tensors.insert(format!("{prefix}{}", tensor.name), (tensor.shape.clone(), values));
+            }
+        }
+        Ok(Self { config: config.clone(), shape: session.shape(), state: state.clone(), tensors })
+    }
+
+    /// Write to `path`, replacing what is there only when all is written.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("checkpoint: {error}"));
+        let step = (self.state.step as i64).to_le_bytes();
+        let mut views = Vec::with_capacity(self.tensors.len() + 1);
+        for (name, (shape, values)) in &self.tensors {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))
+                .map_err(|error| internal(&error))?;
+            views.push((name.as_str(), view));
+        }
+        views.push((
+            "optimizer.step",
+            TensorView::new(Dtype::I64, vec![1], &step).map_err(|error| internal(&error))?,
+        ));
+        let metadata = HashMap::from([
+            ("format".to_string(), FORMAT.to_string()),
+            ("config".to_string(), self.config.to_toml()?),
+            ("shape".to_string(), serde_json::to_string(&self.shape).map_err(|error| internal(&error))?),
+            ("state".to_string(), serde_json::to_string(&self.state).map_err(|error| internal(&error))?),
+        ]);
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
+        write_atomically(path, &bytes)
+    }
+
+    /// Read a checkpoint.
+    ///
+    /// # Errors
+    /// If the file is missing, cut short, or was not written by this program.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => Error::checkpoint(
+                path,
+                "there is no checkpoint",
+                "the run stopped before its first save; train it anew with --overwrite",
+            ),
+            _ => Error::io(path, source),
+        })?;
+        let broken = |problem: String| {
+            let hint = "it was cut short or is no checkpoint of vae; take another copy, or best.safetensors beside it";
+            Error::checkpoint(path, problem, hint)
+        };
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+            return Err(broken("a safetensors file, but not a checkpoint of vae".into()));
+        }
+        let entry = |name: &str| {
+            metadata.get(name).ok_or_else(|| broken(format!("its metadata has no '{name}'")))
+        };
+        let config: Config =
+            toml::from_str(entry("config")?).map_err(|error| broken(format!("configuration: {error}")))?;
+        let shape = serde_json::from_str(entry("shape")?).map_err(|error| broken(format!("shape: {error}")))?;
+        let state = serde_json::from_str(entry("state")?).map_err(|error| broken(format!("state: {error}")))?;
+        let tensors = file
+            .iter()
+            .filter(|(_, view)| view.dtype() == Dtype::F32)
+            .map(|(name, view)| {
+                let values = bytemuck::pod_collect_to_vec(view.data());
+                (name.to_string(), (view.shape().to_vec(), values))
+            })
+            .collect();
+        Ok(Self { config, shape, state, tensors })
+    }
+
+    /// Write parameters, and moments where the session has an optimiser, to the device. `path` is named in errors.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if the checkpoint is of another model; nothing is written then.
+    pub fn restore(&self, session: &mut Session, path: &Path) -> Result<()> {
+        let wanted: Vec<Tensor> = session.tensors().cloned().collect();
+        let mut flats = Vec::new();
+        for (buffer, prefix) in FLAT {
+            let Some(id) = session.plan().buffer(buffer) else { continue };
+            let mut flat = vec![0.0; session.plan().buffers[id.0].length];
+            for tensor in &wanted {
+                let name = format!("{prefix}{}", tensor.name);
+                let hint = "it is a checkpoint of another model; use the config.toml it was trained with";
+                let Some((shape, values)) = self.tensors.get(&name) else {
+                    return Err(Error::checkpoint(path, format!("it holds no tensor '{name}'"), hint));
+                };
+                if *shape != tensor.shape {
+                    let problem =
+                        format!("tensor '{name}' has shape {shape:?}, but the model's is {:?}", tensor.shape);
+                    return Err(Error::checkpoint(path, problem, hint));
+                }
+                tensor.put(&mut flat, values);
+            }
+            flats.push((buffer, flat));
+        }
+        for (buffer, flat) in flats {
+            session.write_flat(buffer, &flat)?;
+        }
+        Ok(())
+    }
+}

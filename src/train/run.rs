@@ -1,0 +1,120 @@
+//! The folder of a run.
+
+use crate::config::Config;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "config.toml";
+const FILES: [&str; 10] = [
+    CONFIG,
+    "metrics.csv",
+    "checkpoint.safetensors",
+    "best.safetensors",
+    "curves.png",
+    "reconstructions.png",
+    "samples.png",
+    "latent.png",
+    "manifold.png",
+    "interpolation.png",
+];
+
+/// A folder that holds a run: its configuration, metrics, checkpoints and pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Make a folder for a new run.
+    ///
+    /// # Errors
+    /// If `path` holds a run already and `overwrite` is false, or cannot be written.
+    pub fn create(path: &Path, config: &Config, overwrite: bool) -> Result<Self> {
+        let run = Self { path: path.to_path_buf() };
+        if path.exists() && !path.is_dir() {
+            return Err(Error::setting("--out", format!("{} is a file", path.display()), "name a folder"));
+        }
+        if FILES[..4].iter().any(|name| path.join(name).exists()) {
+            if !overwrite {
+                let path = path.display();
+                return Err(Error::setting(
+                    "--out",
+                    format!("{path} holds a run already"),
+                    format!("continue it with --resume {path}, replace it with --overwrite, or name another folder"),
+                ));
+            }
+            for name in FILES {
+                let file = path.join(name);
+                if file.exists() {
+                    std::fs::remove_file(&file).map_err(|source| Error::io(&file, source))?;
+                }
+            }
+        }
+        std::fs::create_dir_all(path).map_err(|source| Error::io(path, source))?;
+        run.write_config(config)?;
+        Ok(run)
+    }
+
+    /// The first of `runs/NAME-1`, `runs/NAME-2`, .. that does not exist.
+    pub fn next_free(name: &str) -> PathBuf {
+        let clean: String =
+            name.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '.' { c } else { '-' }).collect();
+        let mut number = 1;
+        loop {
+            let path = Path::new("runs").join(format!("{}-{number}", clean.trim_matches('-')));
+            if !path.exists() {
+                return path;
+            }
+            number += 1;
+        }
+    }
+
+    /// A run that exists.
+    ///
+    /// # Errors
+    /// If `path` is not a run folder, or its configuration cannot be read.
+    pub fn open(path: &Path) -> Result<(Self, Config)> {
+        let run = Self { path: path.to_path_buf() };
+        let config = path.join(CONFIG);
+        if !config.is_file() {
+            let problem = if path.is_dir() { "no run: it holds no config.toml" } else { "no such run folder" };
+            return Err(Error::checkpoint(path, problem, "name the folder that 'vae train' made (its --out)"));
+        }
+        let config = Config::read(&config)?.resolve()?;
+        Ok((run, config))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Write `config.toml`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_config(&self, config: &Config) -> Result<()> {
+        write_atomically(&self.file(CONFIG), config.to_toml()?.as_bytes())
+    }
+}
+
+/// Write a file so that a reader, or a crash at any moment, sees the old content or the new and never a part: a
+/// temporary file beside it is written out to the disk, then renamed.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let attempt = || {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    attempt().map_err(|source| Error::io(path, source))
+}

@@ -1,0 +1,40 @@
+//! What changes from step to step, as pure functions of the step: nothing has to be stored to resume.
+
+use crate::random::{Philox, stream};
+use rand::seq::SliceRandom;
+
+/// Weight of the KL divergence at `step` (counted from 0): rises linearly from 0 to `beta` over `warmup` epochs
+/// (Bowman et al. 2016; Sønderby et al. 2016), then stays.
+pub fn beta(beta: f64, warmup: f64, step: u64, steps_per_epoch: u64) -> f64 {
+    let epochs = step as f64 / steps_per_epoch as f64;
+    if epochs < warmup { beta * epochs / warmup } else { beta }
+}
+
+/// The order of `images` in `epoch`: a shuffle of its own for each epoch.
+pub fn epoch_order(images: usize, seed: u64, epoch: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..images as u32).collect();
+    order.shuffle(&mut Philox::new(seed, stream::SHUFFLE, epoch));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beta_rises_linearly_then_stays() {
+        let at = |step| beta(4.0, 2.0, step, 10);
+        assert_eq!((at(0), at(5), at(20), at(99)), (0.0, 1.0, 4.0, 4.0));
+        assert_eq!(beta(0.5, 0.0, 0, 10), 0.5);
+    }
+
+    #[test]
+    fn an_epoch_is_a_permutation_and_epochs_differ() {
+        let mut first = epoch_order(1000, 1, 0);
+        assert_ne!(first, epoch_order(1000, 1, 1));
+        assert_ne!(first, epoch_order(1000, 2, 0));
+        assert_eq!(first, epoch_order(1000, 1, 0));
+        first.sort_unstable();
+        assert!(first.into_iter().eq(0..1000));
+    }
+}

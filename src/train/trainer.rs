@@ -1,0 +1,337 @@
+//! The training loop.
+
+use super::{Checkpoint, Optimizer, RunFolder, TrainState, schedule};
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::plan::{Metrics, Step};
+use crate::random::stream;
+use crate::report::{EpochRecord, MetricsFile};
+use crate::session::{Session, Which};
+use crate::{Error, Result};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A submit should take about this long: long enough that submitting costs nothing, short enough that an interrupt is
+/// answered at once and no operating system takes the device for hung.
+const SUBMIT: Duration = Duration::from_millis(200);
+/// The latest checkpoint is never older than this, and an epoch's end.
+const SAVE_EVERY: Duration = Duration::from_secs(20);
+
+/// How far a run is, between epochs.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub total_steps: u64,
+    /// Epoch in work, counted from 1.
+    pub epoch: u64,
+    /// Averages over the epoch so far, nats per image.
+    pub reconstruction: f64,
+    /// The same for the KL divergence.
+    pub kl: f64,
+    /// Training speed of the last submits.
+    pub images_per_second: f64,
+    /// Time left at that speed, evaluation left out.
+    pub seconds_left: f64,
+}
+
+/// Is told of a run's progress.
+pub trait Observer {
+    /// Some steps are done.
+    fn progress(&mut self, snapshot: &Snapshot);
+    /// An epoch is done and evaluated.
+    fn epoch(&mut self, record: &EpochRecord);
+}
+
+/// How a run ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// It was interrupted, and saved.
+    Interrupted,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    session: Session,
+    config: Config,
+    optimizer: Optimizer,
+    run: &'a RunFolder,
+    metrics: MetricsFile,
+    images: usize,
+    test_images: usize,
+    state: TrainState,
+    /// Order of the images in the epoch `order.0`.
+    order: (u64, Vec<u32>),
+    submit_steps: usize,
+    /// (number of steps, images) of submits not yet received.
+    pending: VecDeque<Vec<u32>>,
+    images_per_second: f64,
+    last_save: Instant,
+    saved_step: Option<u64>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Start a run with fresh parameters, or go on from `checkpoint`.
+    ///
+    /// # Errors
+    /// If the checkpoint does not fit, the device fails, or the run folder cannot be written.
+    pub fn new(
+        mut session: Session,
+        config: &Config,
+        dataset: &Dataset,
+        run: &'a RunFolder,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Self> {
+        let state = match checkpoint {
+            Some(checkpoint) => {
+                checkpoint.restore(&mut session, &run.file("checkpoint.safetensors"))?;
+                checkpoint.state.clone()
+            }
+            None => {
+                let graph = &session.model().graph;
+                let values = config.init.values(graph, config.seed, config.sigma);
+                session.write_flat("parameters", &values)?;
+                TrainState::default()
+            }
+        };
+        let mut metrics = MetricsFile::open(&run.file("metrics.csv"))?;
+        metrics.truncate_after(state.step)?;
+        Ok(Self {
+            session,
+            config: config.clone(),
+            optimizer: config.optimizer(),
+            run,
+            metrics,
+            images: dataset.train.count,
+            test_images: dataset.test.count,
+            order: (u64::MAX, Vec::new()),
+            submit_steps: 1,
+            pending: VecDeque::new(),
+            images_per_second: 0.0,
+            last_save: Instant::now(),
+            saved_step: checkpoint.map(|_| state.step),
+            state,
+        })
+    }
+
+    /// The model, to draw pictures from.
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
+    /// Where the run stands.
+    pub fn state(&self) -> &TrainState {
+        &self.state
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.images.div_ceil(self.config.batch_size) as u64
+    }
+
+    /// Train until all steps are done or `interrupt` is set, saving as it goes.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if a loss term is not finite (the last checkpoint stays as it was); else if the device fails
+    /// or a file cannot be written.
+    pub fn train(&mut self, interrupt: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome> {
+        let total = self.config.total_steps(self.images);
+        let mut queued = self.state.step;
+        let mut last = Instant::now();
+        while self.state.step < total {
+            if interrupt.load(Ordering::Relaxed) {
+                self.receive(0, &mut last, total, observer)?;
+                self.save("checkpoint.safetensors")?;
+                return Ok(Outcome::Interrupted);
+            }
+            let per_epoch = self.steps_per_epoch();
+            let epoch_end = ((queued / per_epoch + 1) * per_epoch).min(total);
+            let count = (self.submit_steps as u64).min(epoch_end - queued);
+            self.queue(queued, count)?;
+            queued += count;
+            // At the end of an epoch all is waited for; else one submit stays in the queue, so that the device
+            // does not idle while the host prepares the next.
+            let at_end = queued == epoch_end;
+            self.receive(usize::from(!at_end), &mut last, total, observer)?;
+            if at_end {
+                self.finish_epoch(observer)?;
+                last = Instant::now();
+            }
+            if self.last_save.elapsed() > SAVE_EVERY && !at_end {
+                self.receive(0, &mut last, total, observer)?;
+                self.save("checkpoint.safetensors")?;
+            }
+        }
+        if self.saved_step != Some(self.state.step) {
+            self.save("checkpoint.safetensors")?;
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Submit steps `first..first + count`, all of one epoch.
+    fn queue(&mut self, first: u64, count: u64) -> Result<()> {
+        let per_epoch = self.steps_per_epoch();
+        let epoch = first / per_epoch;
+        if self.order.0 != epoch {
+            self.order = (epoch, schedule::epoch_order(self.images, self.config.seed, epoch));
+        }
+        let batch = self.config.batch_size;
+        let place = (first % per_epoch) as usize;
+        let batches: Vec<&[u32]> = self.order.1.chunks(batch).skip(place).take(count as usize).collect();
+        let steps = (first..first + count).map(|step| self.step_record(step)).collect();
+        self.session.submit("train", Which::Train, &batches, steps)?;
+        self.pending.push_back(batches.iter().map(|batch| batch.len() as u32).collect());
+        Ok(())
+    }
+
+    fn step_record(&self, step: u64) -> Step {
+        let config = &self.config;
+        let mut record = Step {
+            seed_low: config.seed as u32,
+            seed_high: (config.seed >> 32) as u32,
+            counter_low: step as u32,
+            counter_high: (step >> 32) as u32,
+            stream: stream::TRAIN_NOISE,
+            beta: schedule::beta(config.beta, config.kl_warmup, step, self.steps_per_epoch()) as f32,
+            learning_rate: config.learning_rate.unwrap_or(1e-3) as f32,
+            ..Step::default()
+        };
+        self.optimizer.prepare(step + 1, &mut record);
+        record
+    }
+
+    /// Take in what has finished, until at most `left` submits are in the queue.
+    fn receive(&mut self, left: usize, last: &mut Instant, total: u64, observer: &mut dyn Observer) -> Result<()> {
+        let finished = self.session.receive(left)?;
+        if finished.is_empty() {
+            return Ok(());
+        }
+        let (mut steps, mut images) = (0, 0);
+        for submit in finished {
+            let sizes = self.pending.pop_front().unwrap_or_default();
+            for (metrics, size) in submit.iter().zip(sizes) {
+                self.account(metrics, u64::from(size))?;
+                steps += 1;
+                images += u64::from(size);
+            }
+        }
+        let elapsed = last.elapsed();
+        *last = Instant::now();
+        self.state.seconds += elapsed.as_secs_f64();
+        self.state.epoch_seconds += elapsed.as_secs_f64();
+        let a_step = elapsed.as_secs_f64() / f64::from(steps.max(1));
+        let wanted = (SUBMIT.as_secs_f64() / a_step.max(1e-6)) as usize;
+        self.submit_steps = wanted.clamp(1, (2 * self.submit_steps).min(self.session.max_steps()));
+        let speed = images as f64 / elapsed.as_secs_f64().max(1e-9);
+        self.images_per_second =
+            if self.images_per_second == 0.0 { speed } else { 0.8 * self.images_per_second + 0.2 * speed };
+        let seen = self.state.epoch_images.max(1) as f64;
+        let left = (total - self.state.step) as f64 * self.images as f64 / self.steps_per_epoch() as f64;
+        observer.progress(&Snapshot {
+            step: self.state.step,
+            total_steps: total,
+            epoch: (self.state.step.max(1) - 1) / self.steps_per_epoch() + 1,
+            reconstruction: self.state.epoch_reconstruction / seen,
+            kl: self.state.epoch_kl / seen,
+            images_per_second: self.images_per_second,
+            seconds_left: left / self.images_per_second,
+        });
+        Ok(())
+    }
+
+    /// Add one step's metrics to the epoch's.
+    fn account(&mut self, metrics: &Metrics, images: u64) -> Result<()> {
+        self.state.step += 1;
+        for (term, value) in [
+            ("reconstruction", metrics.reconstruction),
+            ("KL divergence", metrics.kl),
+            ("gradient norm", metrics.gradient_norm),
+        ] {
+            if !value.is_finite() {
+                return Err(self.diverged(term, value));
+            }
+        }
+        self.state.epoch_images += images;
+        self.state.epoch_reconstruction += f64::from(metrics.reconstruction) * images as f64;
+        self.state.epoch_kl += f64::from(metrics.kl) * images as f64;
+        Ok(())
+    }
+
+    fn diverged(&self, term: &str, value: f32) -> Error {
+        let kept = match self.saved_step {
+            Some(step) => {
+                format!("\n  the parameters of step {step} are kept in {}", self.run.path().display())
+            }
+            None => String::new(),
+        };
+        Error::Diverged { step: self.state.step, term: term.into(), value, kept }
+    }
+
+    /// Evaluate, record, and save.
+    fn finish_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let evaluation = self.session.evaluate(self.test_images, 1)?;
+        for (term, value) in
+            [("held-out reconstruction", evaluation.reconstruction), ("held-out KL divergence", evaluation.kl)]
+        {
+            if !value.is_finite() {
+                return Err(self.diverged(term, value as f32));
+            }
+        }
+        let per_epoch = self.steps_per_epoch();
+        let state = &mut self.state;
+        let seen = state.epoch_images.max(1) as f64;
+        let (reconstruction, kl) = (state.epoch_reconstruction / seen, state.epoch_kl / seen);
+        let record = EpochRecord {
+            epoch: state.step.div_ceil(per_epoch),
+            step: state.step,
+            images: state.step / per_epoch * self.images as u64
+                + state.step % per_epoch * self.config.batch_size as u64,
+            seconds: state.seconds,
+            train_elbo: -(reconstruction + kl),
+            train_reconstruction: reconstruction,
+            train_kl: kl,
+            test_elbo: evaluation.elbo(),
+            test_reconstruction: evaluation.reconstruction,
+            test_kl: evaluation.kl,
+            beta: schedule::beta(self.config.beta, self.config.kl_warmup, state.step.max(1) - 1, per_epoch),
+            learning_rate: self.config.learning_rate.unwrap_or(1e-3),
+            images_per_second: seen / state.epoch_seconds.max(1e-9),
+        };
+        let best = state.best_elbo.is_none_or(|best| evaluation.elbo() > best);
+        if best {
+            state.best_elbo = Some(evaluation.elbo());
+        }
+        if state.step % per_epoch == 0 {
+            state.epoch_images = 0;
+            state.epoch_reconstruction = 0.0;
+            state.epoch_kl = 0.0;
+            state.epoch_seconds = 0.0;
+        }
+        if best {
+            self.save("best.safetensors")?;
+        }
+        // The row is written before the checkpoint: should the program die between the two, resuming drops the row
+        // and makes it again.
+        self.metrics.append(&record)?;
+        self.save("checkpoint.safetensors")?;
+        observer.epoch(&record);
+        Ok(())
+    }
+
+    fn save(&mut self, name: &str) -> Result<()> {
+        let checkpoint = Checkpoint::take(&mut self.session, &self.config, &self.state).map_err(|error| {
+            match error {
+                Error::Diverged { term, value, .. } => self.diverged(&term, value),
+                other => other,
+            }
+        })?;
+        checkpoint.save(&self.run.file(name))?;
+        self.last_save = Instant::now();
+        self.saved_step = Some(self.state.step);
+        Ok(())
+    }
+}

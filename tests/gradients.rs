@@ -1,0 +1,149 @@
+//! Finite differences in f64 prove every derivative rule, one activation and one likelihood at a time, through the
+//! gradient of the whole objective with respect to every parameter.
+
+use vae::cpu::CpuExecutor;
+use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
+use vae::model::{Initialisation, MlpVae};
+use vae::plan::{self, Executor, Setting, Step};
+
+const PROGRAM: &[Stage] =
+    &[Stage::TestInput, Stage::Encode, Stage::Sample, Stage::Decode, Stage::Objective, Stage::Backward];
+
+fn model() -> MlpVae {
+    MlpVae {
+        batch: 3,
+        pixels: 7,
+        hidden: vec![5, 6],
+        latent: 3,
+        activation: Activation::Tanh,
+        likelihood: Likelihood {
+            kind: LikelihoodKind::Bernoulli,
+            sigma: 0.7,
+            mean_activation: Activation::Identity,
+        },
+        binarize: Binarize::None,
+        noise_samples: 2,
+        free_bits: 0.0,
+    }
+}
+
+/// Largest difference between the gradient and central differences, relative to the largest gradient.
+fn worst_error(model: &MlpVae, rows: u32) -> f64 {
+    let mut vae = model.build().unwrap();
+    vae.graph.differentiate().unwrap();
+    let setting = Setting { train_images: 3, test_images: 3, max_steps: 1, streamed: false };
+    let plan = plan::lower(&vae.graph, None, &[("loss", PROGRAM)], setting);
+    let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
+    let images: Vec<u32> = (0..6).map(|i| 0x11_57_93_c1_u32.rotate_left(5 * i)).collect();
+    // The last byte of each row is padding and must be zero.
+    let images: Vec<u32> =
+        (0..).zip(images).map(|(i, w)| if i % 2 == 1 { w & 0xff_ffff } else { w }).collect();
+    cpu.write(plan.buffer("dataset.test").unwrap(), 0, &images).unwrap();
+    cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 0, 1]).unwrap();
+    let parameters = plan.buffer("parameters").unwrap();
+    for (to, from) in cpu.real_mut(parameters).iter_mut().zip(Initialisation::FanIn.values(
+        &vae.graph,
+        5,
+        model.likelihood.sigma,
+    )) {
+        *to = f64::from(from);
+    }
+    let step = Step { seed_low: 3, rows, beta: 0.625, ..Step::default() };
+    let metrics = plan.buffer("metrics").unwrap();
+    let divergence = plan.buffer("kl").unwrap();
+    let latent = model.latent;
+    let mut objective = |cpu: &mut CpuExecutor<f64>| {
+        cpu.submit("loss", &[step]).unwrap();
+        let metrics = cpu.real(metrics);
+        if model.free_bits == 0.0 {
+            return metrics[0] + 0.625 * metrics[1];
+        }
+        let average = |j| {
+            cpu.real(divergence)
+                .chunks(latent.div_ceil(4) * 4)
+                .take(rows as usize)
+                .map(|row| row[j])
+                .sum::<f64>()
+                / f64::from(rows)
+        };
+        metrics[0] + 0.625 * (0..latent).map(|j| model.free_bits.max(average(j))).sum::<f64>()
+    };
+    objective(&mut cpu);
+    let gradient = cpu.real(plan.buffer("gradients").unwrap()).to_vec();
+    let largest = gradient.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+    assert!(largest > 1e-3, "no gradient at all");
+    let mut worst = 0.0_f64;
+    let mut reached = 0;
+    for tensor in vae.graph.tensors() {
+        for i in tensor.row_ranges().flatten() {
+            let h = 1e-5;
+            let start = cpu.real(parameters)[i];
+            cpu.real_mut(parameters)[i] = start + h;
+            let above = objective(&mut cpu);
+            cpu.real_mut(parameters)[i] = start - h;
+            let below = objective(&mut cpu);
+            cpu.real_mut(parameters)[i] = start;
+            let difference = (above - below) / (2.0 * h);
+            let error = (difference - gradient[i]).abs() / largest;
+            assert!(error.is_finite(), "{} element {i}", tensor.name);
+            worst = worst.max(error);
+            reached += usize::from(gradient[i] != 0.0);
+        }
+    }
+    let count: usize = vae.graph.tensors().map(vae::graph::Tensor::count).sum();
+    assert!(reached * 2 > count, "only {reached} of {count} parameters have a gradient");
+    // Padding must stay zero, or an optimiser would move it.
+    let mut inside = vec![false; gradient.len()];
+    vae.graph.tensors().flat_map(vae::graph::Tensor::row_ranges).flatten().for_each(|i| inside[i] = true);
+    for (i, g) in gradient.iter().enumerate() {
+        assert!(inside[i] || *g == 0.0, "gradient of padding element {i} is {g}");
+    }
+    worst
+}
+
+fn check(model: &MlpVae, rows: u32) {
+    let worst = worst_error(model, rows);
+    assert!(worst < 2e-8, "{model:?}: {worst:e}");
+}
+
+#[test]
+fn every_activation() {
+    for activation in Activation::ALL {
+        check(&MlpVae { activation, ..model() }, 3);
+    }
+}
+
+#[test]
+fn every_likelihood_with_and_without_activation_of_means() {
+    for kind in [
+        LikelihoodKind::Bernoulli,
+        LikelihoodKind::Gaussian,
+        LikelihoodKind::GaussianShared,
+        LikelihoodKind::GaussianLearned,
+    ] {
+        for mean_activation in [Activation::Identity, Activation::Sigmoid] {
+            let likelihood = Likelihood { kind, sigma: 0.7, mean_activation };
+            check(&MlpVae { likelihood, ..model() }, 3);
+        }
+    }
+}
+
+#[test]
+fn a_minibatch_that_is_not_full() {
+    for kind in [LikelihoodKind::Bernoulli, LikelihoodKind::GaussianShared, LikelihoodKind::GaussianLearned] {
+        let likelihood = Likelihood { kind, ..model().likelihood };
+        check(&MlpVae { likelihood, ..model() }, 2);
+    }
+}
+
+#[test]
+fn free_bits_close_and_open_dimensions() {
+    check(&MlpVae { free_bits: 0.02, ..model() }, 3);
+}
+
+#[test]
+fn depths_and_widths() {
+    for (hidden, latent) in [(vec![], 1), (vec![9], 2), (vec![4, 3, 2], 5)] {
+        check(&MlpVae { hidden, latent, noise_samples: 1, ..model() }, 3);
+    }
+}
