@@ -24,7 +24,7 @@ struct Header {
 /// Without a choice of colour, the images are grey when every file is of a grey type (with or without
 /// transparency), and red, green, blue otherwise. The orientation that a camera wrote down is applied.
 pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<Images> {
-    let headers: Vec<Header> = in_parallel(paths, |path| header(path))?;
+    let headers: Vec<Header> = in_parallel(paths, header)?;
     let Some(first) = headers.first() else {
         return Err(Error::data(folder, "there are no pictures", "give a folder of png or jpeg files"));
     };
