@@ -3,7 +3,21 @@
 
 pub mod digits;
 
+mod convert;
+mod folder;
+pub mod idx;
+mod idx_folder;
+mod locate;
+mod pictures;
+mod split;
+
+pub use locate::KNOWN_NAMES;
+pub use split::split;
+
+use crate::{Error, Result};
+use locate::Roots;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// The size of every image of a dataset. Pixels are stored row by row, channels interleaved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,3 +78,156 @@ pub struct Dataset {
     /// Class names by label; empty when nothing is labelled.
     pub classes: Vec<String>,
 }
+
+impl Dataset {
+    /// Checks what every source must keep: sizes that agree, labels that name a class, a held-out part.
+    pub fn validate(&self) -> Result<()> {
+        let broken = |problem: String| Err(Error::Internal(format!("dataset '{}': {problem}", self.name)));
+        if self.shape.pixels() == 0 {
+            return broken(format!("images of {}", self.shape));
+        }
+        if self.train.labels.is_some() != self.test.labels.is_some() {
+            return broken("one part is labelled, the other is not".to_string());
+        }
+        for (name, part) in [("train", &self.train), ("test", &self.test)] {
+            if part.count == 0 {
+                return broken(format!("the {name} part is empty"));
+            }
+            if part.count.checked_mul(self.shape.pixels()) != Some(part.pixels.len()) {
+                let (count, shape, bytes) = (part.count, self.shape, part.pixels.len());
+                return broken(format!("{bytes} bytes for {count} images of {shape} in the {name} part"));
+            }
+            let Some(labels) = &part.labels else { continue };
+            if labels.len() != part.count {
+                return broken(format!(
+                    "{} labels for {} images in the {name} part",
+                    labels.len(),
+                    part.count
+                ));
+            }
+            if let Some(label) = labels.iter().find(|label| **label as usize >= self.classes.len()) {
+                return broken(format!(
+                    "label {label} in the {name} part, but {} classes",
+                    self.classes.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the labels of one part when the other has none.
+    fn drop_half_labels(&mut self, path: &Path) {
+        if self.train.labels.is_some() != self.test.labels.is_some() {
+            log::warn!("{}: only one of the parts is labelled; its labels are not used", path.display());
+            (self.train.labels, self.test.labels) = (None, None);
+            self.classes.clear();
+        }
+    }
+}
+
+/// The channels to train on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Colour {
+    /// One channel.
+    #[value(alias = "gray")]
+    #[serde(alias = "gray")]
+    Grey,
+    /// Red, green and blue.
+    Rgb,
+}
+
+impl Colour {
+    /// How many values a pixel has.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => 3,
+        }
+    }
+}
+
+/// How to read a dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// `--data-dir`: where datasets known by name are looked for first.
+    pub data_dir: Option<PathBuf>,
+    /// `--image-size`: width and height to stretch every image to; without it, images keep their size.
+    pub image_size: Option<(usize, usize)>,
+    /// `--color`: the channels; without it, those that the images have (pictures: grey if all are grey).
+    pub colour: Option<Colour>,
+    /// `--test-fraction`: how much to hold out of a dataset that has no test part of its own.
+    pub test_fraction: f64,
+    /// Decides which images are held out.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { data_dir: None, image_size: None, colour: None, test_fraction: 0.1, seed: 0 }
+    }
+}
+
+/// Opens what `--dataset` names: one of [`KNOWN_NAMES`], or the path of a folder of IDX files, of an IDX file, or
+/// of a folder of pictures.
+///
+/// A known name comes before a path: `./mnist` is the folder. Names are looked for in `--data-dir`, in the
+/// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name) and in the subfolder of that
+/// name of `vae` in the user's data folder. The procedural `digits` need no files and are made by the caller.
+///
+/// # Errors
+///
+/// [`Error::Setting`] for an unknown name, missing files or impossible options; [`Error::Data`] for files that
+/// cannot be used; [`Error::Io`] for those that cannot be read.
+pub fn open(dataset: &str, options: &Options) -> Result<Dataset> {
+    open_from(dataset, options, &Roots::of_process(options.data_dir.clone()))
+}
+
+fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset> {
+    convert::check_size(options.image_size)?;
+    split::check_fraction(options.test_fraction)?;
+    let path = Path::new(dataset);
+    let opened = if KNOWN_NAMES.contains(&dataset) {
+        let (set, folder) = locate::named(dataset, roots)?;
+        set.load(dataset.to_string(), &folder, options)?
+    } else if path.is_dir() {
+        open_folder(path, options)?
+    } else if !path.exists() {
+        return Err(locate::unknown(dataset));
+    } else if folder::is_picture(path) {
+        let hint = "give the folder that holds the pictures";
+        return Err(Error::data(path, "this is a single picture", hint));
+    } else {
+        let (set, name) = idx_folder::containing(path)?;
+        set.load(name, path, options)?
+    };
+    opened.validate()?;
+    Ok(opened)
+}
+
+/// IDX files come first: a folder may hold pictures of them beside.
+fn open_folder(path: &Path, options: &Options) -> Result<Dataset> {
+    if let Some(set) = idx_folder::choose(&idx_folder::list(path)?, path)? {
+        return set.load(folder_name(path), path, options);
+    }
+    if let Some(dataset) = folder::read(path, options)? {
+        return Ok(dataset);
+    }
+    Err(Error::data(
+        path,
+        "the folder holds neither IDX files nor pictures",
+        "looked for names with 'images' such as train-images-idx3-ubyte.gz, and for .png, .jpg and .jpeg files in \
+         the folder, in its subfolders (one a class), and in the folders train and test",
+    ))
+}
+
+/// The last part of a folder's path, also for `.` and `..`.
+fn folder_name(path: &Path) -> String {
+    let absolute = path.canonicalize();
+    let name = absolute.as_deref().unwrap_or(path).file_name().or(path.file_name());
+    name.map_or_else(|| "dataset".to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! Tests of [`super`] and of `pictures`: layouts, colours, sizes, and every error message.
+
+use super::super::{Colour, open};
+use super::*;
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use tempfile::TempDir;
+
+fn grey(width: u32, height: u32, value: u8) -> DynamicImage {
+    DynamicImage::ImageLuma8(GrayImage::from_pixel(width, height, Luma([value])))
+}
+
+fn red(width: u32, height: u32) -> DynamicImage {
+    DynamicImage::ImageRgb8(RgbImage::from_pixel(width, height, Rgb([250, 0, 0])))
+}
+
+/// A folder of these pictures, in the subfolders that their names tell.
+fn folder_of(pictures: &[(&str, DynamicImage)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, picture) in pictures {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture.save(path).unwrap();
+    }
+    folder
+}
+
+fn open_with(folder: &TempDir, options: &Options) -> Result<Dataset> {
+    open(folder.path().to_str().unwrap(), options)
+}
+
+fn opened(folder: &TempDir) -> Dataset {
+    open_with(folder, &Options::default()).unwrap()
+}
+
+#[track_caller]
+fn assert_error(folder: &TempDir, parts: &[&str]) {
+    let message = open_with(folder, &Options::default()).unwrap_err().to_string();
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is missing in:\n{message}");
+    }
+}
+
+#[test]
+fn a_flat_folder_is_split() {
+    let names: Vec<String> = (0..20).map(|i| format!("{i:02}.png")).collect();
+    let pictures: Vec<_> = names.iter().zip(0..).map(|(name, i)| (name.as_str(), grey(3, 2, i))).collect();
+    let folder = folder_of(&pictures);
+    let dataset = opened(&folder);
+    assert_eq!((dataset.shape.width, dataset.shape.height, dataset.shape.channels), (3, 2, 1));
+    assert_eq!((dataset.train.count, dataset.test.count), (18, 2));
+    assert_eq!((dataset.train.labels.is_none(), dataset.classes.len()), (true, 0));
+    assert!(dataset.train.pixels.is_sorted() && dataset.test.pixels.is_sorted());
+    assert_eq!(dataset.name, folder_name(folder.path()));
+}
+
+#[test]
+fn subfolders_are_classes_in_the_order_of_their_names() {
+    let folder = folder_of(&[
+        ("dog/b.png", grey(1, 1, 3)),
+        ("dog/a.PNG", grey(1, 1, 2)),
+        ("cat/z.JPeG", grey(1, 1, 1)),
+        ("owl/y.jpg", grey(1, 1, 4)),
+    ]);
+    let dataset = opened(&folder);
+    assert_eq!(dataset.classes, ["cat", "dog", "owl"]);
+    let mut labelled = Vec::new();
+    for part in [&dataset.train, &dataset.test] {
+        labelled.extend(part.labels.as_ref().unwrap().iter().zip(&part.pixels).map(|(l, p)| (*p, *l)));
+    }
+    labelled.sort_unstable();
+    assert_eq!(labelled, [(1, 0), (2, 1), (3, 1), (4, 2)]);
+}
+
+#[test]
+fn train_and_test_folders_are_the_parts() {
+    let folder = folder_of(&[
+        ("Train/a/1.png", grey(1, 1, 1)),
+        ("Train/c/2.png", grey(1, 1, 2)),
+        ("test/b/3.png", grey(1, 1, 3)),
+        ("elsewhere/4.png", grey(1, 1, 4)),
+    ]);
+    let dataset = opened(&folder);
+    assert_eq!((dataset.train.pixels, dataset.train.labels), (vec![1, 2], Some(vec![0, 2])));
+    assert_eq!((dataset.test.pixels, dataset.test.labels), (vec![3], Some(vec![1])));
+    assert_eq!(dataset.classes, ["a", "b", "c"]);
+
+    let flat = folder_of(&[("train/1.png", grey(1, 1, 1)), ("test/2.png", grey(1, 1, 2))]);
+    let dataset = opened(&flat);
+    assert_eq!((dataset.train.pixels, dataset.test.pixels), (vec![1], vec![2]));
+    assert!(dataset.train.labels.is_none() && dataset.classes.is_empty());
+
+    let half = folder_of(&[("train/a/1.png", grey(1, 1, 1)), ("test/2.png", grey(1, 1, 2))]);
+    let dataset = opened(&half);
+    assert!(dataset.train.labels.is_none() && dataset.classes.is_empty());
+
+    let only_train = folder_of(&[("train/a/1.png", grey(1, 1, 1)), ("train/b/2.png", grey(1, 1, 2))]);
+    let dataset = opened(&only_train);
+    assert_eq!((dataset.train.count, dataset.test.count, dataset.classes.len()), (1, 1, 2));
+}
+
+#[test]
+fn other_files_are_skipped_and_counted() {
+    let folder =
+        folder_of(&[("a.png", grey(1, 1, 1)), ("b.png", grey(1, 1, 2)), (".hidden.png", grey(9, 9, 0))]);
+    std::fs::write(folder.path().join("notes.txt"), "not a picture").unwrap();
+    std::fs::write(folder.path().join("Thumbs.db"), "not a picture").unwrap();
+    std::fs::create_dir(folder.path().join(".git")).unwrap();
+    let scan = scan(folder.path()).unwrap().unwrap();
+    assert_eq!((scan.train.pictures.len(), scan.skipped), (2, 4));
+    assert_eq!(opened(&folder).train.count, 1);
+}
+
+#[test]
+fn colour_is_kept_unless_all_are_grey() {
+    let translucent = DynamicImage::ImageRgba8(RgbaImage::from_pixel(1, 1, Rgba([200, 100, 50, 128])));
+    let equal_channels = DynamicImage::ImageRgb8(RgbImage::from_pixel(1, 1, Rgb([7, 7, 7])));
+    let grey_alpha = DynamicImage::ImageLumaA8(grey(1, 1, 9).into_luma_alpha8());
+    let grey_16_bit = DynamicImage::ImageLuma16(grey(1, 1, 9).into_luma16());
+    let set_of = |second: &DynamicImage| folder_of(&[("a.png", grey(1, 1, 9)), ("b.png", second.clone())]);
+    for (second, channels) in
+        [(&red(1, 1), 3), (&equal_channels, 3), (&translucent, 3), (&grey_alpha, 1), (&grey_16_bit, 1)]
+    {
+        let folder = set_of(second);
+        assert_eq!(opened(&folder).shape.channels, channels, "{:?}", second.color());
+        for (colour, channels) in [(Colour::Grey, 1), (Colour::Rgb, 3)] {
+            let options = Options { colour: Some(colour), ..Options::default() };
+            assert_eq!(open_with(&folder, &options).unwrap().shape.channels, channels);
+        }
+    }
+    let blended = opened(&folder_of(&[("a.png", translucent.clone()), ("b.png", translucent)]));
+    assert_eq!(blended.train.pixels, [100, 50, 25]);
+}
+
+#[test]
+fn sizes_differ_only_with_a_size_to_resize_to() {
+    let folder = folder_of(&[("a.png", grey(4, 2, 9)), ("b.png", grey(4, 2, 9)), ("c.png", grey(6, 6, 9))]);
+    assert_error(&folder, &["different sizes", "a.png is 4x2", "c.png is 6x6", "--image-size WIDTHxHEIGHT"]);
+    let options = Options { image_size: Some((5, 3)), ..Options::default() };
+    let dataset = open_with(&folder, &options).unwrap();
+    assert_eq!((dataset.shape.width, dataset.shape.height), (5, 3));
+    assert!(dataset.train.pixels.iter().all(|&pixel| pixel == 9));
+}
+
+/// A camera that was held upright writes a wide picture and "turn it right" into its metadata.
+#[test]
+fn the_orientation_of_a_camera_is_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.jpg", "b.jpg"] {
+        let mut wide = GrayImage::from_pixel(32, 16, Luma([250]));
+        wide.enumerate_pixels_mut().filter(|(x, _, _)| *x < 16).for_each(|(_, _, pixel)| pixel.0 = [5]);
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        wide.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        // Behind the start marker: an APP1 segment whose one Exif entry is orientation 6.
+        let exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let mut bytes = jpeg.get_ref()[..2].to_vec();
+        bytes.extend([0xff, 0xe1, 0, exif.len() as u8 + 2]);
+        bytes.extend(exif);
+        bytes.extend(&jpeg.get_ref()[2..]);
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let dataset = opened(&folder);
+    assert_eq!((dataset.shape.width, dataset.shape.height), (16, 32));
+    // The dark left half has become the top.
+    assert!(dataset.train.pixels[..16 * 8].iter().all(|&pixel| pixel < 30));
+    assert!(dataset.train.pixels[16 * 24..].iter().all(|&pixel| pixel > 220));
+}
+
+#[test]
+fn an_unreadable_picture_is_named() {
+    let damaged = |bytes: &[u8]| {
+        let folder = folder_of(&[("a.png", grey(8, 8, 1))]);
+        std::fs::write(folder.path().join("broken.png"), bytes).unwrap();
+        folder
+    };
+    let keep = folder_of(&[("a.png", grey(8, 8, 1))]);
+    let whole = std::fs::read(keep.path().join("a.png")).unwrap();
+    for bytes in [&b""[..], b"no picture", &whole[..20], &whole[..whole.len() - 20]] {
+        assert_error(
+            &damaged(bytes),
+            &["broken.png: ", "the picture cannot be read", "take it out of the folder"],
+        );
+    }
+    // The name may lie about the format.
+    let jpeg = folder_of(&[("a.jpg", grey(8, 8, 1))]);
+    std::fs::rename(jpeg.path().join("a.jpg"), jpeg.path().join("a.png")).unwrap();
+    grey(8, 8, 1).save(jpeg.path().join("b.png")).unwrap();
+    assert_eq!(opened(&jpeg).train.count, 1);
+}
+
+/// A header that announces 30000x30000 pixels is refused before anything is decoded.
+#[test]
+fn a_huge_picture_is_refused() {
+    let folder = folder_of(&[("a.png", grey(8, 8, 1))]);
+    let path = folder.path().join("a.png");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[16..20].copy_from_slice(&30_000u32.to_be_bytes());
+    bytes[20..24].copy_from_slice(&30_000u32.to_be_bytes());
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    assert_error(&folder, &["a.png: ", "30000x30000 pixels are more than"]);
+}
+
+#[test]
+fn too_many_bytes_are_refused() {
+    let folder = folder_of(&[("a.png", grey(1, 1, 1)), ("b.png", red(1, 1))]);
+    let options = Options { image_size: Some((60_000, 60_000)), ..Options::default() };
+    let message = open_with(&folder, &options).unwrap_err().to_string();
+    assert!(message.contains("21600000000 bytes of pixels"), "{message}");
+}
+
+#[test]
+fn layouts_that_leave_a_doubt_are_refused() {
+    let mixed = folder_of(&[("a.png", grey(1, 1, 1)), ("cat/b.png", grey(1, 1, 1))]);
+    assert_error(
+        &mixed,
+        &["some pictures lie in the folder itself", "a.png", "b.png", "subfolder of its class"],
+    );
+    let empty_test = folder_of(&[("train/a.png", grey(1, 1, 1))]);
+    std::fs::create_dir(empty_test.path().join("test")).unwrap();
+    assert_error(&empty_test, &["test: there are no pictures in this folder", "put png or jpeg"]);
+    let single = folder_of(&[("a.png", grey(1, 1, 1))]);
+    assert_error(&single, &["has 1 image", "at least two"]);
+}
+
+#[test]
+fn a_folder_without_pictures_says_what_was_looked_for() {
+    let parts = ["neither IDX files nor pictures", "train-images-idx3-ubyte.gz", ".png, .jpg and .jpeg"];
+    assert_error(&tempfile::tempdir().unwrap(), &parts);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train", "test"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("notes.txt"), "nothing").unwrap();
+    assert_error(&folder, &parts);
+}

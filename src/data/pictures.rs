@@ -1,0 +1,128 @@
+//! Many picture files as bytes of one size, read in parallel.
+
+use super::idx::Images;
+use super::{Colour, ImageShape, Options, convert};
+use crate::{Error, Result};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// The most bytes one picture may take when decoded, before it is resized: 8192x8192 with four channels.
+const PICTURE_LIMIT: u64 = 256 << 20;
+
+/// What a picture's header says.
+struct Header {
+    width: u32,
+    height: u32,
+    coloured: bool,
+}
+
+/// Reads the pictures of `folder` at `paths`, in this order.
+///
+/// Every header is read before any pixel, so that sizes that differ, or too many bytes, are told at once.
+/// Without a choice of colour, the images are grey when every file is of a grey type (with or without
+/// transparency), and red, green, blue otherwise. The orientation that a camera wrote down is applied.
+pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<Images> {
+    let headers: Vec<Header> = in_parallel(paths, header)?;
+    let Some(first) = headers.first() else {
+        return Err(Error::data(folder, "there are no pictures", "give a folder of png or jpeg files"));
+    };
+    let (width, height) = options.image_size.unwrap_or((first.width as usize, first.height as usize));
+    let other =
+        headers.iter().position(|header| (header.width, header.height) != (first.width, first.height));
+    if let (None, Some(other)) = (options.image_size, other) {
+        let problem = format!(
+            "the pictures have different sizes: {} is {}x{}, {} is {}x{}",
+            paths[0].display(),
+            first.width,
+            first.height,
+            paths[other].display(),
+            headers[other].width,
+            headers[other].height
+        );
+        return Err(Error::data(folder, problem, "resize them all with --image-size WIDTHxHEIGHT"));
+    }
+    let grey = headers.iter().all(|header| !header.coloured);
+    let colour = options.colour.unwrap_or(if grey { Colour::Grey } else { Colour::Rgb });
+    let shape = ImageShape { width, height, channels: colour.channels() };
+
+    let mut pixels = vec![0; convert::check_total(folder, paths.len(), shape)?];
+    let places: Vec<_> = pixels.chunks_exact_mut(shape.pixels()).zip(paths).collect();
+    let results: Vec<Result<()>> = places
+        .into_par_iter()
+        .map(|(place, path)| {
+            let bytes = convert::to_bytes(decode(path)?, shape);
+            if bytes.len() != place.len() {
+                return Err(unreadable(path, "its size changed while it was read"));
+            }
+            place.copy_from_slice(&bytes);
+            Ok(())
+        })
+        .collect();
+    results.into_iter().collect::<Result<()>>()?;
+    Ok(Images { shape, pixels })
+}
+
+/// Maps in parallel; of several errors, that of the first path is returned, whichever thread was faster.
+fn in_parallel<T: Send>(paths: &[&Path], read: impl Fn(&Path) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let results: Vec<Result<T>> = paths.par_iter().map(|path| read(path)).collect();
+    results.into_iter().collect()
+}
+
+fn unreadable(path: &Path, why: impl std::fmt::Display) -> Error {
+    let hint = "take it out of the folder, or export it again as png or jpeg";
+    Error::data(path, format!("the picture cannot be read: {why}"), hint)
+}
+
+fn picture_error(path: &Path, error: ImageError) -> Error {
+    match error {
+        // An early end is the picture's fault, not the disk's.
+        ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Error::io(path, error)
+        }
+        error => unreadable(path, error),
+    }
+}
+
+/// The decoder of the format that the file's first bytes tell, whatever its name, and the picture's orientation.
+fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation)> {
+    let io = |error| Error::io(path, error);
+    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(2 * PICTURE_LIMIT);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| picture_error(path, error))?;
+    if decoder.total_bytes() > PICTURE_LIMIT {
+        let (width, height) = decoder.dimensions();
+        let why = format!("{width}x{height} pixels are more than {PICTURE_LIMIT} bytes");
+        return Err(unreadable(path, why));
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((decoder, orientation))
+}
+
+fn header(path: &Path) -> Result<Header> {
+    let (decoder, orientation) = open(path)?;
+    let (mut width, mut height) = decoder.dimensions();
+    if matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    ) {
+        (width, height) = (height, width);
+    }
+    if width == 0 || height == 0 {
+        return Err(unreadable(path, "it has no pixels"));
+    }
+    Ok(Header { width, height, coloured: decoder.color_type().has_color() })
+}
+
+fn decode(path: &Path) -> Result<DynamicImage> {
+    let (decoder, orientation) = open(path)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| picture_error(path, error))?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}

@@ -1,0 +1,162 @@
+//! The held-out part of a dataset that has none of its own.
+
+use super::Part;
+use crate::random::{Philox, stream};
+use crate::{Error, Result};
+use rand::Rng;
+use std::path::Path;
+
+/// Splits `all` into images to train on and a seeded choice of `fraction` of them to hold out, at least one.
+///
+/// Both parts keep the order of `all`. `path` is what an error names: a dataset of fewer than two images has
+/// nothing to hold out.
+pub fn split(mut all: Part, fraction: f64, seed: u64, path: &Path) -> Result<(Part, Part)> {
+    check_fraction(fraction)?;
+    if all.count < 2 {
+        return Err(Error::data(
+            path,
+            format!("the dataset has {} image", all.count),
+            "at least two are needed: one to train on and one to hold out",
+        ));
+    }
+    let held_out = ((all.count as f64 * fraction).round() as usize).clamp(1, all.count - 1);
+    let chosen = choose(all.count, held_out, seed);
+
+    let size = all.pixels.len() / all.count;
+    let mut test = Part { labels: all.labels.is_some().then(Vec::new), ..Part::default() };
+    test.pixels.reserve_exact(held_out * size);
+    let mut kept = 0;
+    for (index, &is_test) in chosen.iter().enumerate() {
+        let image = index * size..(index + 1) * size;
+        if is_test {
+            test.pixels.extend_from_slice(&all.pixels[image]);
+        } else {
+            // In place: a dataset may fill much of the memory.
+            all.pixels.copy_within(image, kept * size);
+            kept += 1;
+        }
+    }
+    if let (Some(labels), Some(test_labels)) = (&mut all.labels, &mut test.labels) {
+        let (held, train): (Vec<_>, Vec<_>) = labels.iter().zip(&chosen).partition(|(_, is_test)| **is_test);
+        *test_labels = held.into_iter().map(|(label, _)| *label).collect();
+        *labels = train.into_iter().map(|(label, _)| *label).collect();
+    }
+    all.pixels.truncate(kept * size);
+    all.count = kept;
+    test.count = held_out;
+    Ok((all, test))
+}
+
+/// Refuses a fraction that leaves one part empty.
+pub(super) fn check_fraction(fraction: f64) -> Result<()> {
+    if fraction > 0.0 && fraction < 1.0 {
+        return Ok(());
+    }
+    Err(Error::setting(
+        "--test-fraction",
+        format!("{fraction} is not between 0 and 1"),
+        "use 0.1, for example",
+    ))
+}
+
+/// Marks `chosen` of `count` indices, by the first steps of a Fisher-Yates shuffle.
+///
+/// Spelt out rather than left to a library, so that a split stays the same for ever; the remainder's bias is
+/// below 2^-32 for any count that fits into memory.
+fn choose(count: usize, chosen: usize, seed: u64) -> Vec<bool> {
+    let mut generator = Philox::new(seed, stream::SPLIT, 0);
+    let mut indices: Vec<usize> = (0..count).collect();
+    let mut marks = vec![false; count];
+    for place in 0..chosen {
+        let other = place + (generator.next_u64() % (count - place) as u64) as usize;
+        indices.swap(place, other);
+        marks[indices[place]] = true;
+    }
+    marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Image `i` is the two bytes `[i, i]`, its label `i`.
+    fn numbered(count: usize) -> Part {
+        let pixels = (0..count as u8).flat_map(|i| [i, i]).collect();
+        Part { pixels, labels: Some((0..count as u32).collect()), count }
+    }
+
+    fn halves(count: usize, fraction: f64, seed: u64) -> (Part, Part) {
+        split(numbered(count), fraction, seed, Path::new("here")).unwrap()
+    }
+
+    #[test]
+    fn parts_are_disjoint_ordered_and_complete() {
+        let (train, test) = halves(100, 0.3, 5);
+        assert_eq!((train.count, test.count), (70, 30));
+        let mut all: Vec<u32> = Vec::new();
+        for part in [&train, &test] {
+            let labels = part.labels.as_ref().unwrap();
+            assert!(labels.is_sorted());
+            assert_eq!(part.pixels.len(), 2 * part.count);
+            for (index, &label) in labels.iter().enumerate() {
+                assert_eq!(part.image(index), [label as u8; 2]);
+            }
+            all.extend(labels);
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        assert_eq!(halves(100, 0.1, 1), halves(100, 0.1, 1));
+        assert_ne!(halves(100, 0.1, 1), halves(100, 0.1, 2));
+    }
+
+    /// Each of 50 images is held out in about a fifth of the seeds.
+    #[test]
+    fn every_image_is_as_likely() {
+        let mut times = [0u32; 50];
+        for seed in 0..2000 {
+            choose(50, 10, seed)
+                .iter()
+                .zip(&mut times)
+                .for_each(|(&chosen, times)| *times += u32::from(chosen));
+        }
+        // Mean 400, standard deviation 17.9.
+        assert!(times.iter().all(|times| (320..480).contains(times)), "{times:?}");
+    }
+
+    #[test]
+    fn both_parts_hold_at_least_one_image() {
+        for (count, fraction, expected) in
+            [(2, 0.001, 1), (2, 0.999, 1), (5, 0.999, 4), (10, 0.1, 1), (15, 0.1, 2)]
+        {
+            let (train, test) = halves(count, fraction, 0);
+            assert_eq!((train.count, test.count), (count - expected, expected));
+        }
+    }
+
+    #[test]
+    fn unlabelled_parts_stay_unlabelled() {
+        let all = Part { labels: None, ..numbered(4) };
+        let (train, test) = split(all, 0.5, 0, Path::new("here")).unwrap();
+        assert_eq!((train.labels, test.labels), (None, None));
+    }
+
+    #[test]
+    fn one_image_is_too_few() {
+        let message = split(numbered(1), 0.5, 0, Path::new("here")).unwrap_err().to_string();
+        assert!(message.contains("here: the dataset has 1 image"), "{message}");
+        assert!(message.contains("at least two are needed"), "{message}");
+    }
+
+    #[test]
+    fn a_fraction_is_between_zero_and_one() {
+        for fraction in [0.0, 1.0, -0.5, 2.0, f64::NAN, f64::INFINITY] {
+            let message = split(numbered(9), fraction, 0, Path::new("here")).unwrap_err().to_string();
+            assert!(message.contains("--test-fraction"), "{message}");
+            assert!(message.contains("not between 0 and 1"), "{message}");
+        }
+    }
+}
