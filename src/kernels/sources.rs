@@ -24,5 +24,13 @@ impl File {
 const STEP: &str = include_str!("../../shaders/shared/step.wgsl");
 
 /// Every file with kernels. A new kernel file is one entry here.
-pub(super) const FILES: &[File] =
-    &[File { name: "sum.wgsl", shared: &[STEP], text: include_str!("../../shaders/sum.wgsl") }];
+pub(super) const FILES: &[File] = &[
+    File { name: "sum.wgsl", shared: &[STEP], text: include_str!("../../shaders/sum.wgsl") },
+    // For tests of the executors alone.
+    #[cfg(test)]
+    File {
+        name: "tests/record.wgsl",
+        shared: &[STEP],
+        text: include_str!("../../shaders/tests/record.wgsl"),
+    },
+];
