@@ -57,6 +57,17 @@ pub struct Part {
 }
 
 impl Part {
+    /// Keep the first `count` images, if there are more.
+    pub fn truncate(&mut self, count: usize, shape: ImageShape) {
+        if count < self.count {
+            self.count = count;
+            self.pixels.truncate(count * shape.pixels());
+            if let Some(labels) = &mut self.labels {
+                labels.truncate(count);
+            }
+        }
+    }
+
     /// The bytes of image `index`.
     pub fn image(&self, index: usize) -> &[u8] {
         let pixels = self.pixels.len() / self.count.max(1);

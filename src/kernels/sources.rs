@@ -51,4 +51,11 @@ pub(super) const FILES: &[File] = &[
     },
     File { name: "optimizer.wgsl", shared: &[STEP], text: include_str!("../../shaders/optimizer.wgsl") },
     File { name: "sum.wgsl", shared: &[STEP], text: include_str!("../../shaders/sum.wgsl") },
+    // For tests of the executors alone.
+    #[cfg(test)]
+    File {
+        name: "tests/record.wgsl",
+        shared: &[STEP],
+        text: include_str!("../../shaders/tests/record.wgsl"),
+    },
 ];

@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::plan::{Metrics, Step};
 use crate::random::stream;
-use crate::report::{EpochRecord, MetricsFile};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
 use std::collections::VecDeque;
