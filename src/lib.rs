@@ -10,6 +10,7 @@ pub mod kernels;
 pub mod model;
 pub mod plan;
 pub mod random;
+pub mod selftest;
 pub mod session;
 pub mod train;
 

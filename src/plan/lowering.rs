@@ -58,7 +58,7 @@ pub(crate) enum Grid {
 }
 
 impl Grid {
-    fn workgroups(self, kernel: &Kernel) -> [u32; 3] {
+    pub(crate) fn workgroups(self, kernel: &Kernel) -> [u32; 3] {
         let [x, y, _] = kernel.workgroup_size;
         match self {
             Self::Elements(count) => fold(count.div_ceil(x as usize)),

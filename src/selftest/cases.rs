@@ -1,0 +1,363 @@
+//! The cases of the self-test.
+
+use crate::graph::Activation;
+use crate::plan::{Grid, Step, constants};
+use crate::random::{Philox, stream};
+use rand::RngExt;
+use std::collections::BTreeMap;
+
+/// What a buffer holds before the kernel runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content {
+    /// Standard normal numbers.
+    Normal(usize),
+    /// Numbers from 0 to 1.
+    Unit(usize),
+    /// Random words.
+    Words(usize),
+    /// Random numbers below the second.
+    Below(usize, u32),
+}
+
+impl Content {
+    pub(super) fn length(self) -> usize {
+        match self {
+            Self::Normal(n) | Self::Unit(n) | Self::Words(n) | Self::Below(n, _) => n,
+        }
+    }
+
+    pub(super) fn is_words(self) -> bool {
+        matches!(self, Self::Words(_) | Self::Below(..))
+    }
+
+    /// The same words for the same case and variable, always.
+    pub(super) fn words(self, case: usize, variable: &str) -> Vec<u32> {
+        let item = variable.bytes().fold(case as u64, |hash, byte| hash.wrapping_mul(131) + u64::from(byte));
+        let mut random = Philox::new(11, stream::PRIOR, item);
+        (0..self.length())
+            .map(|_| match self {
+                Self::Normal(_) => (random.normal() as f32).to_bits(),
+                Self::Unit(_) => random.random::<f32>().to_bits(),
+                Self::Words(_) => random.random::<u32>(),
+                Self::Below(_, bound) => random.random_range(0..bound),
+            })
+            .collect()
+    }
+}
+
+/// One run of one kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) kernel: &'static str,
+    pub(super) constants: BTreeMap<&'static str, f64>,
+    pub(super) contents: Vec<(&'static str, Content)>,
+    pub(super) grid: Grid,
+    pub(super) step: Step,
+    /// Absolute difference tolerated, on top of 2e-5 of the value.
+    pub(super) tolerance: f64,
+}
+
+use Content::{Below, Normal, Unit, Words};
+
+fn case(
+    kernel: &'static str,
+    constants: BTreeMap<&'static str, f64>,
+    contents: &[(&'static str, Content)],
+    grid: Grid,
+    rows: usize,
+    reduction: usize,
+) -> Case {
+    let step = Step {
+        seed_low: 0x1234_5678,
+        seed_high: 9,
+        counter_low: 17,
+        counter_high: 3,
+        stream: 1,
+        slot: 2,
+        rows: rows as u32,
+        first_index: 1,
+        beta: 0.75,
+        learning_rate: 0.01,
+        first_correction: 1.5,
+        second_correction: 3.0,
+        ..Step::default()
+    };
+    // Roundings of a sum of n terms of size 1 grow with the square root of n.
+    let tolerance = 4e-6 * (reduction as f64).sqrt();
+    Case { kernel, constants, contents: contents.to_vec(), grid, step, tolerance }
+}
+
+/// All cases.
+pub(super) fn all() -> Vec<Case> {
+    [matmul(), activation(), gather(), latent(), likelihood(), sums(), optimizers()].concat()
+}
+
+/// (rows, vec4 columns, vec4 inner): one, tile edges and one beyond, primes, and a real layer.
+const SHAPES: [(usize, usize, usize); 6] = [(1, 1, 1), (8, 2, 3), (9, 3, 1), (7, 17, 5), (67, 33, 13), (128, 49, 125)];
+
+fn matmul() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, &(m, n, k)) in SHAPES.iter().enumerate() {
+        let kind = Activation::ALL[i % 8].number();
+        let tiles = Grid::Tiles { rows: m, columns: n };
+        // Two sections where the columns allow it.
+        let section = if n % 2 == 1 { n } else { n / 2 };
+        cases.push(case(
+            "matmul_nt",
+            constants! {
+                ROWS: m, COLUMNS: n, INNER: k, ACTIVATION: kind, SECTION: section, WIDTH: 4 * section - i % 4,
+            },
+            &[("a", Normal(4 * m * k)), ("b", Normal(16 * n * k)), ("bias", Normal(4 * n)), ("output", Normal(4 * m * n))],
+            tiles,
+            m,
+            4 * k,
+        ));
+        let accumulate = i % 2 == 1;
+        let operands = [("a", Normal(4 * m * k)), ("b", Normal(16 * n * k)), ("output", Normal(4 * m * n))];
+        cases.push(case(
+            "matmul_nn",
+            constants! { ROWS: m, COLUMNS: n, INNER: k, ACCUMULATE: accumulate },
+            &operands,
+            tiles,
+            m,
+            4 * k,
+        ));
+        cases.push(case(
+            "matmul_nn_derivative",
+            constants! { ROWS: m, COLUMNS: n, INNER: k, ACCUMULATE: accumulate, ACTIVATION: Activation::ALL[7 - i].number() },
+            &[operands[0], operands[1], operands[2], ("saved", Normal(4 * m * n))],
+            tiles,
+            m,
+            4 * k,
+        ));
+        // Here k runs over the minibatch, and both dimensions of the output are padded.
+        cases.push(case(
+            "matmul_tn",
+            constants! { ROWS: 4 * k, COLUMNS: n, INNER: m, ACCUMULATE: accumulate },
+            &[("a", Normal(4 * m * k)), ("b", Normal(4 * m * n)), ("output", Normal(16 * k * n))],
+            Grid::Tiles { rows: 4 * k, columns: n },
+            m,
+            m,
+        ));
+        cases.push(case(
+            "column_sum",
+            constants! { COLUMNS: n, INNER: m, ACCUMULATE: accumulate },
+            &[("a", Normal(4 * m * n)), ("output", Normal(4 * n))],
+            Grid::Elements(n),
+            m,
+            m,
+        ));
+    }
+    cases
+}
+
+fn activation() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, kind) in Activation::ALL.into_iter().enumerate() {
+        let (m, n) = [(1, 1), (5, 13), (37, 7), (64, 16)][i % 4];
+        let values = 4 * m * n;
+        cases.push(case(
+            "activate",
+            constants! { ROWS: m, COLUMNS: n, SECTION: n, WIDTH: 4 * n - i % 3, ACTIVATION: kind.number() },
+            &[("input", Normal(values)), ("output", Normal(values))],
+            Grid::Elements(m * n),
+            m,
+            1,
+        ));
+        cases.push(case(
+            "activate_gradient",
+            constants! { ROWS: m, COLUMNS: n, ACTIVATION: kind.number(), ACCUMULATE: i % 2 },
+            &[("input", Normal(values)), ("saved", Normal(values)), ("output", Normal(values))],
+            Grid::Elements(m * n),
+            m,
+            1,
+        ));
+    }
+    cases
+}
+
+fn gather() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (binarize, (batch, columns, rows)) in [(3, 1, 3), (5, 7, 4), (13, 49, 13), (65, 11, 61)].into_iter().enumerate() {
+        for streamed in [false, true] {
+            // With `first_index` 1 the list is one longer than the batch.
+            let images = batch + 1;
+            cases.push(case(
+                "gather",
+                constants! { BATCH: batch, COLUMNS: columns, BINARIZE: binarize, STREAMED: streamed },
+                &[
+                    ("images", Words(images * columns)),
+                    ("indices", Below(images, images as u32)),
+                    ("batch", Normal(4 * batch * columns)),
+                ],
+                Grid::Elements(batch * columns),
+                rows,
+                1,
+            ));
+        }
+    }
+    cases
+}
+
+fn latent() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, (batch, samples, width, rows)) in [(1, 1, 1, 1), (5, 3, 2, 4), (33, 2, 7, 33), (129, 1, 20, 128)].into_iter().enumerate() {
+        let columns = usize::div_ceil(width, 4);
+        let (n, l) = (4 * batch * columns, 4 * samples * batch * columns);
+        let accumulate = i % 2;
+        let posterior = ("posterior", Normal(2 * n));
+        let gradient = ("posterior_gradient", Normal(2 * n));
+        cases.push(case(
+            "reparametrize",
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width },
+            &[posterior, ("z", Normal(l)), ("noise", Normal(l))],
+            Grid::Elements(samples * batch * columns),
+            rows,
+            4,
+        ));
+        cases.push(case(
+            "reparametrize_gradient",
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate },
+            &[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient],
+            Grid::Elements(batch * columns),
+            rows,
+            samples,
+        ));
+        cases.push(case(
+            "gaussian_kl",
+            constants! { BATCH: batch, COLUMNS: columns },
+            &[posterior, ("divergence", Normal(n))],
+            Grid::Elements(batch * columns),
+            rows,
+            1,
+        ));
+        cases.push(case(
+            "gaussian_kl_gradient",
+            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
+            &[posterior, gradient],
+            Grid::Elements(batch * columns),
+            rows,
+            1,
+        ));
+        cases.push(case(
+            "gaussian_kl_gradient_free_bits",
+            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FREE_BITS: 0.4 },
+            &[posterior, ("average", Unit(4 * columns)), gradient],
+            Grid::Elements(batch * columns),
+            rows,
+            1,
+        ));
+        cases.push(case(
+            "batch_mean",
+            constants! { COLUMNS: columns },
+            &[("divergence_read", Normal(n)), ("batch_average", Normal(4 * columns))],
+            Grid::Elements(columns),
+            rows,
+            1,
+        ));
+    }
+    cases
+}
+
+fn likelihood() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, (batch, samples, width, rows)) in [(1, 1, 1, 1), (3, 2, 15, 2), (9, 1, 66, 9), (17, 3, 785, 16)].into_iter().enumerate() {
+        let columns = usize::div_ceil(width, 4);
+        let values = 4 * samples * batch * columns;
+        let chunks = columns.div_ceil(4);
+        let total = samples * batch * chunks;
+        let mean = [Activation::Identity, Activation::Sigmoid, Activation::Tanh, Activation::Softplus][i].number();
+        let images = ("images", Unit(4 * batch * columns));
+        let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width };
+        for (kernel, sections) in
+            [("bernoulli", 1), ("gaussian", 1), ("gaussian_shared", 1), ("gaussian_learned", 2)]
+        {
+            let mut constants = sizes.clone();
+            if kernel != "bernoulli" {
+                constants.insert("MEAN_ACTIVATION", f64::from(mean));
+            }
+            if kernel == "gaussian" {
+                constants.insert("LOG_VARIANCE", -0.7);
+            }
+            let mut contents = vec![("decoded", Normal(sections * values)), images];
+            let mut gradient_contents = contents.clone();
+            contents.push(("value", Normal(total)));
+            gradient_contents.push(("decoded_gradient", Normal(sections * values)));
+            if kernel == "gaussian_shared" {
+                contents.push(("log_variance", Normal(4)));
+                gradient_contents.push(("log_variance", Normal(4)));
+                gradient_contents.push(("log_variance_terms", Normal(total)));
+            }
+            let gradient = match kernel {
+                "bernoulli" => "bernoulli_gradient",
+                "gaussian" => "gaussian_gradient",
+                "gaussian_shared" => "gaussian_shared_gradient",
+                _ => "gaussian_learned_gradient",
+            };
+            let grid = Grid::Elements(total);
+            cases.push(case(kernel, constants.clone(), &contents, grid, rows, 16));
+            cases.push(case(gradient, constants, &gradient_contents, grid, rows, 16));
+        }
+    }
+    cases
+}
+
+fn sums() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for length in [1, 255, 257, 10_007] {
+        let values = ("values", Normal(length));
+        let metrics = ("metrics", Normal(16));
+        let one = Grid::Workgroups(1);
+        let partials = usize::div_ceil(length, 4096);
+        cases.push(case("sum", constants! { LENGTH: length }, &[values, ("total", Normal(4))], one, 3, length));
+        cases.push(case(
+            "sum_metric",
+            constants! { LENGTH: length, SCALE: 0.5, TERM: 1 },
+            &[values, metrics],
+            one,
+            3,
+            length,
+        ));
+        cases.push(case(
+            "square_sum",
+            constants! { LENGTH: length },
+            &[values, ("partial", Normal(partials))],
+            Grid::Workgroups(partials),
+            3,
+            length,
+        ));
+        cases.push(case(
+            "square_root",
+            constants! { LENGTH: length },
+            &[("values", Unit(length)), ("norm", Normal(4)), metrics],
+            one,
+            3,
+            length,
+        ));
+    }
+    cases
+}
+
+fn optimizers() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, length) in [1, 63, 65, 1021].into_iter().enumerate() {
+        let n = 4 * length;
+        let (decay, clip) = [(0.0, 0.0), (0.1, 0.0), (0.0, 0.3), (0.01, 100.0)][i];
+        let common = constants! { LENGTH: length, WEIGHT_DECAY: decay, CLIP_NORM: clip };
+        let base = [("gradients", Normal(n)), ("norm", Unit(4)), ("parameters", Normal(n))];
+        let (first, second) = (("first", Normal(n)), ("second", Unit(n)));
+        for (kernel, constants, moments) in [
+            ("adam", constants! { BETA_1: 0.9, BETA_2: 0.999, EPSILON: 1e-6 }, vec![first, second]),
+            ("adamax", constants! { BETA_1: 0.9, BETA_2: 0.999, EPSILON: 1e-6 }, vec![first, second]),
+            ("adagrad", constants! { EPSILON: 1e-6 }, vec![second]),
+            ("rmsprop", constants! { BETA_2: 0.99, EPSILON: 1e-6 }, vec![second]),
+            ("sgd", constants! { BETA_1: 0.9 }, vec![first]),
+        ] {
+            let mut all = common.clone();
+            all.extend(constants);
+            let contents: Vec<_> = base.iter().copied().chain(moments).collect();
+            cases.push(case(kernel, all, &contents, Grid::Elements(length), 3, 1));
+        }
+    }
+    cases
+}

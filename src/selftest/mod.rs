@@ -1,0 +1,191 @@
+//! Every WGSL kernel against its twin in f64, on shapes that divide by nothing.
+//!
+//! `vae selftest` runs this on the user's adapter, the tests on every adapter they find.
+
+mod cases;
+
+use crate::device::OpenDevice;
+use crate::kernels;
+use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Element, Executor, Plan, Program, Role, Step};
+use crate::cpu::CpuExecutor;
+use crate::{Error, Result};
+use cases::{Case, Content};
+use std::collections::BTreeMap;
+
+/// How a kernel fared, over all its cases.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KernelReport {
+    /// Cases run.
+    pub cases: usize,
+    /// Numbers compared.
+    pub values: usize,
+    /// Largest difference to the twin in f64.
+    pub largest_error: f64,
+    /// Largest difference as a share of what is tolerated; above 1 is a failure.
+    pub worst_ratio: f64,
+    /// Numbers that differ by more than is tolerated, or are not finite.
+    pub failures: usize,
+    /// The worst failure in words: case, variable, element and both values.
+    pub worst_failure: Option<String>,
+}
+
+/// Is `actual` as near to `expected` as a sound adapter gets? NaN and infinity never are.
+fn error_ratio(actual: f64, expected: f64, tolerance: f64) -> f64 {
+    let allowed = tolerance + 2e-5 * expected.abs();
+    let ratio = (actual - expected).abs() / allowed;
+    if actual.is_finite() && ratio.is_finite() { ratio } else { f64::INFINITY }
+}
+
+/// Run all cases on `device`, a kernel's report under its name.
+///
+/// # Errors
+/// If the device refuses a kernel or fails.
+pub fn run(device: &OpenDevice) -> Result<BTreeMap<&'static str, KernelReport>> {
+    let cases = cases::all();
+    let plan = plan(&cases);
+    let mut subject = device.executor(&plan, 1)?;
+    let mut oracle = CpuExecutor::<f64>::new(&plan, 1)?;
+    let mut reports: BTreeMap<&'static str, KernelReport> = BTreeMap::new();
+    for (number, case) in cases.iter().enumerate() {
+        for (variable, content) in &case.contents {
+            let id = buffer(&plan, number, variable)?;
+            let words = content.words(number, variable);
+            subject.write(id, 0, &words)?;
+            oracle.write(id, 0, &words)?;
+        }
+        let name = plan.programs[number].name;
+        subject.submit(name, &[case.step])?;
+        oracle.submit(name, &[case.step])?;
+        subject.receive(0)?;
+        let report = reports.entry(case.kernel).or_default();
+        report.cases += 1;
+        for binding in plan.dispatches[number].bindings.iter().filter(|b| b.access == Access::ReadWrite) {
+            let actual = subject.read(binding.buffer, 0, binding.length)?;
+            for (i, (word, expected)) in actual.iter().zip(oracle.real(binding.buffer)).enumerate() {
+                report.compare(case, &binding.variable, i, f64::from(f32::from_bits(*word)), *expected);
+            }
+        }
+    }
+    Ok(reports)
+}
+
+impl KernelReport {
+    fn compare(&mut self, case: &Case, variable: &str, element: usize, actual: f64, expected: f64) {
+        let ratio = error_ratio(actual, expected, case.tolerance);
+        self.values += 1;
+        self.failures += usize::from(ratio > 1.0);
+        self.largest_error = self.largest_error.max((actual - expected).abs());
+        if !actual.is_finite() {
+            self.largest_error = f64::INFINITY;
+        }
+        if ratio > self.worst_ratio {
+            self.worst_ratio = ratio;
+            if ratio > 1.0 {
+                self.worst_failure = Some(format!(
+                    "{} {:?}: {variable}[{element}] is {actual:e}, should be {expected:e}",
+                    case.kernel, case.constants
+                ));
+            }
+        }
+    }
+}
+
+fn buffer(plan: &Plan, number: usize, variable: &str) -> Result<BufferId> {
+    plan.buffer(&format!("{number}.{variable}"))
+        .ok_or_else(|| Error::Internal(format!("self-test case {number} has no buffer {variable}")))
+}
+
+/// One plan with a program for each case, so that a device prepares all kernels at once.
+fn plan(cases: &[Case]) -> Plan {
+    let mut plan = Plan::default();
+    for (number, case) in cases.iter().enumerate() {
+        let kernel = kernels::kernel(case.kernel);
+        let mut bindings = Vec::new();
+        for (variable, access) in kernel.storage() {
+            let Some((_, content)) = case.contents.iter().find(|(name, _)| *name == variable.name) else {
+                continue;
+            };
+            let length = content.length();
+            plan.buffers.push(Buffer {
+                name: format!("{number}.{}", variable.name),
+                shape: vec![length],
+                length,
+                element: if content.is_words() { Element::Word } else { Element::Real },
+                role: Role::Activation,
+            });
+            let buffer = BufferId(plan.buffers.len() - 1);
+            bindings.push(Binding { variable: variable.name.clone(), buffer, offset: 0, length, access });
+        }
+        plan.dispatches.push(Dispatch {
+            label: format!("case {number}: {}", case.kernel),
+            kernel: case.kernel,
+            constants: case.constants.clone(),
+            bindings,
+            grid: case.grid.workgroups(kernel),
+            flops: 0,
+            bytes: 0,
+        });
+        plan.programs.push(Program { name: program_name(number), dispatches: vec![number] });
+    }
+    plan
+}
+
+/// Programs have static names; the self-test's are made once and kept.
+fn program_name(number: usize) -> &'static str {
+    use std::sync::{LazyLock, Mutex, PoisonError};
+    static NAMES: LazyLock<Mutex<Vec<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    while names.len() <= number {
+        let name = format!("case-{}", names.len());
+        names.push(Box::leak(name.into_boxed_str()));
+    }
+    names[number]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_has_a_case() {
+        let cases = cases::all();
+        let missing: Vec<_> = kernels::all()
+            .filter(|kernel| !kernel.file.starts_with("tests/"))
+            .filter(|kernel| !cases.iter().any(|case| case.kernel == kernel.name))
+            .map(|kernel| &kernel.name)
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn every_case_binds_and_sets_all_its_kernel_declares() {
+        for case in cases::all() {
+            let kernel = kernels::kernel(case.kernel);
+            for (variable, _) in kernel.storage() {
+                assert!(case.contents.iter().any(|(name, _)| *name == variable.name), "{case:?} {variable:?}");
+            }
+            for name in &kernel.overrides {
+                assert!(case.constants.contains_key(name.as_str()), "{case:?} lacks {name}");
+            }
+            assert_eq!(kernel.overrides.len(), case.constants.len(), "{case:?} {:?}", kernel.overrides);
+        }
+    }
+
+    #[test]
+    fn nan_and_infinity_are_never_near() {
+        for value in [f64::NAN, f64::INFINITY] {
+            assert!(error_ratio(value, 1.0, 1.0) > 1.0);
+            assert!(error_ratio(value, value, 1.0) > 1.0);
+        }
+        assert!(error_ratio(1.0, 1.0 + 1e-6, 0.0) < 1.0);
+        assert!(error_ratio(1.0, 1.001, 1e-6) > 1.0);
+    }
+
+    /// The CPU in f32 is a subject too: what it gives differs from f64 by roundings only.
+    #[test]
+    fn the_cpu_passes_its_own_test() {
+        for (kernel, report) in run(&OpenDevice::Cpu).unwrap() {
+            assert_eq!(report.failures, 0, "{kernel}: {:?}", report.worst_failure);
+        }
+    }
+}
