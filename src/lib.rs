@@ -4,5 +4,6 @@ pub mod error;
 pub mod kernels;
 pub mod plan;
 pub mod random;
+pub mod report;
 
 pub use error::{Error, Result};
