@@ -179,7 +179,11 @@ impl Config {
             return Err(Error::setting("--image-size", "a side is 0", "give WIDTHxHEIGHT, such as 28x28"));
         }
         if self.hidden.contains(&0) {
-            return Err(Error::setting("--hidden", "a layer has no units", "give widths such as 500 or 500,250"));
+            return Err(Error::setting(
+                "--hidden",
+                "a layer has no units",
+                "give widths such as 500 or 500,250",
+            ));
         }
         if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
             let problem = format!("{} is not between 0 and 1", self.test_fraction);
@@ -201,7 +205,8 @@ impl Config {
         };
         let rate = *self.learning_rate.get_or_insert(default_rate);
         positive("--learning-rate", rate)?;
-        let binarize = if self.likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
+        let binarize =
+            if self.likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
         self.binarize.get_or_insert(binarize);
         Ok(self)
     }
@@ -234,7 +239,8 @@ impl Config {
             dataset.train.truncate(images, dataset.shape);
         }
         if self.batch_size > dataset.train.count {
-            let problem = format!("{} is more than the {} training images", self.batch_size, dataset.train.count);
+            let problem =
+                format!("{} is more than the {} training images", self.batch_size, dataset.train.count);
             let hint = format!("use at most {}", dataset.train.count);
             return Err(Error::setting("--batch-size", problem, hint));
         }

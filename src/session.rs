@@ -15,8 +15,7 @@ const MAX_STEPS: usize = 64;
 /// Evaluation draws its noise under this seed, whatever seed the model was trained with.
 const EVALUATION_SEED: u64 = 0;
 
-const EVALUATE: &[Stage] =
-    &[Stage::TestInput, Stage::Encode, Stage::Sample, Stage::Decode, Stage::Objective];
+const EVALUATE: &[Stage] = &[Stage::TestInput, Stage::Encode, Stage::Sample, Stage::Decode, Stage::Objective];
 const TRAIN: &[Stage] = &[
     Stage::TrainInput,
     Stage::Encode,
@@ -240,7 +239,13 @@ impl Session {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn submit(&mut self, program: &str, which: Which, batches: &[&[u32]], mut steps: Vec<Step>) -> Result<()> {
+    pub fn submit(
+        &mut self,
+        program: &str,
+        which: Which,
+        batches: &[&[u32]],
+        mut steps: Vec<Step>,
+    ) -> Result<()> {
         let batch = self.spec.batch;
         let mut indices = vec![0; batches.len() * batch];
         for (slot, (numbers, step)) in batches.iter().zip(&mut steps).enumerate() {

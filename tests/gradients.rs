@@ -52,7 +52,7 @@ fn worst_error(model: &MlpVae, rows: u32) -> f64 {
     let metrics = plan.buffer("metrics").unwrap();
     let divergence = plan.buffer("kl").unwrap();
     let latent = model.latent;
-    let mut objective = |cpu: &mut CpuExecutor<f64>| {
+    let objective = |cpu: &mut CpuExecutor<f64>| {
         cpu.submit("loss", &[step]).unwrap();
         let metrics = cpu.real(metrics);
         if model.free_bits == 0.0 {

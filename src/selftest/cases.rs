@@ -73,7 +73,7 @@ fn case(
         counter_low: 17,
         counter_high: 3,
         stream: 1,
-        slot: 2,
+        slot: 0,
         rows: rows as u32,
         first_index: 1,
         beta: 0.75,
@@ -93,7 +93,8 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 /// (rows, vec4 columns, vec4 inner): one, tile edges and one beyond, primes, and a real layer.
-const SHAPES: [(usize, usize, usize); 6] = [(1, 1, 1), (8, 2, 3), (9, 3, 1), (7, 17, 5), (67, 33, 13), (128, 49, 125)];
+const SHAPES: [(usize, usize, usize); 6] =
+    [(1, 1, 1), (8, 2, 3), (9, 3, 1), (7, 17, 5), (67, 33, 13), (128, 49, 125)];
 
 fn matmul() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -107,7 +108,12 @@ fn matmul() -> Vec<Case> {
             constants! {
                 ROWS: m, COLUMNS: n, INNER: k, ACTIVATION: kind, SECTION: section, WIDTH: 4 * section - i % 4,
             },
-            &[("a", Normal(4 * m * k)), ("b", Normal(16 * n * k)), ("bias", Normal(4 * n)), ("output", Normal(4 * m * n))],
+            &[
+                ("a", Normal(4 * m * k)),
+                ("b", Normal(16 * n * k)),
+                ("bias", Normal(4 * n)),
+                ("output", Normal(4 * m * n)),
+            ],
             tiles,
             m,
             4 * k,
@@ -178,7 +184,9 @@ fn activation() -> Vec<Case> {
 
 fn gather() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (binarize, (batch, columns, rows)) in [(3, 1, 3), (5, 7, 4), (13, 49, 13), (65, 11, 61)].into_iter().enumerate() {
+    for (binarize, (batch, columns, rows)) in
+        [(3, 1, 3), (5, 7, 4), (13, 49, 13), (65, 11, 61)].into_iter().enumerate()
+    {
         for streamed in [false, true] {
             // With `first_index` 1 the list is one longer than the batch.
             let images = batch + 1;
@@ -201,7 +209,9 @@ fn gather() -> Vec<Case> {
 
 fn latent() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (i, (batch, samples, width, rows)) in [(1, 1, 1, 1), (5, 3, 2, 4), (33, 2, 7, 33), (129, 1, 20, 128)].into_iter().enumerate() {
+    for (i, (batch, samples, width, rows)) in
+        [(1, 1, 1, 1), (5, 3, 2, 4), (33, 2, 7, 33), (129, 1, 20, 128)].into_iter().enumerate()
+    {
         let columns = usize::div_ceil(width, 4);
         let (n, l) = (4 * batch * columns, 4 * samples * batch * columns);
         let accumulate = i % 2;
@@ -261,12 +271,15 @@ fn latent() -> Vec<Case> {
 
 fn likelihood() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (i, (batch, samples, width, rows)) in [(1, 1, 1, 1), (3, 2, 15, 2), (9, 1, 66, 9), (17, 3, 785, 16)].into_iter().enumerate() {
+    for (i, (batch, samples, width, rows)) in
+        [(1, 1, 1, 1), (3, 2, 15, 2), (9, 1, 66, 9), (17, 3, 785, 16)].into_iter().enumerate()
+    {
         let columns = usize::div_ceil(width, 4);
         let values = 4 * samples * batch * columns;
         let chunks = columns.div_ceil(4);
         let total = samples * batch * chunks;
-        let mean = [Activation::Identity, Activation::Sigmoid, Activation::Tanh, Activation::Softplus][i].number();
+        let mean =
+            [Activation::Identity, Activation::Sigmoid, Activation::Tanh, Activation::Softplus][i].number();
         let images = ("images", Unit(4 * batch * columns));
         let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width };
         for (kernel, sections) in
@@ -309,7 +322,14 @@ fn sums() -> Vec<Case> {
         let metrics = ("metrics", Normal(16));
         let one = Grid::Workgroups(1);
         let partials = usize::div_ceil(length, 4096);
-        cases.push(case("sum", constants! { LENGTH: length }, &[values, ("total", Normal(4))], one, 3, length));
+        cases.push(case(
+            "sum",
+            constants! { LENGTH: length },
+            &[values, ("total", Normal(4))],
+            one,
+            3,
+            length,
+        ));
         cases.push(case(
             "sum_metric",
             constants! { LENGTH: length, SCALE: 0.5, TERM: 1 },

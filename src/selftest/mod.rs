@@ -4,12 +4,12 @@
 
 mod cases;
 
+use crate::cpu::CpuExecutor;
 use crate::device::OpenDevice;
 use crate::kernels;
-use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Element, Executor, Plan, Program, Role, Step};
-use crate::cpu::CpuExecutor;
+use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Element, Executor, Plan, Program, Role};
 use crate::{Error, Result};
-use cases::{Case, Content};
+use cases::Case;
 use std::collections::BTreeMap;
 
 /// How a kernel fared, over all its cases.
@@ -162,7 +162,10 @@ mod tests {
         for case in cases::all() {
             let kernel = kernels::kernel(case.kernel);
             for (variable, _) in kernel.storage() {
-                assert!(case.contents.iter().any(|(name, _)| *name == variable.name), "{case:?} {variable:?}");
+                assert!(
+                    case.contents.iter().any(|(name, _)| *name == variable.name),
+                    "{case:?} {variable:?}"
+                );
             }
             for name in &kernel.overrides {
                 assert!(case.constants.contains_key(name.as_str()), "{case:?} lacks {name}");

@@ -1,8 +1,8 @@
 //! Checkpoints: safetensors files with named parameters, the optimiser's moments and the state of the run.
 
-use super::run::write_atomically;
 use crate::config::Config;
 use crate::data::ImageShape;
+use crate::files::write_atomically;
 use crate::graph::Tensor;
 use crate::session::Session;
 use crate::{Error, Result};
@@ -113,20 +113,22 @@ impl Checkpoint {
             let hint = "it was cut short or is no checkpoint of vae; take another copy, or best.safetensors beside it";
             Error::checkpoint(path, problem, hint)
         };
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
+        let file =
+            SafeTensors::deserialize(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             return Err(broken("a safetensors file, but not a checkpoint of vae".into()));
         }
-        let entry = |name: &str| {
-            metadata.get(name).ok_or_else(|| broken(format!("its metadata has no '{name}'")))
-        };
+        let entry =
+            |name: &str| metadata.get(name).ok_or_else(|| broken(format!("its metadata has no '{name}'")));
         let config: Config =
             toml::from_str(entry("config")?).map_err(|error| broken(format!("configuration: {error}")))?;
-        let shape = serde_json::from_str(entry("shape")?).map_err(|error| broken(format!("shape: {error}")))?;
-        let state = serde_json::from_str(entry("state")?).map_err(|error| broken(format!("state: {error}")))?;
+        let shape =
+            serde_json::from_str(entry("shape")?).map_err(|error| broken(format!("shape: {error}")))?;
+        let state =
+            serde_json::from_str(entry("state")?).map_err(|error| broken(format!("state: {error}")))?;
         let tensors = file
             .iter()
             .filter(|(_, view)| view.dtype() == Dtype::F32)

@@ -1,6 +1,7 @@
 //! The folder of a run.
 
 use crate::config::Config;
+use crate::files::write_atomically;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,9 @@ impl RunFolder {
                 return Err(Error::setting(
                     "--out",
                     format!("{path} holds a run already"),
-                    format!("continue it with --resume {path}, replace it with --overwrite, or name another folder"),
+                    format!(
+                        "continue it with --resume {path}, replace it with --overwrite, or name another folder"
+                    ),
                 ));
             }
             for name in FILES {
@@ -77,8 +80,13 @@ impl RunFolder {
         let run = Self { path: path.to_path_buf() };
         let config = path.join(CONFIG);
         if !config.is_file() {
-            let problem = if path.is_dir() { "no run: it holds no config.toml" } else { "no such run folder" };
-            return Err(Error::checkpoint(path, problem, "name the folder that 'vae train' made (its --out)"));
+            let problem =
+                if path.is_dir() { "no run: it holds no config.toml" } else { "no such run folder" };
+            return Err(Error::checkpoint(
+                path,
+                problem,
+                "name the folder that 'vae train' made (its --out)",
+            ));
         }
         let config = Config::read(&config)?.resolve()?;
         Ok((run, config))
@@ -101,20 +109,4 @@ impl RunFolder {
     pub fn write_config(&self, config: &Config) -> Result<()> {
         write_atomically(&self.file(CONFIG), config.to_toml()?.as_bytes())
     }
-}
-
-/// Write a file so that a reader, or a crash at any moment, sees the old content or the new and never a part: a
-/// temporary file beside it is written out to the disk, then renamed.
-pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let attempt = || {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    attempt().map_err(|source| Error::io(path, source))
 }

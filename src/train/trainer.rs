@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::plan::{Metrics, Step};
 use crate::random::stream;
+use crate::report::{EpochRecord, MetricsFile};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
 use std::collections::VecDeque;
@@ -204,7 +205,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Take in what has finished, until at most `left` submits are in the queue.
-    fn receive(&mut self, left: usize, last: &mut Instant, total: u64, observer: &mut dyn Observer) -> Result<()> {
+    fn receive(
+        &mut self,
+        left: usize,
+        last: &mut Instant,
+        total: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let finished = self.session.receive(left)?;
         if finished.is_empty() {
             return Ok(());
@@ -273,9 +280,10 @@ impl<'a> Trainer<'a> {
     /// Evaluate, record, and save.
     fn finish_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let evaluation = self.session.evaluate(self.test_images, 1)?;
-        for (term, value) in
-            [("held-out reconstruction", evaluation.reconstruction), ("held-out KL divergence", evaluation.kl)]
-        {
+        for (term, value) in [
+            ("held-out reconstruction", evaluation.reconstruction),
+            ("held-out KL divergence", evaluation.kl),
+        ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value as f32));
             }
@@ -322,12 +330,11 @@ impl<'a> Trainer<'a> {
     }
 
     fn save(&mut self, name: &str) -> Result<()> {
-        let checkpoint = Checkpoint::take(&mut self.session, &self.config, &self.state).map_err(|error| {
-            match error {
+        let checkpoint =
+            Checkpoint::take(&mut self.session, &self.config, &self.state).map_err(|error| match error {
                 Error::Diverged { term, value, .. } => self.diverged(&term, value),
                 other => other,
-            }
-        })?;
+            })?;
         checkpoint.save(&self.run.file(name))?;
         self.last_save = Instant::now();
         self.saved_step = Some(self.state.step);
