@@ -8,7 +8,8 @@
 //
 // Every matrix is row-major in vec4 (shared/layout.wgsl). An invocation computes 8 rows by 2 vec4 of the output
 // in registers, without workgroup memory: operands come through the cache. The inner loop is written out, as
-// software adapters do not unroll it.
+// software adapters do not unroll it; it takes one k at a time, as more operands at once no longer fit in a
+// processor's registers.
 
 override ROWS: u32; // m: rows of `output`
 override COLUMNS: u32; // n: vec4 in a row of `output`
@@ -18,19 +19,16 @@ override SECTION: u32; // vec4 in a section of a row: a layer's output may hold 
 override WIDTH: u32; // real columns in a section; the rest is padding
 override ACCUMULATE: bool; // add to `output` instead of replacing it
 
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>; // tn, column_sum: [INNER, ROWS / 4 or COLUMNS]
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>; // nn: [4 * INNER, COLUMNS]; tn: [INNER, COLUMNS]
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // [COLUMNS]
 @group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>; // [ROWS, COLUMNS]
-@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>; // [ROWS, COLUMNS]
+@group(0) @binding(5) var<storage, read> a_elements: array<f32>; // nt, nn: [ROWS, 4 * INNER]
+@group(0) @binding(6) var<storage, read> b_elements: array<f32>; // nt: [4 * COLUMNS, 4 * INNER]
+@group(0) @binding(7) var<storage, read_write> output: array<vec4<f32>>; // [ROWS, COLUMNS]
 
 const TILE_ROWS = 8u; // rows an invocation computes
 const TILE_COLUMNS = 2u; // vec4 columns an invocation computes
-
-// sum + a b for a row of four a and four rows of b.
-fn multiply_add(a: vec4<f32>, b0: vec4<f32>, b1: vec4<f32>, b2: vec4<f32>, b3: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
-    return fma(vec4<f32>(a.w), b3, fma(vec4<f32>(a.z), b2, fma(vec4<f32>(a.y), b1, fma(vec4<f32>(a.x), b0, sum))));
-}
 
 fn store(row: u32, column: u32, value: vec4<f32>) {
     if row < ROWS && column < COLUMNS {
@@ -61,7 +59,7 @@ struct Tile {
     r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, r4: vec4<f32>, r5: vec4<f32>, r6: vec4<f32>, r7: vec4<f32>,
 }
 
-// First vec4 of each of the tile's rows of `a`; rows past the end repeat the last, and are not stored.
+// First element of each of the tile's rows of `a_elements`; rows past the end repeat the last, and are not stored.
 fn row_starts(row: u32, stride: u32) -> array<u32, 8> {
     let last = ROWS - 1u;
     return array<u32, 8>(
@@ -78,40 +76,38 @@ fn matmul_nt(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let right = min(left + 1u, COLUMNS - 1u);
-    let start = row_starts(row, INNER);
-    let left_start = 4u * left * INNER;
-    let right_start = 4u * right * INNER;
+    let inner = 4u * INNER;
+    let start = row_starts(row, inner);
+    let p_start = vec4<u32>(4u * left * inner) + vec4<u32>(0u, inner, 2u * inner, 3u * inner);
+    let q_start = vec4<u32>(4u * right * inner) + vec4<u32>(0u, inner, 2u * inner, 3u * inner);
     var t: Tile;
-    for (var k = 0u; k < INNER; k++) {
-        // Four rows of b, transposed, are four rows of b^T.
-        let p = transpose(mat4x4<f32>(
-            b[left_start + k], b[left_start + INNER + k], b[left_start + 2u * INNER + k], b[left_start + 3u * INNER + k]));
-        let q = transpose(mat4x4<f32>(
-            b[right_start + k], b[right_start + INNER + k], b[right_start + 2u * INNER + k], b[right_start + 3u * INNER + k]));
-        let a0 = a[start[0] + k];
-        t.l0 = multiply_add(a0, p[0], p[1], p[2], p[3], t.l0);
-        t.r0 = multiply_add(a0, q[0], q[1], q[2], q[3], t.r0);
-        let a1 = a[start[1] + k];
-        t.l1 = multiply_add(a1, p[0], p[1], p[2], p[3], t.l1);
-        t.r1 = multiply_add(a1, q[0], q[1], q[2], q[3], t.r1);
-        let a2 = a[start[2] + k];
-        t.l2 = multiply_add(a2, p[0], p[1], p[2], p[3], t.l2);
-        t.r2 = multiply_add(a2, q[0], q[1], q[2], q[3], t.r2);
-        let a3 = a[start[3] + k];
-        t.l3 = multiply_add(a3, p[0], p[1], p[2], p[3], t.l3);
-        t.r3 = multiply_add(a3, q[0], q[1], q[2], q[3], t.r3);
-        let a4 = a[start[4] + k];
-        t.l4 = multiply_add(a4, p[0], p[1], p[2], p[3], t.l4);
-        t.r4 = multiply_add(a4, q[0], q[1], q[2], q[3], t.r4);
-        let a5 = a[start[5] + k];
-        t.l5 = multiply_add(a5, p[0], p[1], p[2], p[3], t.l5);
-        t.r5 = multiply_add(a5, q[0], q[1], q[2], q[3], t.r5);
-        let a6 = a[start[6] + k];
-        t.l6 = multiply_add(a6, p[0], p[1], p[2], p[3], t.l6);
-        t.r6 = multiply_add(a6, q[0], q[1], q[2], q[3], t.r6);
-        let a7 = a[start[7] + k];
-        t.l7 = multiply_add(a7, p[0], p[1], p[2], p[3], t.l7);
-        t.r7 = multiply_add(a7, q[0], q[1], q[2], q[3], t.r7);
+    for (var k = 0u; k < inner; k++) {
+        let p = vec4<f32>(b_elements[p_start.x + k], b_elements[p_start.y + k], b_elements[p_start.z + k], b_elements[p_start.w + k]);
+        let q = vec4<f32>(b_elements[q_start.x + k], b_elements[q_start.y + k], b_elements[q_start.z + k], b_elements[q_start.w + k]);
+        let a0 = vec4<f32>(a_elements[start[0] + k]);
+        t.l0 = fma(a0, p, t.l0);
+        t.r0 = fma(a0, q, t.r0);
+        let a1 = vec4<f32>(a_elements[start[1] + k]);
+        t.l1 = fma(a1, p, t.l1);
+        t.r1 = fma(a1, q, t.r1);
+        let a2 = vec4<f32>(a_elements[start[2] + k]);
+        t.l2 = fma(a2, p, t.l2);
+        t.r2 = fma(a2, q, t.r2);
+        let a3 = vec4<f32>(a_elements[start[3] + k]);
+        t.l3 = fma(a3, p, t.l3);
+        t.r3 = fma(a3, q, t.r3);
+        let a4 = vec4<f32>(a_elements[start[4] + k]);
+        t.l4 = fma(a4, p, t.l4);
+        t.r4 = fma(a4, q, t.r4);
+        let a5 = vec4<f32>(a_elements[start[5] + k]);
+        t.l5 = fma(a5, p, t.l5);
+        t.r5 = fma(a5, q, t.r5);
+        let a6 = vec4<f32>(a_elements[start[6] + k]);
+        t.l6 = fma(a6, p, t.l6);
+        t.r6 = fma(a6, q, t.r6);
+        let a7 = vec4<f32>(a_elements[start[7] + k]);
+        t.l7 = fma(a7, p, t.l7);
+        t.r7 = fma(a7, q, t.r7);
     }
     finish_nt(row, left, t.l0);
     finish_nt(row + 1u, left, t.l1);
@@ -133,42 +129,35 @@ fn matmul_nt(@builtin(global_invocation_id) id: vec3<u32>) {
 
 fn product_nn(row: u32, left: u32) -> Tile {
     let right = min(left + 1u, COLUMNS - 1u);
-    let start = row_starts(row, INNER);
+    let start = row_starts(row, 4u * INNER);
     var t: Tile;
-    for (var k = 0u; k < INNER; k++) {
-        let b_start = 4u * k * COLUMNS;
-        let p0 = b[b_start + left];
-        let p1 = b[b_start + COLUMNS + left];
-        let p2 = b[b_start + 2u * COLUMNS + left];
-        let p3 = b[b_start + 3u * COLUMNS + left];
-        let q0 = b[b_start + right];
-        let q1 = b[b_start + COLUMNS + right];
-        let q2 = b[b_start + 2u * COLUMNS + right];
-        let q3 = b[b_start + 3u * COLUMNS + right];
-        let a0 = a[start[0] + k];
-        t.l0 = multiply_add(a0, p0, p1, p2, p3, t.l0);
-        t.r0 = multiply_add(a0, q0, q1, q2, q3, t.r0);
-        let a1 = a[start[1] + k];
-        t.l1 = multiply_add(a1, p0, p1, p2, p3, t.l1);
-        t.r1 = multiply_add(a1, q0, q1, q2, q3, t.r1);
-        let a2 = a[start[2] + k];
-        t.l2 = multiply_add(a2, p0, p1, p2, p3, t.l2);
-        t.r2 = multiply_add(a2, q0, q1, q2, q3, t.r2);
-        let a3 = a[start[3] + k];
-        t.l3 = multiply_add(a3, p0, p1, p2, p3, t.l3);
-        t.r3 = multiply_add(a3, q0, q1, q2, q3, t.r3);
-        let a4 = a[start[4] + k];
-        t.l4 = multiply_add(a4, p0, p1, p2, p3, t.l4);
-        t.r4 = multiply_add(a4, q0, q1, q2, q3, t.r4);
-        let a5 = a[start[5] + k];
-        t.l5 = multiply_add(a5, p0, p1, p2, p3, t.l5);
-        t.r5 = multiply_add(a5, q0, q1, q2, q3, t.r5);
-        let a6 = a[start[6] + k];
-        t.l6 = multiply_add(a6, p0, p1, p2, p3, t.l6);
-        t.r6 = multiply_add(a6, q0, q1, q2, q3, t.r6);
-        let a7 = a[start[7] + k];
-        t.l7 = multiply_add(a7, p0, p1, p2, p3, t.l7);
-        t.r7 = multiply_add(a7, q0, q1, q2, q3, t.r7);
+    for (var k = 0u; k < 4u * INNER; k++) {
+        let p = b[k * COLUMNS + left];
+        let q = b[k * COLUMNS + right];
+        let a0 = vec4<f32>(a_elements[start[0] + k]);
+        t.l0 = fma(a0, p, t.l0);
+        t.r0 = fma(a0, q, t.r0);
+        let a1 = vec4<f32>(a_elements[start[1] + k]);
+        t.l1 = fma(a1, p, t.l1);
+        t.r1 = fma(a1, q, t.r1);
+        let a2 = vec4<f32>(a_elements[start[2] + k]);
+        t.l2 = fma(a2, p, t.l2);
+        t.r2 = fma(a2, q, t.r2);
+        let a3 = vec4<f32>(a_elements[start[3] + k]);
+        t.l3 = fma(a3, p, t.l3);
+        t.r3 = fma(a3, q, t.r3);
+        let a4 = vec4<f32>(a_elements[start[4] + k]);
+        t.l4 = fma(a4, p, t.l4);
+        t.r4 = fma(a4, q, t.r4);
+        let a5 = vec4<f32>(a_elements[start[5] + k]);
+        t.l5 = fma(a5, p, t.l5);
+        t.r5 = fma(a5, q, t.r5);
+        let a6 = vec4<f32>(a_elements[start[6] + k]);
+        t.l6 = fma(a6, p, t.l6);
+        t.r6 = fma(a6, q, t.r6);
+        let a7 = vec4<f32>(a_elements[start[7] + k]);
+        t.l7 = fma(a7, p, t.l7);
+        t.r7 = fma(a7, q, t.r7);
     }
     return t;
 }

@@ -18,7 +18,7 @@ fn by_column<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
 pub(super) fn matmul_nt<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
     let (section, width, kind) = (4 * call.count("SECTION"), call.count("WIDTH"), call.count("ACTIVATION"));
-    let (a, b, bias) = (call.read("a"), call.read("b"), call.read("bias"));
+    let (a, b, bias) = (call.read("a_elements"), call.read("b_elements"), call.read("bias"));
     let output = call.write("output");
     product([m, n, k], by_row(a, k), by_column(b, k), output, false);
     by_rows(output, n, |_, row| {
@@ -34,14 +34,14 @@ pub(super) fn matmul_nt<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn matmul_nn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
-    let (a, b) = (call.read("a"), call.read("b"));
+    let (a, b) = (call.read("a_elements"), call.read("b"));
     let accumulate = call.flag("ACCUMULATE");
     product([m, n, k], by_row(a, k), by_row(b, n), call.write("output"), accumulate);
 }
 
 pub(super) fn matmul_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
-    let (a, b, saved) = (call.read("a"), call.read("b"), call.read("saved"));
+    let (a, b, saved) = (call.read("a_elements"), call.read("b"), call.read("saved"));
     let (kind, accumulate) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
     let output = call.write("output");
     let before = accumulate.then(|| output.to_vec());

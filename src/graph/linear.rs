@@ -40,8 +40,8 @@ impl Operation for Linear {
                 SECTION: output.section_stride() / 4, WIDTH: output.columns,
             },
             &[
-                ("a", node.inputs[0]),
-                ("b", node.inputs[1]),
+                ("a_elements", node.inputs[0]),
+                ("b_elements", node.inputs[1]),
                 ("bias", node.inputs[2]),
                 ("output", node.outputs[0]),
             ],
@@ -64,7 +64,7 @@ impl Operation for InputGradient {
             constants! {
                 ROWS: output.rows, COLUMNS: output.stride() / 4, INNER: upstream.stride() / 4, ACCUMULATE: self.0,
             },
-            &[("a", node.inputs[0]), ("b", node.inputs[1]), ("output", node.outputs[0])],
+            &[("a_elements", node.inputs[0]), ("b", node.inputs[1]), ("output", node.outputs[0])],
             Grid::Tiles { rows: output.rows, columns: output.stride() / 4 },
             2 * output.rows * output.sections * output.columns * upstream.sections * upstream.columns,
         );

@@ -109,8 +109,8 @@ fn matmul() -> Vec<Case> {
                 ROWS: m, COLUMNS: n, INNER: k, ACTIVATION: kind, SECTION: section, WIDTH: 4 * section - i % 4,
             },
             &[
-                ("a", Normal(4 * m * k)),
-                ("b", Normal(16 * n * k)),
+                ("a_elements", Normal(4 * m * k)),
+                ("b_elements", Normal(16 * n * k)),
                 ("bias", Normal(4 * n)),
                 ("output", Normal(4 * m * n)),
             ],
@@ -119,7 +119,8 @@ fn matmul() -> Vec<Case> {
             4 * k,
         ));
         let accumulate = i % 2 == 1;
-        let operands = [("a", Normal(4 * m * k)), ("b", Normal(16 * n * k)), ("output", Normal(4 * m * n))];
+        let operands =
+            [("a_elements", Normal(4 * m * k)), ("b", Normal(16 * n * k)), ("output", Normal(4 * m * n))];
         cases.push(case(
             "matmul_nn",
             constants! { ROWS: m, COLUMNS: n, INNER: k, ACCUMULATE: accumulate },
