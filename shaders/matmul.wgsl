@@ -59,6 +59,13 @@ struct Tile {
     r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, r4: vec4<f32>, r5: vec4<f32>, r6: vec4<f32>, r7: vec4<f32>,
 }
 
+// The tile column by column. What is done with a result is written once, in a loop over these: sixteen copies of it
+// would make up most of the shader, and of the time to compile it.
+fn in_order(t: Tile) -> array<vec4<f32>, 16> {
+    return array<vec4<f32>, 16>(
+        t.l0, t.l1, t.l2, t.l3, t.l4, t.l5, t.l6, t.l7, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
+}
+
 // First element of each of the tile's rows of `a_elements`; rows past the end repeat the last, and are not stored.
 fn row_starts(row: u32, stride: u32) -> array<u32, 8> {
     let last = ROWS - 1u;
@@ -109,22 +116,10 @@ fn matmul_nt(@builtin(global_invocation_id) id: vec3<u32>) {
         t.l7 = fma(a7, p, t.l7);
         t.r7 = fma(a7, q, t.r7);
     }
-    finish_nt(row, left, t.l0);
-    finish_nt(row + 1u, left, t.l1);
-    finish_nt(row + 2u, left, t.l2);
-    finish_nt(row + 3u, left, t.l3);
-    finish_nt(row + 4u, left, t.l4);
-    finish_nt(row + 5u, left, t.l5);
-    finish_nt(row + 6u, left, t.l6);
-    finish_nt(row + 7u, left, t.l7);
-    finish_nt(row, left + 1u, t.r0);
-    finish_nt(row + 1u, left + 1u, t.r1);
-    finish_nt(row + 2u, left + 1u, t.r2);
-    finish_nt(row + 3u, left + 1u, t.r3);
-    finish_nt(row + 4u, left + 1u, t.r4);
-    finish_nt(row + 5u, left + 1u, t.r5);
-    finish_nt(row + 6u, left + 1u, t.r6);
-    finish_nt(row + 7u, left + 1u, t.r7);
+    var values = in_order(t);
+    for (var i = 0u; i < 16u; i++) {
+        finish_nt(row + i % 8u, left + i / 8u, values[i]);
+    }
 }
 
 fn product_nn(row: u32, left: u32) -> Tile {
@@ -163,22 +158,10 @@ fn product_nn(row: u32, left: u32) -> Tile {
 }
 
 fn store_tile(row: u32, left: u32, t: Tile) {
-    store(row, left, t.l0);
-    store(row + 1u, left, t.l1);
-    store(row + 2u, left, t.l2);
-    store(row + 3u, left, t.l3);
-    store(row + 4u, left, t.l4);
-    store(row + 5u, left, t.l5);
-    store(row + 6u, left, t.l6);
-    store(row + 7u, left, t.l7);
-    store(row, left + 1u, t.r0);
-    store(row + 1u, left + 1u, t.r1);
-    store(row + 2u, left + 1u, t.r2);
-    store(row + 3u, left + 1u, t.r3);
-    store(row + 4u, left + 1u, t.r4);
-    store(row + 5u, left + 1u, t.r5);
-    store(row + 6u, left + 1u, t.r6);
-    store(row + 7u, left + 1u, t.r7);
+    var values = in_order(t);
+    for (var i = 0u; i < 16u; i++) {
+        store(row + i % 8u, left + i / 8u, values[i]);
+    }
 }
 
 @compute @workgroup_size(8, 8)
@@ -198,22 +181,10 @@ fn matmul_nn_derivative(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let t = product_nn(row, left);
-    finish_derivative(row, left, t.l0);
-    finish_derivative(row + 1u, left, t.l1);
-    finish_derivative(row + 2u, left, t.l2);
-    finish_derivative(row + 3u, left, t.l3);
-    finish_derivative(row + 4u, left, t.l4);
-    finish_derivative(row + 5u, left, t.l5);
-    finish_derivative(row + 6u, left, t.l6);
-    finish_derivative(row + 7u, left, t.l7);
-    finish_derivative(row, left + 1u, t.r0);
-    finish_derivative(row + 1u, left + 1u, t.r1);
-    finish_derivative(row + 2u, left + 1u, t.r2);
-    finish_derivative(row + 3u, left + 1u, t.r3);
-    finish_derivative(row + 4u, left + 1u, t.r4);
-    finish_derivative(row + 5u, left + 1u, t.r5);
-    finish_derivative(row + 6u, left + 1u, t.r6);
-    finish_derivative(row + 7u, left + 1u, t.r7);
+    var values = in_order(t);
+    for (var i = 0u; i < 16u; i++) {
+        finish_derivative(row + i % 8u, left + i / 8u, values[i]);
+    }
 }
 
 // ROWS is a multiple of 4 here: rows of the output are (padded) columns of a.
