@@ -142,6 +142,16 @@ impl Session {
         if streamed {
             log::info!("the images ({largest} bytes) exceed the device's largest buffer: streaming them");
         }
+        Self::open_resident_or_streamed(device, spec, optimizer, dataset, streamed)
+    }
+
+    fn open_resident_or_streamed(
+        device: OpenDevice,
+        spec: &MlpVae,
+        optimizer: Option<&Optimizer>,
+        dataset: &Dataset,
+        streamed: bool,
+    ) -> Result<Self> {
         let setting = Setting {
             train_images: if optimizer.is_some() { dataset.train.count } else { 0 },
             test_images: dataset.test.count,
@@ -386,4 +396,87 @@ impl Which {
 fn unpadded(flat: &[f32], shape: Shape, section: usize) -> Vec<f32> {
     let start = section * shape.section_stride();
     flat.chunks(shape.stride()).flat_map(|row| row[start..start + shape.columns].iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::data::digits::digits;
+    use crate::graph::Binarize;
+    use crate::model::Initialisation;
+
+    /// A dataset that is larger than the device's buffers gives the same bits as one that fits.
+    #[test]
+    fn streaming_changes_nothing() {
+        let dataset = digits(70, 20, 1).unwrap();
+        for binarize in [Binarize::None, Binarize::Static, Binarize::Dynamic] {
+            let config =
+                Config { binarize: Some(binarize), hidden: vec![12], batch_size: 16, ..Config::default() };
+            let spec = config.model(dataset.shape);
+            let [resident, streamed] = [false, true].map(|streamed| {
+                let optimizer = config.optimizer();
+                let device = OpenDevice::Cpu;
+                let mut session =
+                    Session::open_resident_or_streamed(device, &spec, Some(&optimizer), &dataset, streamed)
+                        .unwrap();
+                let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+                session.write_flat("parameters", &start).unwrap();
+                let numbers: Vec<u32> = (0..70).rev().collect();
+                let batches: Vec<&[u32]> = numbers.chunks(16).collect();
+                let steps = (1..=batches.len() as u64)
+                    .map(|t| {
+                        let mut step =
+                            Step { learning_rate: 0.01, counter_low: t as u32, beta: 1.0, ..Step::default() };
+                        optimizer.prepare(t, &mut step);
+                        step
+                    })
+                    .collect();
+                session.submit("train", Which::Train, &batches, steps).unwrap();
+                session.receive(0).unwrap();
+                (
+                    session.read_flat("parameters").unwrap(),
+                    session.evaluate(20, 1).unwrap(),
+                    session.encode(&[7, 3]).unwrap(),
+                )
+            });
+            assert_eq!(resident, streamed, "{binarize:?}");
+        }
+    }
+
+    #[test]
+    fn evaluation_averages_over_images_and_samples() {
+        let dataset = digits(40, 21, 1).unwrap();
+        let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+        let mut session =
+            Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
+        let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+        session.write_flat("parameters", &start).unwrap();
+        let once = session.evaluate(21, 1).unwrap();
+        assert_eq!(once, session.evaluate(21, 1).unwrap());
+        assert_eq!((once.images, once.samples), (21, 1));
+        let often = session.evaluate(21, 50).unwrap();
+        assert_ne!(once.reconstruction, often.reconstruction);
+        assert!((once.reconstruction - often.reconstruction).abs() < 5.0);
+        // The divergence is analytic, but for dynamic binarisation the images differ.
+        assert!((once.kl - often.kl).abs() < 0.05, "{} {}", once.kl, often.kl);
+        // An untrained decoder is unsure of every pixel: about log 2 nats each.
+        assert!((often.reconstruction - 784.0 * 2.0_f64.ln()).abs() < 15.0, "{}", often.reconstruction);
+    }
+
+    #[test]
+    fn decoding_more_latents_than_a_minibatch_gives_each_its_image() {
+        let dataset = digits(40, 21, 1).unwrap();
+        let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+        let mut session =
+            Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
+        let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+        session.write_flat("parameters", &start).unwrap();
+        let latents: Vec<f32> = (0..38).map(|i| i as f32 / 10.0 - 1.9).collect();
+        let all = session.decode(&latents).unwrap();
+        assert_eq!(all.len(), 19 * 784);
+        let one = session.decode(&latents[34..36]).unwrap();
+        assert_eq!(all[17 * 784..18 * 784], one);
+        assert!(all.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
+    }
 }

@@ -1,0 +1,173 @@
+//! Training as a whole: adapters against the CPU, bits against bits.
+
+mod common;
+
+use vae::data::{Dataset, digits::digits};
+use vae::device::OpenDevice;
+use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
+use vae::model::{Initialisation, MlpVae};
+use vae::plan::{Metrics, Step};
+use vae::session::{Session, Which};
+use vae::train::{Optimizer, OptimizerKind, epoch_order};
+
+fn dataset() -> Dataset {
+    digits(90, 25, 4).unwrap()
+}
+
+fn model() -> MlpVae {
+    MlpVae {
+        batch: 32,
+        pixels: 784,
+        hidden: vec![37, 21],
+        latent: 3,
+        activation: Activation::Tanh,
+        likelihood: Likelihood {
+            kind: LikelihoodKind::Bernoulli,
+            sigma: 1.0,
+            mean_activation: Activation::Identity,
+        },
+        binarize: Binarize::Dynamic,
+        noise_samples: 2,
+        free_bits: 0.0,
+    }
+}
+
+/// Parameters after `steps` steps, the metrics of each, and the held-out terms. 90 images in minibatches of 32: every
+/// third minibatch is not full.
+fn train(
+    device: &OpenDevice,
+    spec: &MlpVae,
+    optimizer: &Optimizer,
+    steps: usize,
+    a_submit: usize,
+) -> (Vec<f32>, Vec<Metrics>, f64) {
+    let dataset = dataset();
+    let mut session = Session::open(device.clone(), spec, Some(optimizer), &dataset).unwrap();
+    let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+    session.write_flat("parameters", &start).unwrap();
+    let mut batches: Vec<Vec<u32>> = Vec::new();
+    for epoch in 0..steps.div_ceil(3) as u64 {
+        batches.extend(epoch_order(90, 3, epoch).chunks(32).map(<[u32]>::to_vec));
+    }
+    let records: Vec<Step> = (0..steps as u64)
+        .map(|step| {
+            let mut record = Step {
+                seed_low: 3,
+                counter_low: step as u32,
+                beta: 0.5,
+                learning_rate: 1e-3,
+                ..Step::default()
+            };
+            optimizer.prepare(step + 1, &mut record);
+            record
+        })
+        .collect();
+    let mut metrics = Vec::new();
+    for first in (0..steps).step_by(a_submit) {
+        let end = (first + a_submit).min(steps);
+        let group: Vec<&[u32]> = batches[first..end].iter().map(Vec::as_slice).collect();
+        session.submit("train", Which::Train, &group, records[first..end].to_vec()).unwrap();
+        metrics.extend(session.receive(0).unwrap().into_iter().flatten());
+    }
+    let elbo = session.evaluate(25, 2).unwrap().elbo();
+    (session.read_flat("parameters").unwrap().unwrap(), metrics, elbo)
+}
+
+fn compare(name: &str, spec: &MlpVae, optimizer: &Optimizer, device: &OpenDevice) {
+    let (expected, expected_metrics, expected_elbo) = train(&OpenDevice::Cpu, spec, optimizer, 20, 7);
+    let (actual, metrics, elbo) = train(device, spec, optimizer, 20, 7);
+    assert_eq!(metrics.len(), 20);
+    for (step, (a, b)) in metrics.iter().zip(&expected_metrics).enumerate() {
+        for (a, b) in [(a.reconstruction, b.reconstruction), (a.kl, b.kl), (a.gradient_norm, b.gradient_norm)]
+        {
+            assert!((a - b).abs() <= 1e-3 + 1e-4 * b.abs(), "{name}: step {step}: {a} should be {b}");
+        }
+    }
+    assert!((elbo - expected_elbo).abs() < 0.02, "{name}: {elbo} should be {expected_elbo}");
+    // Adam turns the sign of a gradient near zero into a whole step: what counts is that parameters differ by far less
+    // than they moved.
+    let start = Initialisation::FanIn.values(&spec.build().unwrap().graph, 3, 1.0);
+    let norm =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+    let (difference, moved) = (norm(&actual, &expected), norm(&expected, &start));
+    assert!(moved > 0.01, "{name}: nothing was learned");
+    assert!(difference < 2e-3 * moved, "{name}: parameters differ by {difference:e} after moving {moved:e}");
+}
+
+#[test]
+fn twenty_steps_agree_with_the_cpu() {
+    for (name, device) in common::adapters() {
+        let clipped =
+            Optimizer { clip_norm: 20.0, weight_decay: 1e-3, ..Optimizer::new(OptimizerKind::Adam) };
+        compare(&name, &model(), &clipped, &device);
+    }
+}
+
+#[test]
+fn every_likelihood_trains_alike() {
+    for (name, device) in common::adapters() {
+        for kind in
+            [LikelihoodKind::Gaussian, LikelihoodKind::GaussianShared, LikelihoodKind::GaussianLearned]
+        {
+            let likelihood = Likelihood { kind, sigma: 0.5, mean_activation: Activation::Sigmoid };
+            let spec =
+                MlpVae { likelihood, binarize: Binarize::None, free_bits: 0.1, hidden: vec![30], ..model() };
+            compare(&name, &spec, &Optimizer::new(OptimizerKind::Adamax), &device);
+        }
+    }
+}
+
+#[test]
+fn runs_with_one_seed_are_bit_identical_however_steps_are_submitted() {
+    let mut devices = common::adapters();
+    devices.push(("CPU".into(), OpenDevice::Cpu));
+    for (name, device) in devices {
+        let adam = Optimizer::new(OptimizerKind::Adam);
+        let (first, first_metrics, first_elbo) = train(&device, &model(), &adam, 20, 1);
+        for a_submit in [1, 6, 20] {
+            let (again, metrics, elbo) = train(&device, &model(), &adam, 20, a_submit);
+            assert!(
+                first.iter().map(|x| x.to_bits()).eq(again.iter().map(|x| x.to_bits())),
+                "{name}: {a_submit}"
+            );
+            assert_eq!(first_metrics, metrics, "{name}: {a_submit}");
+            assert_eq!(first_elbo.to_bits(), elbo.to_bits(), "{name}: {a_submit}");
+        }
+    }
+}
+
+/// Every optimiser lowers the loss, on the CPU (the kernels themselves are compared elsewhere).
+#[test]
+fn every_optimiser_learns() {
+    for (kind, rate) in [
+        (OptimizerKind::Adam, 1e-3),
+        (OptimizerKind::Adamax, 2e-3),
+        (OptimizerKind::Adagrad, 1e-2),
+        (OptimizerKind::Rmsprop, 1e-3),
+        (OptimizerKind::Sgd, 1e-4),
+    ] {
+        let mut optimizer = Optimizer::new(kind);
+        optimizer.clip_norm = if kind == OptimizerKind::Sgd { 100.0 } else { 0.0 };
+        let dataset = dataset();
+        let mut session = Session::open(OpenDevice::Cpu, &model(), Some(&optimizer), &dataset).unwrap();
+        let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+        session.write_flat("parameters", &start).unwrap();
+        let before = session.evaluate(25, 2).unwrap().elbo();
+        let batch: Vec<u32> = (0..32).collect();
+        for step in 0..60 {
+            let mut record = Step {
+                seed_low: 3,
+                counter_low: step as u32,
+                beta: 1.0,
+                learning_rate: rate,
+                ..Step::default()
+            };
+            optimizer.prepare(step + 1, &mut record);
+            session.submit("train", Which::Train, &[&batch], vec![record]).unwrap();
+        }
+        session.receive(0).unwrap();
+        let after = session.evaluate(25, 2).unwrap().elbo();
+        let gain = if kind == OptimizerKind::Sgd { 20.0 } else { 100.0 };
+        assert!(after > before + gain, "{kind:?}: {before} to {after}");
+    }
+}
