@@ -31,27 +31,21 @@ const TILE_ROWS = 8u; // rows an invocation computes
 const TILE_COLUMNS = 2u; // vec4 columns an invocation computes
 
 fn store(row: u32, column: u32, value: vec4<f32>) {
-    if row < ROWS && column < COLUMNS {
-        let at = row * COLUMNS + column;
-        if ACCUMULATE {
-            output[at] += value;
-        } else {
-            output[at] = value;
-        }
+    let at = row * COLUMNS + column;
+    if ACCUMULATE {
+        output[at] += value;
+    } else {
+        output[at] = value;
     }
 }
 
 fn finish_nt(row: u32, column: u32, sum: vec4<f32>) {
-    if row < ROWS && column < COLUMNS {
-        output[row * COLUMNS + column] =
-            activation(ACTIVATION, sum + bias[column]) * column_mask(column % SECTION, WIDTH);
-    }
+    output[row * COLUMNS + column] =
+        activation(ACTIVATION, sum + bias[column]) * column_mask(column % SECTION, WIDTH);
 }
 
 fn finish_derivative(row: u32, column: u32, sum: vec4<f32>) {
-    if row < ROWS && column < COLUMNS {
-        store(row, column, sum * activation_derivative(ACTIVATION, saved[row * COLUMNS + column]));
-    }
+    store(row, column, sum * activation_derivative(ACTIVATION, saved[row * COLUMNS + column]));
 }
 
 struct Tile {
@@ -59,8 +53,9 @@ struct Tile {
     r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, r4: vec4<f32>, r5: vec4<f32>, r6: vec4<f32>, r7: vec4<f32>,
 }
 
-// The tile column by column. What is done with a result is written once, in a loop over these: sixteen copies of it
-// would make up most of the shader, and of the time to compile it.
+// The tile column by column. What is done with a result is written once, in loops over these: sixteen copies of it
+// would make up most of the shader, and of the time to compile it. The loops end at the matrix's edge, which is not
+// known when the shader is compiled; were they unrolled, software adapters would spill the tile in the inner loop.
 fn in_order(t: Tile) -> array<vec4<f32>, 16> {
     return array<vec4<f32>, 16>(
         t.l0, t.l1, t.l2, t.l3, t.l4, t.l5, t.l6, t.l7, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
@@ -117,8 +112,10 @@ fn matmul_nt(@builtin(global_invocation_id) id: vec3<u32>) {
         t.r7 = fma(a7, q, t.r7);
     }
     var values = in_order(t);
-    for (var i = 0u; i < 16u; i++) {
-        finish_nt(row + i % 8u, left + i / 8u, values[i]);
+    for (var c = 0u; c < min(TILE_COLUMNS, COLUMNS - left); c++) {
+        for (var r = 0u; r < min(TILE_ROWS, ROWS - row); r++) {
+            finish_nt(row + r, left + c, values[TILE_ROWS * c + r]);
+        }
     }
 }
 
@@ -159,8 +156,10 @@ fn product_nn(row: u32, left: u32) -> Tile {
 
 fn store_tile(row: u32, left: u32, t: Tile) {
     var values = in_order(t);
-    for (var i = 0u; i < 16u; i++) {
-        store(row + i % 8u, left + i / 8u, values[i]);
+    for (var c = 0u; c < min(TILE_COLUMNS, COLUMNS - left); c++) {
+        for (var r = 0u; r < min(TILE_ROWS, ROWS - row); r++) {
+            store(row + r, left + c, values[TILE_ROWS * c + r]);
+        }
     }
 }
 
@@ -182,8 +181,10 @@ fn matmul_nn_derivative(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let t = product_nn(row, left);
     var values = in_order(t);
-    for (var i = 0u; i < 16u; i++) {
-        finish_derivative(row + i % 8u, left + i / 8u, values[i]);
+    for (var c = 0u; c < min(TILE_COLUMNS, COLUMNS - left); c++) {
+        for (var r = 0u; r < min(TILE_ROWS, ROWS - row); r++) {
+            finish_derivative(row + r, left + c, values[TILE_ROWS * c + r]);
+        }
     }
 }
 
