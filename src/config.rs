@@ -137,7 +137,8 @@ impl Config {
         toml::to_string(self).map_err(|error| Error::Internal(format!("configuration: {error}")))
     }
 
-    /// Refuse settings that make no sense, and fill in those that depend on others.
+    /// Refuse settings that make no sense, fill in those that depend on others, and make paths absolute, so that a
+    /// run's configuration can be used from any folder.
     ///
     /// # Errors
     /// [`Error::Setting`] naming the flag.
@@ -208,7 +209,59 @@ impl Config {
         let binarize =
             if self.likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
         self.binarize.get_or_insert(binarize);
+        self.make_paths_absolute()?;
         Ok(self)
+    }
+
+    fn make_paths_absolute(&mut self) -> Result<()> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|source| Error::io(path, source));
+        if let Some(folder) = &mut self.data_dir {
+            *folder = absolute(folder)?;
+        }
+        // What does not exist stays as it was typed, for the error that names it.
+        let path = Path::new(&self.dataset);
+        if !self.is_digits() && !data::KNOWN_NAMES.contains(&self.dataset.as_str()) && path.exists() {
+            let path = absolute(path)?;
+            let text = path.to_str().ok_or_else(|| {
+                Error::data(&path, "the path is not valid UTF-8", "rename the folder, or link to it")
+            })?;
+            self.dataset = text.to_string();
+        }
+        Ok(())
+    }
+
+    fn is_digits(&self) -> bool {
+        self.dataset == "digits"
+    }
+
+    /// Procedural digits to train on and to hold out.
+    fn digit_counts(&self) -> (usize, usize) {
+        let train = self.images.unwrap_or(DIGITS);
+        (train, TEST_DIGITS.min(train))
+    }
+
+    /// The images' size, and how many there are to train on and held out. The procedural digits are not drawn for it;
+    /// other datasets are read.
+    ///
+    /// # Errors
+    /// See [`Config::open_dataset`].
+    pub fn dataset_size(&self) -> Result<(ImageShape, usize, usize)> {
+        if self.is_digits() {
+            let [width, height] = self.image_size.unwrap_or([28, 28]);
+            let (train, test) = self.digit_counts();
+            self.check_batch(train)?;
+            return Ok((ImageShape { width, height, channels: 1 }, train, test));
+        }
+        let dataset = self.open_dataset()?;
+        Ok((dataset.shape, dataset.train.count, dataset.test.count))
+    }
+
+    fn check_batch(&self, images: usize) -> Result<()> {
+        if self.batch_size <= images {
+            return Ok(());
+        }
+        let problem = format!("{} is more than the {images} training images", self.batch_size);
+        Err(Error::setting("--batch-size", problem, format!("use at most {images}")))
     }
 
     /// How grey pixels are treated.
@@ -221,10 +274,10 @@ impl Config {
     /// # Errors
     /// If it is missing or broken, or has fewer images than a minibatch.
     pub fn open_dataset(&self) -> Result<Dataset> {
-        let mut dataset = if self.dataset == "digits" {
-            let train = self.images.unwrap_or(DIGITS);
+        let mut dataset = if self.is_digits() {
+            let (train, test) = self.digit_counts();
             let [width, height] = self.image_size.unwrap_or([28, 28]);
-            data::digits::digits_sized(train, TEST_DIGITS.min(train.max(1)), self.seed, width, height)?
+            data::digits::digits_sized(train, test, self.seed, width, height)?
         } else {
             let options = data::Options {
                 data_dir: self.data_dir.clone(),
@@ -238,12 +291,7 @@ impl Config {
         if let Some(images) = self.images {
             dataset.train.truncate(images, dataset.shape);
         }
-        if self.batch_size > dataset.train.count {
-            let problem =
-                format!("{} is more than the {} training images", self.batch_size, dataset.train.count);
-            let hint = format!("use at most {}", dataset.train.count);
-            return Err(Error::setting("--batch-size", problem, hint));
-        }
+        self.check_batch(dataset.train.count)?;
         Ok(dataset)
     }
 

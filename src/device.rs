@@ -135,24 +135,30 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen> {
     }
 }
 
+/// What [`DeviceChoice::Auto`] means among the adapters of `list`.
+pub fn automatic(list: &[AdapterInfo]) -> Chosen {
+    usable(list, false).or_else(|| usable(list, true)).unwrap_or(Chosen::Cpu)
+}
+
+fn usable(list: &[AdapterInfo], software: bool) -> Option<Chosen> {
+    list.iter().find(|info| info.unusable.is_none() && info.is_software() == software).map(chosen)
+}
+
 fn pick(choice: &DeviceChoice, list: &[AdapterInfo]) -> Result<Chosen> {
-    let usable = |software| {
-        list.iter().find(|info| info.unusable.is_none() && info.is_software() == software).map(chosen)
-    };
     match choice {
         DeviceChoice::Cpu => Ok(Chosen::Cpu),
-        DeviceChoice::Auto => Ok(usable(false).or_else(|| {
-            let software = usable(true);
-            if let Some(Chosen::Gpu(_, info)) = &software {
-                log::warn!("no GPU was found; using the software adapter {info}. --device cpu may be faster");
+        DeviceChoice::Auto => {
+            let chosen = automatic(list);
+            match &chosen {
+                Chosen::Gpu(_, info) if info.is_software() => {
+                    log::warn!("no GPU was found; using the software adapter {info}. --device cpu may be faster");
+                }
+                Chosen::Gpu(..) => {}
+                Chosen::Cpu => log::info!("no GPU and no software adapter was found; using the CPU"),
             }
-            software
-        })
-        .unwrap_or_else(|| {
-            log::info!("no GPU and no software adapter was found; using the CPU");
-            Chosen::Cpu
-        })),
-        DeviceChoice::Software => usable(true).ok_or_else(|| {
+            Ok(chosen)
+        }
+        DeviceChoice::Software => usable(list, true).ok_or_else(|| {
             Error::setting(
                 "--device",
                 "there is no software adapter",

@@ -4,6 +4,7 @@ pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod eval;
 mod files;
 pub mod gpu;
 pub mod graph;

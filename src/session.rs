@@ -10,7 +10,7 @@ use crate::train::Optimizer;
 use crate::{Error, Result};
 
 /// Most steps in one submit.
-const MAX_STEPS: usize = 64;
+pub const MAX_STEPS: usize = 64;
 
 /// Evaluation draws its noise under this seed, whatever seed the model was trained with.
 const EVALUATION_SEED: u64 = 0;

@@ -3,10 +3,12 @@
 //! A [`Plan`] names every buffer and lists every dispatch of a model, in order, with no type of any
 //! GPU library in it. It can be printed, written as JSON, compared, and run by any [`Executor`].
 
+mod describe;
 mod executor;
 mod fusion;
 mod lowering;
 
+pub use describe::describe;
 pub use executor::{Executor, Metrics, Step};
 pub(crate) use lowering::{Constant, Grid, Lowering, constants};
 pub use lowering::{Setting, lower};

@@ -46,10 +46,16 @@ pub fn class_colour(index: usize, classes: usize) -> [u8; 3] {
 
 /// The encoder's means of held-out images, one translucent point each, coloured by class.
 ///
-/// `means` is `[count, 2]`; `labels` are indices into `classes`. Both axes have one scale. The frame holds the
+/// `means` is `[count, 2]`; `labels` are indices into `classes`; `axes` name the two coordinates (`z1`, `z2`). Both axes have one scale. The frame holds the
 /// 0.5 to 99.5 per cent quantiles of both coordinates with a margin; how many points lie outside is written
 /// under the legend. Each class is also named at its median, for eyes that do not tell its colour apart.
-pub fn latent(means: &[[f32; 2]], labels: Option<&[u32]>, classes: &[String], title: &str) -> RgbImage {
+pub fn latent(
+    means: &[[f32; 2]],
+    labels: Option<&[u32]>,
+    classes: &[String],
+    axes: [&str; 2],
+    title: &str,
+) -> RgbImage {
     let legend = legend(labels, classes);
     let widest = legend.iter().map(|(_, name)| text_width(name, LABEL, false)).max().unwrap_or(0);
     let side = (widest + 60).clamp(150, 280);
@@ -61,7 +67,7 @@ pub fn latent(means: &[[f32; 2]], labels: Option<&[u32]>, classes: &[String], ti
 
         let (_, below) = area.split_vertically(HEADER * SCALE);
         let (square, beside) = below.split_horizontally(SQUARE * SCALE);
-        let outside = scatter(&square, means, labels, &legend)?;
+        let outside = scatter(&square, means, labels, &legend, axes)?;
         write_legend(&beside, &legend, means.len(), outside, side)
     })
 }
@@ -95,6 +101,7 @@ fn scatter(
     means: &[[f32; 2]],
     labels: Option<&[u32]>,
     legend: &[(u32, String)],
+    names: [&str; 2],
 ) -> Drawn<usize> {
     let range = |axis: usize| {
         let values = means.iter().map(|mean| f64::from(mean[axis]));
@@ -108,7 +115,7 @@ fn scatter(
         (middle - half, middle + half)
     };
     let (x, y) = (squared(x), squared(y));
-    let axes = Axes { title: "", x, y, x_name: "z1", y_name: "z2", ticks: (9, 9), whole_x: false };
+    let axes = Axes { title: "", x, y, x_name: names[0], y_name: names[1], ticks: (9, 9), whole_x: false };
     let mut chart = axes.draw(area)?;
 
     let (radius, alpha) = match means.len() {
@@ -190,7 +197,7 @@ fn write_legend(
 }
 
 /// `12345` as `12,345`.
-pub(super) fn thousands(value: usize) -> String {
+pub fn thousands(value: usize) -> String {
     let digits = value.to_string();
     let groups: Vec<&str> = (0..digits.len().div_ceil(3))
         .rev()
@@ -240,7 +247,7 @@ mod tests {
         assert_eq!(legend(Some(&[2, 2, 0]), &names(4)).len(), 4);
         assert_eq!(legend(Some(&[7]), &names(1))[1], (7, "7".to_string()));
         assert!(legend(None, &names(4)).is_empty());
-        let picture = latent(&[[0.0, 0.0]; 3], Some(&[0, 1, 2]), &names(10), "latent space");
+        let picture = latent(&[[0.0, 0.0]; 3], Some(&[0, 1, 2]), &names(10), ["z1", "z2"], "latent space");
         for (line, colour) in TEN.iter().enumerate() {
             let y = HEADER + 22 + line as u32 * LINE;
             assert_eq!(picture.get_pixel(SQUARE + 16, y).0, *colour, "line {line}");
@@ -263,11 +270,11 @@ mod tests {
         let far = [[f32::NAN, 0.0], [f32::INFINITY, 1.0], [1e30, -1e30], [0.0, 0.0]];
         for means in [&[][..], &[[0.5, 0.5]], &far, &[[3.0, 3.0]; 50]] {
             for labels in [None, Some(&[][..]), Some(&[4, 4_000_000_000][..])] {
-                let picture = latent(means, labels, &names(2), "");
+                let picture = latent(means, labels, &names(2), ["z1", "z2"], "");
                 assert!(picture.height() == HEIGHT + HEADER && picture.width() >= SQUARE + 150);
             }
         }
-        latent(&[[0.0; 2]; 100], Some(&(0..100).collect::<Vec<_>>()), &[], &"long title ".repeat(40));
+        latent(&[[0.0; 2]; 100], Some(&(0..100).collect::<Vec<_>>()), &[], ["z1", "z2"], &"long title ".repeat(40));
     }
 
     #[test]

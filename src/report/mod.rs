@@ -10,13 +10,15 @@ mod latent;
 mod metrics;
 mod normal;
 mod progress;
+mod table;
 
 pub use curves::curves;
 pub use grid::{interpolation, manifold, reconstructions, samples};
-pub use latent::{class_colour, latent};
+pub use latent::{class_colour, latent, thousands};
 pub use metrics::{EpochRecord, MetricsFile};
 pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use progress::{Progress, Snapshot, human_duration};
+pub use table::{human_bytes, human_number, table};
 
 use std::path::Path;
 

@@ -26,36 +26,62 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Make a folder for a new run.
+    /// Whether a new run may be made at `path`.
+    ///
+    /// # Errors
+    /// If `path` is a file, or holds a run already and `overwrite` is false.
+    pub fn check(path: &Path, overwrite: bool) -> Result<()> {
+        if path.exists() && !path.is_dir() {
+            return Err(Error::setting("--out", format!("{} is a file", path.display()), "name a folder"));
+        }
+        if !overwrite && FILES[..4].iter().any(|name| path.join(name).exists()) {
+            let path = path.display();
+            return Err(Error::setting(
+                "--out",
+                format!("{path} holds a run already"),
+                format!(
+                    "continue it with --resume {path}, replace it with --overwrite, or name another folder"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Make a folder for a new run; a run that is replaced is deleted first.
     ///
     /// # Errors
     /// If `path` holds a run already and `overwrite` is false, or cannot be written.
     pub fn create(path: &Path, config: &Config, overwrite: bool) -> Result<Self> {
+        Self::check(path, overwrite)?;
         let run = Self { path: path.to_path_buf() };
-        if path.exists() && !path.is_dir() {
-            return Err(Error::setting("--out", format!("{} is a file", path.display()), "name a folder"));
-        }
-        if FILES[..4].iter().any(|name| path.join(name).exists()) {
-            if !overwrite {
-                let path = path.display();
-                return Err(Error::setting(
-                    "--out",
-                    format!("{path} holds a run already"),
-                    format!(
-                        "continue it with --resume {path}, replace it with --overwrite, or name another folder"
-                    ),
-                ));
-            }
-            for name in FILES {
-                let file = path.join(name);
-                if file.exists() {
-                    std::fs::remove_file(&file).map_err(|source| Error::io(&file, source))?;
-                }
+        for name in FILES {
+            let file = path.join(name);
+            if overwrite && file.exists() {
+                std::fs::remove_file(&file).map_err(|source| Error::io(&file, source))?;
             }
         }
         std::fs::create_dir_all(path).map_err(|source| Error::io(path, source))?;
         run.write_config(config)?;
         Ok(run)
+    }
+
+    /// Make the first of `runs/NAME-1`, `runs/NAME-2`, .. that does not exist.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn create_next(name: &str, config: &Config) -> Result<Self> {
+        loop {
+            let path = Self::next_free(name);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+            }
+            // Another run may take the name at the same moment: only one of the two creates the folder.
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Self::create(&path, config, false),
+                Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(problem) => return Err(Error::io(&path, problem)),
+            }
+        }
     }
 
     /// The first of `runs/NAME-1`, `runs/NAME-2`, .. that does not exist.

@@ -1,0 +1,35 @@
+//! `vae interpolate`.
+
+use super::run::RunArguments;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use vae::Result;
+use vae::eval::pictures;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vae interpolate runs/digits-1 --count 5 --steps 9 --seed 7 --out paths.png")]
+pub(crate) struct Interpolate {
+    #[command(flatten)]
+    run: RunArguments,
+    /// The picture to write [default: RUN/interpolation.png]
+    #[arg(long, value_name = "PNG")]
+    out: Option<PathBuf>,
+    /// Pairs of held-out images, a row each
+    #[arg(long, value_name = "N", default_value_t = pictures::INTERPOLATION.0, value_parser = super::settings::count)]
+    count: usize,
+    /// Images in a row, both ends included
+    #[arg(long, value_name = "N", default_value_t = pictures::INTERPOLATION.1, value_parser = super::settings::count)]
+    steps: usize,
+    /// Take images at random, under this seed [default: the first ones]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl Interpolate {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        self.run.draw(self.out.as_ref(), "interpolation.png", |model| {
+            pictures::interpolation(&mut model.session, &model.dataset, (self.count, self.steps), self.seed)
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line: one file a subcommand, and no numerics.
+
+mod devices;
+mod eval;
+mod interpolate;
+mod latent;
+mod manifold;
+pub(crate) mod output;
+mod plan;
+mod reconstruct;
+mod run;
+mod sample;
+mod selftest;
+mod settings;
+mod train;
+
+use clap::{ArgAction, Parser, Subcommand};
+use std::process::ExitCode;
+use vae::Result;
+
+/// Train variational autoencoders on any GPU, or on none.
+#[derive(Debug, Parser)]
+#[command(version, disable_help_flag = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Begin with:
+  vae train                     learn handwriting-like digits, no files needed
+  vae sample runs/digits-1      draw new ones
+Every command explains itself with --help.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print this help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, help_heading = "Other")]
+    help: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model, and draw what it has learned
+    Train(Box<train::Train>),
+    /// Measure a trained model: the evidence lower bound on held-out images
+    Eval(eval::Eval),
+    /// Draw held-out images and their reconstructions
+    Reconstruct(reconstruct::Reconstruct),
+    /// Draw new images from the prior
+    Sample(sample::Sample),
+    /// Draw the images of a grid over the latent space
+    Manifold(manifold::Manifold),
+    /// Draw held-out images as points of the latent space
+    Latent(latent::Latent),
+    /// Draw paths through the latent space, from image to image
+    Interpolate(interpolate::Interpolate),
+    /// List the devices of this machine
+    Devices(devices::Devices),
+    /// Show what a training step computes, kernel by kernel
+    Plan(Box<plan::PlanCommand>),
+    /// Check every kernel on a device against the same kernel in double precision
+    Selftest(selftest::Selftest),
+}
+
+impl Command {
+    /// Do what the user asks for.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Train(command) => command.run(),
+            Self::Eval(command) => command.run(),
+            Self::Reconstruct(command) => command.run(),
+            Self::Sample(command) => command.run(),
+            Self::Manifold(command) => command.run(),
+            Self::Latent(command) => command.run(),
+            Self::Interpolate(command) => command.run(),
+            Self::Devices(command) => command.run(),
+            Self::Plan(command) => command.run(),
+            Self::Selftest(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

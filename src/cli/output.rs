@@ -1,0 +1,68 @@
+//! The program's words: results to standard output, everything else to standard error.
+
+use log::{Level, LevelFilter};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use vae::{Error, Result};
+
+const STANDARD_OUTPUT: &str = "standard output";
+
+/// Write `text` to standard output.
+///
+/// # Errors
+/// If nobody reads it any more, or the disk it goes to is full: [`report`] tells the two apart.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|problem| Error::io(STANDARD_OUTPUT, problem))
+}
+
+/// Write a line to standard error. A terminal that is gone stops no training.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Write `json` to `path`, or to standard output where that is `-`.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn write_json(json: &impl serde::Serialize, path: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(json).map_err(|error| Error::Internal(format!("JSON: {error}")))?;
+    if path == Path::new("-") {
+        return print(&(text + "\n"));
+    }
+    std::fs::write(path, text + "\n").map_err(|problem| Error::io(path, problem))
+}
+
+/// Tell the user what went wrong.
+pub(crate) fn report(error: &Error) -> ExitCode {
+    // `vae plan | head` is no failure.
+    if let Error::Io { path, source } = error
+        && path == Path::new(STANDARD_OUTPUT)
+        && source.kind() == ErrorKind::BrokenPipe
+    {
+        return ExitCode::SUCCESS;
+    }
+    say(&format!("error: {error}"));
+    ExitCode::FAILURE
+}
+
+/// Show the library's notes and warnings, and hide what wgpu says to its developers. `RUST_LOG` changes both.
+pub(crate) fn start_log() {
+    let mut builder = env_logger::Builder::new();
+    if std::env::var_os("RUST_LOG").is_some() {
+        builder.parse_default_env();
+    } else {
+        builder.filter_level(LevelFilter::Error).filter_module("vae", LevelFilter::Info);
+        for module in ["wgpu_core", "wgpu_hal", "naga"] {
+            builder.filter_module(module, LevelFilter::Off);
+        }
+        builder.format(|output, record| match record.level() {
+            Level::Error => writeln!(output, "error: {}", record.args()),
+            Level::Warn => writeln!(output, "warning: {}", record.args()),
+            _ => writeln!(output, "{}", record.args()),
+        });
+    }
+    builder.init();
+}

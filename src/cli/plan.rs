@@ -1,0 +1,36 @@
+//! `vae plan`.
+
+use super::output;
+use super::settings::ModelFlags;
+use clap::Args;
+use std::path::Path;
+use std::process::ExitCode;
+use vae::Result;
+use vae::plan::{Setting, describe};
+use vae::session::{MAX_STEPS, plan_model};
+
+/// Show what a training step computes: every kernel with its size and cost, and the memory it needs. Needs no device.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vae plan --hidden 500,250 --latent 20 | less\n  vae plan --json > plan.json")]
+pub(crate) struct PlanCommand {
+    #[command(flatten)]
+    model: ModelFlags,
+    /// Write the plan as JSON to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl PlanCommand {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let config = self.model.config()?.resolve()?;
+        let (shape, train_images, test_images) = config.dataset_size()?;
+        let setting = Setting { train_images, test_images, max_steps: MAX_STEPS, streamed: false };
+        let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), setting)?;
+        if self.json {
+            output::write_json(&plan, Path::new("-"))?;
+        } else {
+            output::print(&describe(&plan))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

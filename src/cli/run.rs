@@ -1,0 +1,56 @@
+//! What the commands on a trained model share.
+
+use super::output;
+use clap::Args;
+use image::RgbImage;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use vae::Result;
+use vae::device::DeviceChoice;
+use vae::eval::TrainedModel;
+use vae::report;
+
+/// Which model, and where to run it.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The run's folder, as made by 'vae train'
+    run: PathBuf,
+    /// Use the parameters with the best held-out ELBO, not the latest
+    #[arg(long)]
+    best: bool,
+    /// auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: the run's]
+    #[arg(long, value_name = "DEVICE", value_parser = super::settings::device)]
+    device: Option<DeviceChoice>,
+    /// Where to look for the run's dataset, if it has moved
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+impl RunArguments {
+    /// Load the model.
+    ///
+    /// # Errors
+    /// See [`TrainedModel::open`].
+    pub(crate) fn open(&self) -> Result<TrainedModel> {
+        let file = if self.best { "best.safetensors" } else { "checkpoint.safetensors" };
+        TrainedModel::open(&self.run, file, self.device.as_ref(), self.data_dir.as_deref())
+    }
+
+    /// Load the model, draw a picture of it, save that as `out` or as `name` in the run's folder, and say where.
+    ///
+    /// # Errors
+    /// If any of it fails.
+    pub(crate) fn draw(
+        &self,
+        out: Option<&PathBuf>,
+        name: &str,
+        draw: impl FnOnce(&mut TrainedModel) -> Result<RgbImage>,
+    ) -> Result<ExitCode> {
+        let mut model = self.open()?;
+        let picture = draw(&mut model)?;
+        let path = out.cloned().unwrap_or_else(|| model.run.file(name));
+        report::save_png(&picture, &path)?;
+        output::print(&format!("{}\n", path.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

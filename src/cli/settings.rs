@@ -1,0 +1,299 @@
+//! The flags that make up a [`Config`]. Flags overlay a configuration file, which overlays the defaults.
+
+use clap::Args;
+use std::path::PathBuf;
+use std::str::FromStr;
+use vae::config::Config;
+use vae::data::Colour;
+use vae::device::DeviceChoice;
+use vae::graph::{Activation, Binarize, LikelihoodKind};
+use vae::model::Initialisation;
+use vae::train::OptimizerKind;
+use vae::{Error, Result};
+
+/// Copies the fields that were given from flags to a [`Config`], and lists them as flags.
+macro_rules! overlay {
+    ($flags:expr, $config:expr, $($field:ident),* $(,)?) => {{
+        let mut given = Vec::new();
+        $(if let Some(value) = &$flags.$field {
+            $config.$field = value.clone().into();
+            given.push(format!("--{}", stringify!($field).replace('_', "-")));
+        })*
+        given
+    }};
+}
+
+/// What decides a model's plan.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ModelFlags {
+    /// Read settings from FILE, whose keys are the names of these flags; flags given here come first
+    #[arg(long, value_name = "FILE.toml", help_heading = "Run")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// digits (drawn by the program), mnist, fashion-mnist, kmnist, emnist, or the path of IDX files or of a folder of
+    /// pictures [default: digits]
+    #[arg(long, value_name = "NAME|PATH", help_heading = "Data")]
+    dataset: Option<String>,
+    /// Where the files of named datasets are [default: the variable VAE_DATA, then the user's data folder]
+    #[arg(long, value_name = "FOLDER", help_heading = "Data")]
+    data_dir: Option<PathBuf>,
+    /// Training images to use [default: all; 10000 digits]
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    images: Option<usize>,
+    /// Stretch pictures to this many pixels, such as 28x28 [default: their own size]
+    #[arg(long, value_name = "WxH", help_heading = "Data", value_parser = image_size)]
+    image_size: Option<[usize; 2]>,
+    /// Read pictures in grey or in colour [default: grey if all of them are]
+    #[arg(long, help_heading = "Data")]
+    color: Option<Colour>,
+    /// Share of the images to hold out, where a dataset has no test part [default: 0.1]
+    #[arg(long, value_name = "FRACTION", help_heading = "Data")]
+    test_fraction: Option<f64>,
+
+    /// Units of the encoder's hidden layers, such as 500,250; the decoder mirrors them; none for a linear model
+    /// [default: 500]
+    #[arg(long, value_name = "WIDTHS", help_heading = "Model")]
+    hidden: Option<Widths>,
+    /// Latent dimensions [default: 2]
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    latent: Option<usize>,
+    /// Function between layers [default: tanh]
+    #[arg(long, value_name = "FUNCTION", help_heading = "Model")]
+    activation: Option<Activation>,
+    /// Distribution of a pixel; gaussian has a fixed, -shared one learned, -learned a predicted deviation per pixel
+    /// [default: bernoulli]
+    #[arg(long, value_name = "DISTRIBUTION", help_heading = "Model")]
+    likelihood: Option<LikelihoodKind>,
+    /// Standard deviation of gaussian, first one of gaussian-shared, in pixel values from 0 to 1 [default: 1]
+    #[arg(long, value_name = "DEVIATION", help_heading = "Model")]
+    sigma: Option<f64>,
+    /// Function that gives Gaussian means [default: identity]
+    #[arg(long, value_name = "FUNCTION", help_heading = "Model")]
+    mean_activation: Option<Activation>,
+    /// Grey pixels to black or white: at 128, drawn once, or drawn anew each time [default: dynamic for bernoulli,
+    /// else none]
+    #[arg(long, value_name = "HOW", help_heading = "Model")]
+    binarize: Option<Binarize>,
+
+    /// Nats per latent dimension below which its KL divergence is not reduced further [default: 0]
+    #[arg(long, value_name = "NATS", help_heading = "Objective")]
+    free_bits: Option<f64>,
+    /// Latent samples per image and step [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Objective")]
+    noise_samples: Option<usize>,
+
+    /// Rule that moves the parameters [default: adam]
+    #[arg(long, value_name = "RULE", help_heading = "Optimizer")]
+    optimizer: Option<OptimizerKind>,
+    /// L2 penalty: this times a parameter is added to its gradient [default: 0]
+    #[arg(long, value_name = "FACTOR", help_heading = "Optimizer")]
+    weight_decay: Option<f64>,
+    /// Shorten gradients whose norm is larger; 0 for no limit [default: 0]
+    #[arg(long, value_name = "NORM", help_heading = "Optimizer")]
+    clip_norm: Option<f64>,
+    /// Images in a minibatch [default: 100]
+    #[arg(long, value_name = "N", help_heading = "Optimizer")]
+    batch_size: Option<usize>,
+}
+
+impl ModelFlags {
+    /// The defaults, under the configuration file, under these flags. Not resolved yet.
+    ///
+    /// # Errors
+    /// If the configuration file cannot be used.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        self.apply(&mut config);
+        Ok(config)
+    }
+
+    /// Set what was given; returns the flags.
+    pub(crate) fn apply(&self, config: &mut Config) -> Vec<String> {
+        overlay!(
+            self,
+            config,
+            dataset,
+            data_dir,
+            images,
+            image_size,
+            color,
+            test_fraction,
+            hidden,
+            latent,
+            activation,
+            likelihood,
+            sigma,
+            mean_activation,
+            binarize,
+            free_bits,
+            noise_samples,
+            optimizer,
+            weight_decay,
+            clip_norm,
+            batch_size,
+        )
+    }
+}
+
+/// What decides the course of training, beside the model.
+#[derive(Debug, Default, Args)]
+pub(crate) struct TrainingFlags {
+    /// Weight of the KL divergence in the objective; 1 gives the ELBO [default: 1]
+    #[arg(long, value_name = "WEIGHT", help_heading = "Objective")]
+    beta: Option<f64>,
+    /// Epochs over which that weight rises from 0 [default: 0]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
+    kl_warmup: Option<f64>,
+    /// Step size [default: 0.001 for adam and rmsprop, 0.002 for adamax, 0.01 for adagrad, 0.0001 for sgd]
+    #[arg(long, value_name = "RATE", help_heading = "Optimizer")]
+    learning_rate: Option<f64>,
+    /// Passes over the training images [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Run", conflicts_with = "steps")]
+    epochs: Option<u64>,
+    /// Minibatches to train on, in place of epochs
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    steps: Option<u64>,
+    /// Seed of everything random: equal seeds on one device give equal bits [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    seed: Option<u64>,
+    /// First parameters: fan-in, glorot, or normal:DEVIATION [default: fan-in]
+    #[arg(long, value_name = "RULE", help_heading = "Optimizer", value_parser = plain::<Initialisation>)]
+    init: Option<Initialisation>,
+    /// auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: auto]
+    #[arg(long, value_name = "DEVICE", help_heading = "Run", value_parser = device)]
+    device: Option<DeviceChoice>,
+}
+
+impl TrainingFlags {
+    /// Set what was given; returns the flags.
+    pub(crate) fn apply(&self, config: &mut Config) -> Vec<String> {
+        if self.epochs.is_some() {
+            config.steps = None;
+        }
+        overlay!(self, config, beta, kl_warmup, learning_rate, epochs, steps, seed, init, device)
+    }
+}
+
+/// Widths of hidden layers, as `500,250`.
+#[derive(Clone, Debug)]
+pub(crate) struct Widths(Vec<usize>);
+
+impl From<Widths> for Vec<usize> {
+    fn from(widths: Widths) -> Self {
+        widths.0
+    }
+}
+
+impl FromStr for Widths {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if ["", "none"].contains(&text.trim()) {
+            return Ok(Self(Vec::new()));
+        }
+        let widths: Result<_, _> = text.split(',').map(|width| width.trim().parse()).collect();
+        widths.map(Self).map_err(|_| "give widths such as 500 or 500,250, or none".to_string())
+    }
+}
+
+fn image_size(text: &str) -> Result<[usize; 2], String> {
+    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
+    sides.ok_or_else(|| "give WIDTHxHEIGHT, such as 28x28".to_string())
+}
+
+/// A value of the library, with its error in the form that clap's message goes on with.
+fn plain<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| match error {
+        Error::Setting { problem, hint, .. } => format!("{problem}; {hint}"),
+        other => other.to_string(),
+    })
+}
+
+/// A `--device`.
+pub(crate) fn device(text: &str) -> Result<DeviceChoice, String> {
+    plain(text)
+}
+
+/// A number of images, at least one and few enough to draw.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=10_000) => Ok(count),
+        _ => Err("give a number from 1 to 10000".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cli;
+    use super::*;
+    use clap::{CommandFactory, FromArgMatches};
+
+    fn parse(arguments: &[&str]) -> Config {
+        let command = TrainingFlags::augment_args(ModelFlags::augment_args(clap::Command::new("train")));
+        let matches = command.no_binary_name(true).get_matches_from(arguments);
+        let mut config = ModelFlags::from_arg_matches(&matches).unwrap().config().unwrap();
+        TrainingFlags::from_arg_matches(&matches).unwrap().apply(&mut config);
+        config
+    }
+
+    fn help_of(name: &str) -> Option<String> {
+        let command = Cli::command();
+        let train = command.find_subcommand("train").unwrap();
+        let argument = train.get_arguments().find(|argument| argument.get_long() == Some(name))?;
+        Some(argument.get_help().unwrap().to_string().replace('\n', " "))
+    }
+
+    /// Every key of a configuration is a flag, and the default its help states is the default it has.
+    #[test]
+    fn keys_are_flags_and_help_tells_their_defaults() {
+        let complete = Config {
+            data_dir: Some("folder".into()),
+            images: Some(1),
+            image_size: Some([1, 1]),
+            color: Some(Colour::Grey),
+            steps: Some(1),
+            ..Config::default()
+        };
+        let text = complete.resolve().unwrap().to_toml().unwrap();
+        let defaults = Config::default().resolve().unwrap();
+        let mut tried = 0;
+        for key in text.lines().filter_map(|line| Some(line.split_once(" = ")?.0)) {
+            let help = help_of(key).unwrap_or_else(|| panic!("there is no flag --{key}"));
+            let Some((_, default)) = help.rsplit_once("[default: ") else { continue };
+            let default = default.trim_end_matches(']');
+            if default.contains([' ', ';']) {
+                continue;
+            }
+            assert_eq!(parse(&[&format!("--{key}={default}")]).resolve().unwrap(), defaults, "{help}");
+            tried += 1;
+        }
+        assert!(tried > 15, "{tried}");
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, "latent = 5\nhidden = [7, 8]\nsteps = 3\nbatch-size = 9\n").unwrap();
+        let file = file.to_str().unwrap();
+        let config = parse(&["--config", file, "--latent", "6", "--epochs", "4"]);
+        let expected = Config { latent: 6, hidden: vec![7, 8], batch_size: 9, epochs: 4, ..Config::default() };
+        assert_eq!(config, expected);
+        assert_eq!(parse(&["--config", file]).steps, Some(3));
+    }
+
+    #[test]
+    fn widths_and_sizes_are_read() {
+        assert_eq!(parse(&["--hidden", "500, 250"]).hidden, [500, 250]);
+        assert!(parse(&["--hidden", ""]).hidden.is_empty());
+        assert!(parse(&["--hidden", "none"]).hidden.is_empty());
+        assert!("5,,6".parse::<Widths>().is_err());
+        assert_eq!(image_size("28x30"), Ok([28, 30]));
+        assert!(image_size("28").is_err());
+        assert!(count("0").is_err());
+        assert!(plain::<Initialisation>("x").unwrap_err().contains("use fan-in"));
+    }
+}

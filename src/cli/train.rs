@@ -1,0 +1,275 @@
+//! `vae train`.
+
+use super::output::{print, say};
+use super::settings::{ModelFlags, TrainingFlags};
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use vae::config::Config;
+use vae::data::Dataset;
+use vae::device::OpenDevice;
+use vae::eval::{check_same_model, pictures};
+use vae::report::{self, EpochRecord, MetricsFile, Progress, human_duration, thousands};
+use vae::session::Session;
+use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
+use vae::{Error, Result};
+
+/// The exit code of programs that were interrupted.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vae train
+  vae train --dataset mnist --data-dir ~/data --latent 20 --epochs 50 --out runs/mnist-20
+  vae train --resume runs/mnist-20 --epochs 100")]
+pub(crate) struct Train {
+    /// The run's new folder [default: runs/DATASET-1, or the next free number]
+    #[arg(long, value_name = "FOLDER", help_heading = "Run")]
+    out: Option<PathBuf>,
+    /// Replace the run in that folder
+    #[arg(long, help_heading = "Run")]
+    overwrite: bool,
+    /// Go on with the run in this folder; takes --epochs, --steps, --device and --data-dir, and no other setting
+    #[arg(long, value_name = "RUN", help_heading = "Run", conflicts_with_all = ["out", "overwrite", "config"])]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    training: TrainingFlags,
+}
+
+impl Train {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let resume = self.resume.clone();
+        match resume {
+            Some(path) => self.resume(&path),
+            None => self.begin(),
+        }
+    }
+
+    /// A new run.
+    fn begin(self) -> Result<ExitCode> {
+        let mut config = self.model.config()?;
+        self.training.apply(&mut config);
+        let config = config.resolve()?;
+        if let Some(out) = &self.out {
+            RunFolder::check(out, self.overwrite)?;
+        }
+        let dataset = config.open_dataset()?;
+        let session = open_session(&config, &dataset)?;
+        // Nothing is written, and no run replaced, before all that can be refused was accepted.
+        let run = match &self.out {
+            Some(out) => RunFolder::create(out, &config, self.overwrite)?,
+            None => RunFolder::create_next(&dataset.name, &config)?,
+        };
+        train(&run, &config, &dataset, session, None)
+    }
+
+    /// A run that exists.
+    fn resume(self, path: &Path) -> Result<ExitCode> {
+        let allowed = ["--epochs", "--steps", "--device", "--data-dir"];
+        let (run, mut config) = RunFolder::open(path)?;
+        let mut given = self.model.apply(&mut config);
+        given.extend(self.training.apply(&mut config));
+        if let Some(flag) = given.iter().find(|flag| !allowed.contains(&flag.as_str())) {
+            let hint = format!("leave {flag} out, or begin a new run without --resume");
+            return Err(Error::setting(flag, "a run keeps the settings it began with", hint));
+        }
+        let config = config.resolve()?;
+        let file = run.file("checkpoint.safetensors");
+        let checkpoint = Checkpoint::load(&file)?;
+        let dataset = config.open_dataset()?;
+        check_same_model(&checkpoint, &file, &config, &dataset)?;
+        let total = config.total_steps(dataset.train.count);
+        // A run that was stopped while its pictures were drawn has no curves yet.
+        if checkpoint.state.step >= total && run.file("curves.png").exists() {
+            let epochs = total.div_ceil(steps_per_epoch(&config, &dataset));
+            print(&format!(
+                "{} has all its {} steps ({epochs} epochs); to go on, give more:\n  vae train --resume {} --epochs {}\n",
+                run.path().display(),
+                thousands(checkpoint.state.step as usize),
+                run.path().display(),
+                2 * epochs.max(1)
+            ))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let session = open_session(&config, &dataset)?;
+        run.write_config(&config)?;
+        train(&run, &config, &dataset, session, Some(&checkpoint))
+    }
+}
+
+fn open_session(config: &Config, dataset: &Dataset) -> Result<Session> {
+    let device = OpenDevice::open(&config.device)?;
+    Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
+}
+
+fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {
+    dataset.train.count.div_ceil(config.batch_size) as u64
+}
+
+/// Train, draw, and say what came of it.
+fn train(
+    run: &RunFolder,
+    config: &Config,
+    dataset: &Dataset,
+    session: Session,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<ExitCode> {
+    let interrupt = watch_for_interrupts()?;
+    say(&announcement(run, config, dataset, &session, checkpoint));
+    let per_epoch = steps_per_epoch(config, dataset);
+    let total = config.total_steps(dataset.train.count);
+    let terminal = std::io::stderr().is_terminal();
+    let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
+    let mut display = Display { bar, epochs: total.div_ceil(per_epoch) };
+    let mut trainer = Trainer::new(session, config, dataset, run, checkpoint)?;
+    let outcome = trainer.train(interrupt, &mut display);
+    display.bar.finish();
+    // There is nothing left to save: from here on an interrupt ends the program at once.
+    interrupt.store(true, Ordering::Relaxed);
+    let state = trainer.state().clone();
+    if outcome? == Outcome::Interrupted {
+        say(&format!(
+            "interrupted; saved after step {} of {}. Go on with:\n  vae train --resume {}",
+            thousands(state.step as usize),
+            thousands(total as usize),
+            run.path().display()
+        ));
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let history = MetricsFile::read(run.file("metrics.csv"))?;
+    let files = draw(run, config, dataset, &mut trainer.into_session(), &history)?;
+    print(&summary(run, &history, state.seconds, &files))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A flag that the first Ctrl-C sets; the second one ends the program.
+fn watch_for_interrupts() -> Result<&'static AtomicBool> {
+    static INTERRUPT: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(|| {
+        if INTERRUPT.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })
+    .map_err(|error| Error::Internal(format!("no handler for Ctrl-C: {error}")))?;
+    Ok(&INTERRUPT)
+}
+
+/// What is about to happen.
+fn announcement(
+    run: &RunFolder,
+    config: &Config,
+    dataset: &Dataset,
+    session: &Session,
+    checkpoint: Option<&Checkpoint>,
+) -> String {
+    let mut layers = vec![dataset.shape.pixels()];
+    layers.extend(&config.hidden);
+    let encoder: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    let decoder: Vec<String> = layers.iter().rev().map(ToString::to_string).collect();
+    let parameters: usize = session.tensors().map(|tensor| tensor.count()).sum();
+    let total = config.total_steps(dataset.train.count);
+    let start = match checkpoint {
+        Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
+        None => String::new(),
+    };
+    format!(
+        "{}: {} images of {}, {} held out; model {}-{}-{}, {} parameters\n{start}{} steps of {} images on {}, into {}",
+        dataset.name,
+        thousands(dataset.train.count),
+        dataset.shape,
+        thousands(dataset.test.count),
+        encoder.join("-"),
+        config.latent,
+        decoder.join("-"),
+        thousands(parameters),
+        thousands(total as usize),
+        config.batch_size,
+        session.device_name(),
+        run.path().display(),
+    )
+}
+
+/// Passes the trainer's reports on to the progress display.
+struct Display {
+    bar: Progress,
+    epochs: u64,
+}
+
+impl Observer for Display {
+    fn progress(&mut self, snapshot: &Snapshot) {
+        let shown = report::Snapshot {
+            epoch: snapshot.epoch,
+            epochs: Some(self.epochs),
+            elbo: -(snapshot.reconstruction + snapshot.kl),
+            reconstruction: snapshot.reconstruction,
+            kl: snapshot.kl,
+            images_per_second: snapshot.images_per_second,
+            seconds_left: Some(snapshot.seconds_left),
+        };
+        self.bar.update(snapshot.step, &shown);
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        self.bar.epoch_done(record);
+    }
+}
+
+/// Draw all pictures of a run; returns their paths. The curves come last, as the sign that all are there.
+fn draw(
+    run: &RunFolder,
+    config: &Config,
+    dataset: &Dataset,
+    session: &mut Session,
+    history: &[EpochRecord],
+) -> Result<Vec<PathBuf>> {
+    let reconstructions = pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None)?;
+    let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.seed)?;
+    let mut all = vec![("reconstructions.png", reconstructions), ("samples.png", samples)];
+    if config.latent == 2 {
+        all.push(("latent.png", pictures::latent(session, dataset)?));
+        all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
+    }
+    let title = format!("{}: {} latent dimensions", dataset.name, config.latent);
+    all.push(("curves.png", report::curves(history, &title)));
+    all.iter()
+        .map(|(name, picture)| {
+            let path = run.file(name);
+            report::save_png(picture, &path)?;
+            Ok(path)
+        })
+        .collect()
+}
+
+/// What came of it, and what to do next.
+fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[PathBuf]) -> String {
+    let mut text = String::new();
+    let best = history.iter().max_by(|a, b| a.test_elbo.total_cmp(&b.test_elbo));
+    for (name, record) in [("final", history.last()), ("best", best)] {
+        let Some(record) = record else { continue };
+        text += &format!(
+            "{name:<6} held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}), epoch {}\n",
+            record.test_elbo, record.test_reconstruction, record.test_kl, record.epoch
+        );
+    }
+    if let Some(last) = history.last() {
+        let speed = last.images as f64 / seconds.max(1e-9);
+        text += &format!(
+            "trained for {}, {} images/s\n",
+            human_duration(seconds),
+            thousands(speed.round() as usize)
+        );
+    }
+    text += "pictures:\n";
+    for file in files {
+        text += &format!("  {}\n", file.display());
+    }
+    let path = run.path().display();
+    text + &format!(
+        "next:\n  vae eval {path}\n  vae sample {path} --seed 2\n  vae interpolate {path}\n  vae train --resume {path} --epochs N\n"
+    )
+}

@@ -1,0 +1,6 @@
+//! Looking at trained models: loading them, and the pictures that show what they have learned.
+
+pub mod pictures;
+mod trained;
+
+pub use trained::{TrainedModel, check_same_model};

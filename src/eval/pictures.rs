@@ -1,0 +1,187 @@
+//! The pictures of a model. `vae train` and the commands that draw one of them share these functions.
+
+use crate::data::Dataset;
+use crate::random::{Philox, stream};
+use crate::report;
+use crate::session::Session;
+use crate::{Error, Result};
+use image::RgbImage;
+use rand::seq::index::sample;
+
+/// Pairs of an image and its reconstruction that `vae train` draws.
+pub const RECONSTRUCTIONS: usize = 24;
+/// Images drawn from the prior.
+pub const SAMPLES: usize = 100;
+/// Images along a side of the manifold.
+pub const SIDE: usize = 20;
+/// Rows of an interpolation, and images in a row.
+pub const INTERPOLATION: (usize, usize) = (8, 12);
+
+/// The numbers of `count` held-out images (or all, if there are fewer): the first ones, or, with a seed, some drawn
+/// at random.
+fn held_out(dataset: &Dataset, count: usize, seed: Option<u64>) -> Vec<u32> {
+    let count = count.min(dataset.test.count);
+    match seed {
+        None => (0..count as u32).collect(),
+        Some(seed) => {
+            let mut random = Philox::new(seed, stream::PRIOR, 1);
+            sample(&mut random, dataset.test.count, count).into_iter().map(|number| number as u32).collect()
+        }
+    }
+}
+
+/// `count` held-out images and, under each, the expected image of its posterior's mean.
+///
+/// # Errors
+/// If the device fails.
+pub fn reconstructions(
+    session: &mut Session,
+    dataset: &Dataset,
+    count: usize,
+    seed: Option<u64>,
+) -> Result<RgbImage> {
+    let numbers = held_out(dataset, count, seed);
+    let means = session.encode(&numbers)?.means;
+    let decoded = session.decode(&means)?;
+    let originals: Vec<u8> =
+        numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
+    let title = format!("Held-out images of {} and their reconstructions", dataset.name);
+    Ok(report::reconstructions(&originals, &decoded, session.shape(), &title))
+}
+
+/// `count` expected images of latents drawn from the prior, a standard normal distribution.
+///
+/// # Errors
+/// If the device fails.
+pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
+    let mut random = Philox::new(seed, stream::PRIOR, 0);
+    let latents: Vec<f32> =
+        (0..count * session.spec().latent).map(|_| random.normal() as f32).collect();
+    let images = session.decode(&latents)?;
+    let columns = (count as f64).sqrt().ceil() as usize;
+    let title = format!("{}: decoded from draws of the prior", dataset.name);
+    Ok(report::samples(&images, session.shape(), columns, &title))
+}
+
+/// Expected images over a grid of the latent space, at quantiles of the prior `side` to an axis (Kingma and Welling
+/// 2014, figure 4). A latent space of one dimension gives one row.
+///
+/// # Errors
+/// [`Error::Setting`] if the latent space has more than two dimensions; else if the device fails.
+pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result<RgbImage> {
+    let axis = report::manifold_axis(side);
+    let title = format!("{}: decoded over the latent space", dataset.name);
+    match session.spec().latent {
+        1 => {
+            let latents: Vec<f32> = axis.iter().map(|&z| z as f32).collect();
+            let images = session.decode(&latents)?;
+            let end = axis.last().copied().unwrap_or(0.0);
+            let title = format!("{title}, z1 from −{end:.2} to {end:.2}");
+            Ok(report::samples(&images, session.shape(), side, &title))
+        }
+        2 => {
+            // The picture's first row is its top: the largest z2.
+            let latents: Vec<f32> =
+                axis.iter().rev().flat_map(|&z2| axis.iter().flat_map(move |&z1| [z1 as f32, z2 as f32])).collect();
+            let images = session.decode(&latents)?;
+            Ok(report::manifold(&images, session.shape(), side, &axis, &title))
+        }
+        dimensions => Err(Error::setting(
+            "manifold",
+            format!("a grid shows a latent space of 2 dimensions, and this model's has {dimensions}"),
+            "use 'vae interpolate' or 'vae sample', which show a latent space of any size",
+        )),
+    }
+}
+
+/// The posterior means of all held-out images, coloured by label. Of more than two latent dimensions, the two whose
+/// means vary most are drawn; of one, the mean against the posterior's log-variance.
+///
+/// # Errors
+/// If the device fails.
+pub fn latent(session: &mut Session, dataset: &Dataset) -> Result<RgbImage> {
+    let numbers: Vec<u32> = (0..dataset.test.count as u32).collect();
+    let posteriors = session.encode(&numbers)?;
+    let width = session.spec().latent;
+    let title = format!("{}: held-out images in the latent space", dataset.name);
+    let (points, axes, title): (Vec<[f32; 2]>, [String; 2], String) = if width == 1 {
+        let points = posteriors.means.iter().zip(&posteriors.log_variances).map(|(&m, &v)| [m, v]).collect();
+        (points, ["z1".into(), "log-variance of z1".into()], title)
+    } else {
+        let [x, y] = widest(&posteriors.means, width);
+        let points = posteriors.means.chunks(width).map(|mean| [mean[x], mean[y]]).collect();
+        let title = match width {
+            2 => title,
+            _ => format!("{title}: z{} and z{}, which vary most of {width}", x + 1, y + 1),
+        };
+        (points, [format!("z{}", x + 1), format!("z{}", y + 1)], title)
+    };
+    let labels = dataset.test.labels.as_deref();
+    Ok(report::latent(&points, labels, &dataset.classes, [&axes[0], &axes[1]], &title))
+}
+
+/// The two columns of `means` (`[count, width]`) with the largest variance, in ascending order.
+fn widest(means: &[f32], width: usize) -> [usize; 2] {
+    let variance = |column: usize| {
+        let values = || means.iter().skip(column).step_by(width).map(|&value| f64::from(value));
+        let count = values().count().max(1) as f64;
+        let mean = values().sum::<f64>() / count;
+        values().map(|value| (value - mean).powi(2)).sum::<f64>() / count
+    };
+    let mut columns: Vec<usize> = (0..width).collect();
+    columns.sort_by(|&a, &b| variance(b).total_cmp(&variance(a)));
+    [columns[0].min(columns[1]), columns[0].max(columns[1])]
+}
+
+/// `rows` straight paths of `columns` images through the latent space, each from the posterior mean of one held-out
+/// image to that of another.
+///
+/// # Errors
+/// If the device fails.
+pub fn interpolation(
+    session: &mut Session,
+    dataset: &Dataset,
+    (rows, columns): (usize, usize),
+    seed: Option<u64>,
+) -> Result<RgbImage> {
+    let width = session.spec().latent;
+    let numbers = held_out(dataset, 2 * rows, seed);
+    let rows = numbers.len() / 2;
+    let means = session.encode(&numbers)?.means;
+    let mut latents = Vec::with_capacity(rows * columns * width);
+    for pair in means.chunks_exact(2 * width) {
+        let (from, to) = pair.split_at(width);
+        for column in 0..columns {
+            let t = column as f32 / (columns.max(2) - 1) as f32;
+            latents.extend(from.iter().zip(to).map(|(from, to)| from + t * (to - from)));
+        }
+    }
+    let images = session.decode(&latents)?;
+    let title = format!("{}: from one held-out image to another", dataset.name);
+    Ok(report::interpolation(&images, session.shape(), rows, columns, &title))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_dimensions_are_chosen_and_kept_in_order() {
+        let means = [0.0, 9.0, 1.0, 5.0, 0.0, -9.0, 1.1, -5.0];
+        assert_eq!(widest(&means, 4), [1, 3]);
+        assert_eq!(widest(&means, 2), [0, 1]);
+    }
+
+    #[test]
+    fn held_out_images_are_distinct_and_as_many_as_there_are() {
+        let dataset = crate::data::digits::digits(1, 30, 1).unwrap();
+        assert_eq!(held_out(&dataset, 3, None), [0, 1, 2]);
+        let mut some = held_out(&dataset, 12, Some(5));
+        assert_eq!(some, held_out(&dataset, 12, Some(5)));
+        assert_ne!(some, held_out(&dataset, 12, Some(6)));
+        some.sort_unstable();
+        some.dedup();
+        assert_eq!(some.len(), 12);
+        assert_eq!(held_out(&dataset, 100, Some(1)).len(), 30);
+    }
+}

@@ -1,0 +1,92 @@
+//! A run's model, ready to be evaluated.
+
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::device::{DeviceChoice, OpenDevice};
+use crate::session::Session;
+use crate::train::{Checkpoint, RunFolder, TrainState};
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The parameters of a run on a device, with the images of its dataset.
+#[derive(Debug)]
+pub struct TrainedModel {
+    /// The run's folder.
+    pub run: RunFolder,
+    /// The run's settings.
+    pub config: Config,
+    /// Its images.
+    pub dataset: Dataset,
+    /// Its model.
+    pub session: Session,
+    /// Where training stood when the parameters were saved.
+    pub state: TrainState,
+    /// The checkpoint the parameters are from.
+    pub checkpoint: PathBuf,
+}
+
+impl TrainedModel {
+    /// Load the checkpoint called `file` of the run at `path`, on `device` or where it was trained, with the dataset
+    /// looked for in `data_dir` or where it was.
+    ///
+    /// # Errors
+    /// If `path` is no run, its checkpoint is missing, broken or of another model, its dataset is gone or has other
+    /// images, or the device cannot be used.
+    pub fn open(
+        path: &Path,
+        file: &str,
+        device: Option<&DeviceChoice>,
+        data_dir: Option<&Path>,
+    ) -> Result<Self> {
+        let (run, mut config) = RunFolder::open(path)?;
+        if let Some(data_dir) = data_dir {
+            config.data_dir = Some(data_dir.to_path_buf());
+        }
+        let file = run.file(file);
+        let checkpoint = Checkpoint::load(&file)?;
+        let dataset = config.open_dataset()?;
+        check_same_model(&checkpoint, &file, &config, &dataset)?;
+        let device = OpenDevice::open(device.unwrap_or(&config.device))?;
+        let mut session = Session::open(device, &config.model(dataset.shape), None, &dataset)?;
+        checkpoint.restore(&mut session, &file)?;
+        Ok(Self { run, config, dataset, session, state: checkpoint.state, checkpoint: file })
+    }
+}
+
+/// Refuse a checkpoint (of file `path`) whose parameters would mean something else in the model of `config`.
+///
+/// # Errors
+/// [`Error::Checkpoint`] naming the first setting, or the image size, that differs.
+pub fn check_same_model(
+    checkpoint: &Checkpoint,
+    path: &Path,
+    config: &Config,
+    dataset: &Dataset,
+) -> Result<()> {
+    let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
+    let (theirs, ours) = (checkpoint.config.model(checkpoint.shape), config.model(dataset.shape));
+    let settings = [
+        ("hidden", format!("{:?}", theirs.hidden), format!("{:?}", ours.hidden)),
+        ("latent", theirs.latent.to_string(), ours.latent.to_string()),
+        ("activation", format!("{:?}", theirs.activation), format!("{:?}", ours.activation)),
+        ("likelihood", theirs.likelihood.kind.to_string(), ours.likelihood.kind.to_string()),
+        (
+            "mean-activation",
+            format!("{:?}", theirs.likelihood.mean_activation),
+            format!("{:?}", ours.likelihood.mean_activation),
+        ),
+        ("binarize", theirs.binarize.to_string(), ours.binarize.to_string()),
+    ];
+    if let Some((name, theirs, ours)) = settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
+        let problem = format!("it was trained with {name} = {theirs}, but the run's config.toml says {ours}");
+        return Err(Error::checkpoint(path, problem.to_lowercase(), hint));
+    }
+    if checkpoint.shape != dataset.shape {
+        let problem = format!(
+            "it was trained on images of {}, but those of '{}' are {}",
+            checkpoint.shape, dataset.name, dataset.shape
+        );
+        return Err(Error::checkpoint(path, problem, "give the dataset it was trained on, with --data-dir"));
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! A plan as a table for people.
+
+use super::{Dispatch, Plan, Role};
+use crate::report::{human_bytes, human_number, table, thousands};
+
+/// Every dispatch in order, what each program comes to, and the buffers by role.
+pub fn describe(plan: &Plan) -> String {
+    let names: Vec<String> =
+        plan.programs.iter().enumerate().map(|(i, program)| format!("{} {}", i + 1, program.name)).collect();
+    format!(
+        "Dispatches (programs: {})\n\n{}\nPrograms, each run once a step\n\n{}\nBuffers\n\n{}",
+        names.join(", "),
+        dispatches(plan),
+        programs(plan),
+        buffers(plan)
+    )
+}
+
+fn dispatches(plan: &Plan) -> String {
+    let rows: Vec<[String; 7]> = plan
+        .dispatches
+        .iter()
+        .enumerate()
+        .map(|(number, dispatch)| {
+            let used = plan.programs.iter().enumerate().map(|(i, program)| {
+                if program.dispatches.contains(&number) { (i + 1).to_string() } else { "·".to_string() }
+            });
+            [
+                number.to_string(),
+                used.collect(),
+                dispatch.label.clone(),
+                dispatch.kernel.to_string(),
+                grid(dispatch),
+                human_number(dispatch.flops as f64),
+                human_bytes(dispatch.bytes),
+            ]
+        })
+        .collect();
+    table([">#", "programs", "computes", "kernel", ">workgroups", ">FLOP", ">bytes"], &rows)
+}
+
+/// `7x10`, without the dimensions that are 1 at the end.
+fn grid(dispatch: &Dispatch) -> String {
+    let [x, y, z] = dispatch.grid;
+    match (y, z) {
+        (1, 1) => x.to_string(),
+        (_, 1) => format!("{x}x{y}"),
+        _ => format!("{x}x{y}x{z}"),
+    }
+}
+
+fn programs(plan: &Plan) -> String {
+    let rows: Vec<[String; 5]> = plan
+        .programs
+        .iter()
+        .map(|program| {
+            let dispatches = || program.dispatches.iter().map(|&index| &plan.dispatches[index]);
+            let (flops, bytes) = dispatches()
+                .fold((0, 0), |(flops, bytes), dispatch| (flops + dispatch.flops, bytes + dispatch.bytes));
+            [
+                program.name.to_string(),
+                program.dispatches.len().to_string(),
+                format!("{:.4}", flops as f64 / 1e9),
+                human_bytes(bytes),
+                format!("{:.1}", flops as f64 / bytes.max(1) as f64),
+            ]
+        })
+        .collect();
+    table(["program", ">dispatches", ">GFLOP", ">bytes", ">FLOP/byte"], &rows)
+}
+
+fn buffers(plan: &Plan) -> String {
+    let mut sorted: Vec<_> = plan.buffers.iter().collect();
+    sorted.sort_by_key(|buffer| buffer.role);
+    let mut rows = Vec::new();
+    let mut role = None;
+    for buffer in &sorted {
+        let shape: Vec<String> = buffer.shape.iter().map(|&size| thousands(size)).collect();
+        let name = if role == Some(buffer.role) { "" } else { role_name(buffer.role) };
+        role = Some(buffer.role);
+        rows.push([name.into(), buffer.name.clone(), shape.join(" x "), human_bytes(buffer.bytes())]);
+    }
+    let total: u64 = plan.buffers.iter().map(super::Buffer::bytes).sum();
+    rows.push(["total".into(), format!("{} buffers", sorted.len()), String::new(), human_bytes(total)]);
+    table(["role", "buffer", ">shape", ">size"], &rows)
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Dataset => "dataset",
+        Role::Input => "input",
+        Role::Parameter => "parameters",
+        Role::Gradient => "gradients",
+        Role::Moment => "moments",
+        Role::Activation => "activations",
+        Role::Metric => "metrics",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::data::ImageShape;
+    use crate::plan::Setting;
+    use crate::session::plan_model;
+
+    #[test]
+    fn everything_in_a_plan_is_described() {
+        let config = Config { hidden: vec![7], batch_size: 5, ..Config::default() }.resolve().unwrap();
+        let shape = ImageShape { width: 4, height: 4, channels: 1 };
+        let setting = Setting { train_images: 20, test_images: 10, max_steps: 2, streamed: false };
+        let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), setting).unwrap();
+        let text = describe(&plan);
+        for buffer in &plan.buffers {
+            assert!(text.contains(&buffer.name), "{} is not in\n{text}", buffer.name);
+        }
+        for (number, dispatch) in plan.dispatches.iter().enumerate() {
+            let row = text.lines().find(|line| line.trim_start().starts_with(&format!("{number} "))).unwrap();
+            assert!(row.contains(&dispatch.label) && row.contains(dispatch.kernel), "{row}");
+        }
+        for program in &plan.programs {
+            let row = text.lines().find(|line| line.starts_with(program.name)).unwrap();
+            let words: Vec<&str> = row.split_whitespace().collect();
+            assert_eq!(words[1], program.dispatches.len().to_string(), "{row}");
+        }
+        let total: u64 = plan.buffers.iter().map(crate::plan::Buffer::bytes).sum();
+        assert!(text.trim_end().ends_with(&human_bytes(total)));
+        assert!(describe(&Plan::default()).contains("0 buffers"));
+    }
+}
