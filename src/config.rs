@@ -101,8 +101,8 @@ impl Default for Config {
             learning_rate: None,
             weight_decay: 0.0,
             clip_norm: 0.0,
-            batch_size: 100,
-            epochs: 10,
+            batch_size: 64,
+            epochs: 16,
             steps: None,
             seed: 1,
             init: Initialisation::FanIn,
@@ -199,8 +199,8 @@ impl Config {
             return Err(Error::setting("--mean-activation", "silu is not offered for means", "use sigmoid"));
         }
         let default_rate = match self.optimizer {
-            OptimizerKind::Adam | OptimizerKind::Rmsprop => 1e-3,
-            OptimizerKind::Adamax => 2e-3,
+            OptimizerKind::Adam | OptimizerKind::Adamax => 2e-3,
+            OptimizerKind::Rmsprop => 1e-3,
             OptimizerKind::Adagrad => 1e-2,
             OptimizerKind::Sgd => 1e-4,
         };

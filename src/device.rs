@@ -85,7 +85,7 @@ pub enum OpenDevice {
     /// The processor.
     Cpu,
     /// An adapter.
-    Gpu(Gpu),
+    Gpu(Box<Gpu>),
 }
 
 impl OpenDevice {
@@ -96,7 +96,7 @@ impl OpenDevice {
     pub fn open(choice: &DeviceChoice) -> Result<Self> {
         Ok(match choose(choice)? {
             Chosen::Cpu => Self::Cpu,
-            Chosen::Gpu(index, _) => Self::Gpu(Gpu::open(index)?),
+            Chosen::Gpu(index, _) => Self::Gpu(Box::new(Gpu::open(index)?)),
         })
     }
 

@@ -1,5 +1,11 @@
 //! Finite differences in f64 prove every derivative rule, one activation and one likelihood at a time, through the
 //! gradient of the whole objective with respect to every parameter.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 use vae::cpu::CpuExecutor;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};

@@ -1,4 +1,10 @@
 //! Every shader is valid WGSL for wgpu and for browsers, and can be translated to what each platform runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use std::collections::BTreeMap;

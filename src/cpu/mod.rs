@@ -67,8 +67,10 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
 mod tests {
     #[test]
     fn every_kernel_has_a_twin() {
-        let missing: Vec<_> =
-            crate::kernels::all().filter(|kernel| super::twin::<f32>(&kernel.name).is_none()).collect();
+        let missing: Vec<_> = crate::kernels::all()
+            .filter(|kernel| !kernel.file.starts_with("tests/"))
+            .filter(|kernel| super::twin::<f32>(&kernel.name).is_none())
+            .collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 }

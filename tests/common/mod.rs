@@ -12,7 +12,7 @@ pub(crate) fn adapters() -> Vec<(String, OpenDevice)> {
         .into_iter()
         // One device may be offered by several backends; each is tested once.
         .filter(|info| info.unusable.is_none() && info.same_as.is_none())
-        .map(|info| (info.to_string(), OpenDevice::Gpu(Gpu::open(info.index).unwrap())))
+        .map(|info| (info.to_string(), OpenDevice::Gpu(Box::new(Gpu::open(info.index).unwrap()))))
         .collect();
     if usable.is_empty() {
         assert!(
