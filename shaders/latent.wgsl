@@ -9,6 +9,8 @@
 //   batch_mean               the divergence of each dimension, averaged over the minibatch, for free bits
 //   gaussian_kl_gradient_free_bits   the same gradient where that average is above FREE_BITS, else 0
 //
+//   reparametrize_kl, reparametrize_kl_gradient   the first and the third, the second and the fourth, in one
+//
 // Source: Kingma and Welling, "Auto-encoding variational Bayes" (arXiv 1312.6114), section 2.4 and appendix B;
 // free bits: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934).
 // Sample l of image r is row l * BATCH + r of `z`.
@@ -31,18 +33,55 @@ override FREE_BITS: f32; // nats per dimension
 @group(0) @binding(9) var<storage, read> divergence_read: array<vec4<f32>>; // [BATCH, COLUMNS]
 @group(0) @binding(10) var<storage, read_write> batch_average: array<vec4<f32>>; // [COLUMNS]
 
-@compute @workgroup_size(64)
-fn reparametrize(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let i = flat_index(id, workgroups, 64u);
-    if i >= SAMPLES * BATCH * COLUMNS {
-        return;
-    }
+fn position(i: u32) -> u32 {
+    return i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
+}
+
+fn sample(i: u32) {
     let column = i % COLUMNS;
     let at = (i / COLUMNS) % BATCH * 2u * COLUMNS + column;
     let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream);
     let draw = normals(philox(counter, vec2<u32>(step.seed_low, step.seed_high))) * column_mask(column, WIDTH);
     noise[i] = draw;
     z[i] = posterior[at] + exp(0.5 * posterior[at + COLUMNS]) * draw;
+}
+
+fn kl(i: u32) {
+    let mean = posterior[position(i)];
+    let log_variance = posterior[position(i) + COLUMNS];
+    var value = vec4<f32>(0.0);
+    if i / COLUMNS < step.rows {
+        // In the padding mean and log-variance are 0, and so is this.
+        value = 0.5 * (mean * mean + exp(log_variance) - 1.0 - log_variance);
+    }
+    divergence[i] = value;
+}
+
+@compute @workgroup_size(64)
+fn reparametrize(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < SAMPLES * BATCH * COLUMNS {
+        sample(i);
+    }
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < BATCH * COLUMNS {
+        kl(i);
+    }
+}
+
+@compute @workgroup_size(64)
+fn reparametrize_kl(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < SAMPLES * BATCH * COLUMNS {
+        sample(i);
+    }
+    if i < BATCH * COLUMNS {
+        kl(i);
+    }
 }
 
 fn add_gradient(at: u32, mean: vec4<f32>, log_variance: vec4<f32>) {
@@ -55,13 +94,13 @@ fn add_gradient(at: u32, mean: vec4<f32>, log_variance: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size(64)
-fn reparametrize_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let i = flat_index(id, workgroups, 64u);
-    if i >= BATCH * COLUMNS {
-        return;
-    }
-    let at = i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
+// Gradients of mean and log-variance.
+struct Change {
+    mean: vec4<f32>,
+    log_variance: vec4<f32>,
+}
+
+fn change_by_samples(i: u32) -> Change {
     var mean = vec4<f32>(0.0);
     var scale = vec4<f32>(0.0);
     for (var l = 0u; l < SAMPLES; l++) {
@@ -69,29 +108,12 @@ fn reparametrize_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin
         mean += g;
         scale += g * noise_used[l * BATCH * COLUMNS + i];
     }
-    add_gradient(at, mean, scale * 0.5 * exp(0.5 * posterior[at + COLUMNS]));
+    return Change(mean, scale * 0.5 * exp(0.5 * posterior[position(i) + COLUMNS]));
 }
 
-@compute @workgroup_size(64)
-fn gaussian_kl(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let i = flat_index(id, workgroups, 64u);
-    if i >= BATCH * COLUMNS {
-        return;
-    }
-    if i / COLUMNS >= step.rows {
-        divergence[i] = vec4<f32>(0.0);
-        return;
-    }
-    let at = i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
-    let mean = posterior[at];
-    let log_variance = posterior[at + COLUMNS];
-    // In the padding mean and log-variance are 0, and so is this.
-    divergence[i] = 0.5 * (mean * mean + exp(log_variance) - 1.0 - log_variance);
-}
-
-fn kl_gradient(i: u32, weight: vec4<f32>) {
-    let at = i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
-    add_gradient(at, weight * posterior[at], weight * 0.5 * (exp(posterior[at + COLUMNS]) - 1.0));
+fn change_by_kl(i: u32, weight: vec4<f32>) -> Change {
+    let at = position(i);
+    return Change(weight * posterior[at], weight * 0.5 * (exp(posterior[at + COLUMNS]) - 1.0));
 }
 
 // Rows past the minibatch have no weight.
@@ -103,10 +125,30 @@ fn kl_weight(i: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
+fn reparametrize_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < BATCH * COLUMNS {
+        let change = change_by_samples(i);
+        add_gradient(position(i), change.mean, change.log_variance);
+    }
+}
+
+@compute @workgroup_size(64)
 fn gaussian_kl_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     if i < BATCH * COLUMNS {
-        kl_gradient(i, vec4<f32>(kl_weight(i)));
+        let change = change_by_kl(i, vec4<f32>(kl_weight(i)));
+        add_gradient(position(i), change.mean, change.log_variance);
+    }
+}
+
+@compute @workgroup_size(64)
+fn reparametrize_kl_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < BATCH * COLUMNS {
+        let first = change_by_kl(i, vec4<f32>(kl_weight(i)));
+        let second = change_by_samples(i);
+        add_gradient(position(i), first.mean + second.mean, first.log_variance + second.log_variance);
     }
 }
 
@@ -117,7 +159,8 @@ fn gaussian_kl_gradient_free_bits(
     let i = flat_index(id, workgroups, 64u);
     if i < BATCH * COLUMNS {
         let open = average[i % COLUMNS] > vec4<f32>(FREE_BITS);
-        kl_gradient(i, select(vec4<f32>(0.0), vec4<f32>(kl_weight(i)), open));
+        let change = change_by_kl(i, select(vec4<f32>(0.0), vec4<f32>(kl_weight(i)), open));
+        add_gradient(position(i), change.mean, change.log_variance);
     }
 }
 

@@ -7,7 +7,7 @@
 //                      deviation falls below one grey level (1/255), finer than which bytes do not tell
 //
 // and `.._gradient`: d output, scaled by 1 / (SAMPLES * step.rows). With MEAN_ACTIVATION the means are
-// activation(output). Values are summed over chunks of 4 vec4 of a row; `sum_metric` adds the chunks.
+// activation(output). `.._with_gradient` does both. Values are summed over chunks of 4 vec4 of a row; `sum_metric` adds the chunks.
 // Row l * BATCH + r of the output belongs to image r; rows past the minibatch count for nothing.
 // Source: Kingma and Welling (arXiv 1312.6114), appendix C.
 
@@ -55,13 +55,13 @@ fn masked_sum(x: vec4<f32>, column: u32) -> f32 {
     return dot(x, column_mask(column, WIDTH));
 }
 
-@compute @workgroup_size(64)
-fn bernoulli(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let i = flat_index(id, workgroups, 64u);
-    let p = place(i);
-    if !p.inside {
-        return;
-    }
+// A chunk's value, and its share of the gradient of a shared log-variance.
+struct Chunk {
+    value: f32,
+    log_variance: f32,
+}
+
+fn bernoulli_value(p: Place) -> f32 {
     var sum = 0.0;
     if p.counts {
         for (var c = p.column; c < p.end; c++) {
@@ -69,46 +69,44 @@ fn bernoulli(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
             sum += masked_sum(softplus(s) - s * images[p.image * COLUMNS + c], c);
         }
     }
-    value[i] = sum;
+    return sum;
 }
 
-@compute @workgroup_size(64)
-fn bernoulli_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let p = place(flat_index(id, workgroups, 64u));
-    if !p.inside {
-        return;
-    }
+fn bernoulli_change(p: Place) -> f32 {
+    var sum = 0.0;
     for (var c = p.column; c < p.end; c++) {
         let at = p.row * COLUMNS + c;
         var g = vec4<f32>(0.0);
         if p.counts {
-            g = (sigmoid(decoded[at]) - images[p.image * COLUMNS + c]) * scale() * column_mask(c, WIDTH);
+            let s = decoded[at];
+            let x = images[p.image * COLUMNS + c];
+            let mask = column_mask(c, WIDTH);
+            // softplus(s) and sigmoid(s) share the exponential.
+            let e = exp(-abs(s));
+            sum += dot(max(s, vec4<f32>(0.0)) + log(1.0 + e) - s * x, mask);
+            g = (select(e, vec4<f32>(1.0), s >= vec4<f32>(0.0)) / (1.0 + e) - x) * scale() * mask;
         }
         decoded_gradient[at] = g;
     }
+    return sum;
 }
 
-// (mean - x) and the squared error's share, for a row of `stride` vec4.
-fn difference(p: Place, stride: u32, c: u32) -> vec4<f32> {
-    return activation(MEAN_ACTIVATION, decoded[p.row * stride + c]) - images[p.image * COLUMNS + c];
-}
-
-fn gaussian_sum(p: Place, v: f32) -> f32 {
+fn gaussian_value(p: Place, v: f32) -> f32 {
     var sum = 0.0;
     if p.counts {
         let inverse_variance = exp(-v);
         for (var c = p.column; c < p.end; c++) {
-            let d = difference(p, COLUMNS, c);
+            let mean = activation(MEAN_ACTIVATION, decoded[p.row * COLUMNS + c]);
+            let d = mean - images[p.image * COLUMNS + c];
             sum += masked_sum(0.5 * (v + LOG_TWO_PI + d * d * inverse_variance), c);
         }
     }
     return sum;
 }
 
-// Writes the gradient of the means; returns the chunk's share of the gradient of the log-variance.
-fn gaussian_gradient_chunk(p: Place, v: f32) -> f32 {
+fn gaussian_change(p: Place, v: f32) -> Chunk {
     let inverse_variance = exp(-v);
-    var terms = 0.0;
+    var chunk: Chunk;
     for (var c = p.column; c < p.end; c++) {
         let at = p.row * COLUMNS + c;
         var g = vec4<f32>(0.0);
@@ -116,11 +114,75 @@ fn gaussian_gradient_chunk(p: Place, v: f32) -> f32 {
             let mean = activation(MEAN_ACTIVATION, decoded[at]);
             let d = mean - images[p.image * COLUMNS + c];
             g = d * inverse_variance * activation_derivative(MEAN_ACTIVATION, mean) * scale() * column_mask(c, WIDTH);
-            terms += masked_sum(0.5 * (1.0 - d * d * inverse_variance), c);
+            chunk.value += masked_sum(0.5 * (v + LOG_TWO_PI + d * d * inverse_variance), c);
+            chunk.log_variance += masked_sum(0.5 * (1.0 - d * d * inverse_variance), c) * scale();
         }
         decoded_gradient[at] = g;
     }
-    return terms * scale();
+    return chunk;
+}
+
+fn learned_value(p: Place) -> f32 {
+    var sum = 0.0;
+    if p.counts {
+        for (var c = p.column; c < p.end; c++) {
+            let at = p.row * 2u * COLUMNS + c;
+            let d = activation(MEAN_ACTIVATION, decoded[at]) - images[p.image * COLUMNS + c];
+            let v = FLOOR + softplus(decoded[at + COLUMNS] - FLOOR);
+            sum += masked_sum(0.5 * (v + LOG_TWO_PI + d * d * exp(-v)), c);
+        }
+    }
+    return sum;
+}
+
+fn learned_change(p: Place) -> f32 {
+    var sum = 0.0;
+    for (var c = p.column; c < p.end; c++) {
+        let at = p.row * 2u * COLUMNS + c;
+        var mean_gradient = vec4<f32>(0.0);
+        var variance_gradient = vec4<f32>(0.0);
+        if p.counts {
+            let mean = activation(MEAN_ACTIVATION, decoded[at]);
+            let raw = decoded[at + COLUMNS] - FLOOR;
+            let v = FLOOR + softplus(raw);
+            let inverse_variance = exp(-v);
+            let d = mean - images[p.image * COLUMNS + c];
+            let weight = scale() * column_mask(c, WIDTH);
+            sum += masked_sum(0.5 * (v + LOG_TWO_PI + d * d * inverse_variance), c);
+            mean_gradient = d * inverse_variance * activation_derivative(MEAN_ACTIVATION, mean) * weight;
+            variance_gradient = 0.5 * (1.0 - d * d * inverse_variance) * sigmoid(raw) * weight;
+        }
+        decoded_gradient[at] = mean_gradient;
+        decoded_gradient[at + COLUMNS] = variance_gradient;
+    }
+    return sum;
+}
+
+@compute @workgroup_size(64)
+fn bernoulli(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        value[i] = bernoulli_value(p);
+    }
+}
+
+@compute @workgroup_size(64)
+fn bernoulli_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        _ = bernoulli_change(p);
+    }
+}
+
+@compute @workgroup_size(64)
+fn bernoulli_with_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        value[i] = bernoulli_change(p);
+    }
 }
 
 @compute @workgroup_size(64)
@@ -128,15 +190,25 @@ fn gaussian(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     let i = flat_index(id, workgroups, 64u);
     let p = place(i);
     if p.inside {
-        value[i] = gaussian_sum(p, LOG_VARIANCE);
+        value[i] = gaussian_value(p, LOG_VARIANCE);
     }
 }
 
 @compute @workgroup_size(64)
 fn gaussian_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let p = place(flat_index(id, workgroups, 64u));
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
     if p.inside {
-        _ = gaussian_gradient_chunk(p, LOG_VARIANCE);
+        _ = gaussian_change(p, LOG_VARIANCE);
+    }
+}
+
+@compute @workgroup_size(64)
+fn gaussian_with_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        value[i] = gaussian_change(p, LOG_VARIANCE).value;
     }
 }
 
@@ -145,7 +217,7 @@ fn gaussian_shared(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     let i = flat_index(id, workgroups, 64u);
     let p = place(i);
     if p.inside {
-        value[i] = gaussian_sum(p, log_variance[0]);
+        value[i] = gaussian_value(p, log_variance[0]);
     }
 }
 
@@ -154,7 +226,18 @@ fn gaussian_shared_gradient(@builtin(global_invocation_id) id: vec3<u32>, @built
     let i = flat_index(id, workgroups, 64u);
     let p = place(i);
     if p.inside {
-        log_variance_terms[i] = gaussian_gradient_chunk(p, log_variance[0]);
+        log_variance_terms[i] = gaussian_change(p, log_variance[0]).log_variance;
+    }
+}
+
+@compute @workgroup_size(64)
+fn gaussian_shared_with_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        let chunk = gaussian_change(p, log_variance[0]);
+        value[i] = chunk.value;
+        log_variance_terms[i] = chunk.log_variance;
     }
 }
 
@@ -162,40 +245,25 @@ fn gaussian_shared_gradient(@builtin(global_invocation_id) id: vec3<u32>, @built
 fn gaussian_learned(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     let p = place(i);
-    if !p.inside {
-        return;
+    if p.inside {
+        value[i] = learned_value(p);
     }
-    var sum = 0.0;
-    if p.counts {
-        for (var c = p.column; c < p.end; c++) {
-            let d = difference(p, 2u * COLUMNS, c);
-            let v = FLOOR + softplus(decoded[p.row * 2u * COLUMNS + COLUMNS + c] - FLOOR);
-            sum += masked_sum(0.5 * (v + LOG_TWO_PI + d * d * exp(-v)), c);
-        }
-    }
-    value[i] = sum;
 }
 
 @compute @workgroup_size(64)
 fn gaussian_learned_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let p = place(flat_index(id, workgroups, 64u));
-    if !p.inside {
-        return;
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        _ = learned_change(p);
     }
-    for (var c = p.column; c < p.end; c++) {
-        let at = p.row * 2u * COLUMNS + c;
-        var mean_gradient = vec4<f32>(0.0);
-        var variance_gradient = vec4<f32>(0.0);
-        if p.counts {
-            let mean = activation(MEAN_ACTIVATION, decoded[at]);
-            let raw = decoded[at + COLUMNS] - FLOOR;
-            let inverse_variance = exp(-FLOOR - softplus(raw));
-            let d = mean - images[p.image * COLUMNS + c];
-            let weight = scale() * column_mask(c, WIDTH);
-            mean_gradient = d * inverse_variance * activation_derivative(MEAN_ACTIVATION, mean) * weight;
-            variance_gradient = 0.5 * (1.0 - d * d * inverse_variance) * sigmoid(raw) * weight;
-        }
-        decoded_gradient[at] = mean_gradient;
-        decoded_gradient[at + COLUMNS] = variance_gradient;
+}
+
+@compute @workgroup_size(64)
+fn gaussian_learned_with_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        value[i] = learned_change(p);
     }
 }

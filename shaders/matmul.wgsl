@@ -4,6 +4,7 @@
 //   matmul_nn              output[m, n] = sum_k a[m, k] b[k, n]
 //   matmul_nn_derivative   the same, times activation'(saved[m, n])
 //   matmul_tn              output[m, n] = sum_k a[k, m] b[k, n]
+//   matmul_tn_bias         the same, and output[BIAS_START + m] = sum_k a[k, m]: a layer's weights and bias at once
 //   column_sum             output[n]    = sum_k a[k, n]
 //
 // Every matrix is row-major in vec4 (shared/layout.wgsl). An invocation computes 8 rows by 2 vec4 of the output
@@ -17,6 +18,7 @@ override INNER: u32; // k: vec4 where k runs along rows (nt, nn), rows where it 
 override ACTIVATION: u32;
 override SECTION: u32; // vec4 in a section of a row: a layer's output may hold several matrices side by side
 override WIDTH: u32; // real columns in a section; the rest is padding
+override BIAS_START: u32; // vec4 from the start of `output` to the bias
 override ACCUMULATE: bool; // add to `output` instead of replacing it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>; // tn, column_sum: [INNER, ROWS / 4 or COLUMNS]
@@ -189,13 +191,7 @@ fn matmul_nn_derivative(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // ROWS is a multiple of 4 here: rows of the output are (padded) columns of a.
-@compute @workgroup_size(8, 8)
-fn matmul_tn(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.y * TILE_ROWS;
-    let left = id.x * TILE_COLUMNS;
-    if row >= ROWS || left >= COLUMNS {
-        return;
-    }
+fn product_tn(row: u32, left: u32) -> Tile {
     let right = min(left + 1u, COLUMNS - 1u);
     let a_stride = ROWS / 4u;
     let upper = row / 4u;
@@ -223,22 +219,50 @@ fn matmul_tn(@builtin(global_invocation_id) id: vec3<u32>) {
         t.r6 = fma(vec4<f32>(v.z), q, t.r6);
         t.r7 = fma(vec4<f32>(v.w), q, t.r7);
     }
-    store_tile(row, left, t);
+    return t;
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_tn(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y * TILE_ROWS;
+    let left = id.x * TILE_COLUMNS;
+    if row < ROWS && left < COLUMNS {
+        store_tile(row, left, product_tn(row, left));
+    }
+}
+
+// Column `column` of a, summed, to vec4 number `at` of the output.
+fn store_column_sum(column: u32, stride: u32, at: u32) {
+    var sum = vec4<f32>(0.0);
+    for (var k = 0u; k < INNER; k++) {
+        sum += a[k * stride + column];
+    }
+    if ACCUMULATE {
+        output[at] += sum;
+    } else {
+        output[at] = sum;
+    }
+}
+
+@compute @workgroup_size(8, 8)
+fn matmul_tn_bias(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y * TILE_ROWS;
+    let left = id.x * TILE_COLUMNS;
+    if row >= ROWS || left >= COLUMNS {
+        return;
+    }
+    store_tile(row, left, product_tn(row, left));
+    // The invocations at the left edge have few rows of a each, and add these.
+    if left == 0u {
+        for (var column = row / 4u; column < min(row + TILE_ROWS, ROWS) / 4u; column++) {
+            store_column_sum(column, ROWS / 4u, BIAS_START + column);
+        }
+    }
 }
 
 @compute @workgroup_size(64)
 fn column_sum(@builtin(global_invocation_id) id: vec3<u32>) {
-    let column = id.x;
-    if column >= COLUMNS {
-        return;
-    }
-    var sum = vec4<f32>(0.0);
-    for (var k = 0u; k < INNER; k++) {
-        sum += a[k * COLUMNS + column];
-    }
-    if ACCUMULATE {
-        output[column] += sum;
-    } else {
-        output[column] = sum;
+    if id.x < COLUMNS {
+        store_column_sum(id.x, COLUMNS, id.x);
     }
 }

@@ -2,6 +2,7 @@
 //
 //   sum             total[0] = sum(values)
 //   sum_metric      metrics[4 * step.slot + TERM] = SCALE / step.rows * sum(values)
+//   sum_two_metrics the same for two terms, a workgroup each
 //   square_sum      partial[w] = sum over workgroup w's share of values^2
 //   square_root     norm[0] = sqrt(sum(values)), also metrics[4 * step.slot + 2]
 //
@@ -10,12 +11,17 @@
 override LENGTH: u32; // elements of `values`
 override SCALE: f32;
 override TERM: u32; // column of `metrics`
+override SECOND_LENGTH: u32; // elements of `second_values`
+override SECOND_SCALE: f32;
+override SECOND_TERM: u32;
 
 @group(0) @binding(1) var<storage, read> values: array<f32>; // [LENGTH]
 @group(0) @binding(2) var<storage, read_write> total: array<f32>; // [1]
 @group(0) @binding(3) var<storage, read_write> metrics: array<f32>; // [steps, 4]
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>; // [ceil(LENGTH / SHARE)]
 @group(0) @binding(5) var<storage, read_write> norm: array<f32>; // [1]
+
+@group(0) @binding(6) var<storage, read> second_values: array<f32>; // [SECOND_LENGTH]
 
 const LANES = 256u;
 const SHARE = 4096u; // elements a workgroup of `square_sum` adds
@@ -56,6 +62,26 @@ fn sum_metric(@builtin(local_invocation_index) lane: u32) {
     let result = add_lanes(lane, own_sum(lane));
     if lane == 0u {
         metrics[4u * step.slot + TERM] = result * (SCALE / f32(step.rows));
+    }
+}
+
+@compute @workgroup_size(256)
+fn sum_two_metrics(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3<u32>) {
+    var own = 0.0;
+    var scale = SCALE;
+    var term = TERM;
+    if workgroup.x == 0u {
+        own = own_sum(lane);
+    } else {
+        scale = SECOND_SCALE;
+        term = SECOND_TERM;
+        for (var i = lane; i < SECOND_LENGTH; i += LANES) {
+            own += second_values[i];
+        }
+    }
+    let result = add_lanes(lane, own);
+    if lane == 0u {
+        metrics[4u * step.slot + term] = result * (scale / f32(step.rows));
     }
 }
 

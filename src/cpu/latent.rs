@@ -27,11 +27,38 @@ fn posterior_row<T>(posterior: &[T], row: usize, columns: usize) -> (&[T], &[T])
     posterior[2 * row * columns..2 * (row + 1) * columns].split_at(columns)
 }
 
+pub(super) fn reparametrize_kl<T: Real>(call: &mut Call<'_, T>) {
+    reparametrize(call);
+    gaussian_kl(call);
+}
+
 pub(super) fn reparametrize_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (batch, samples, columns) = (call.count("BATCH"), call.count("SAMPLES"), 4 * call.count("COLUMNS"));
     let (posterior, accumulate) = (call.read("posterior"), call.flag("ACCUMULATE"));
     let (z_gradient, noise) = (call.read("z_gradient"), call.read("noise_used"));
-    by_rows(call.write("posterior_gradient"), 2 * columns, |row, gradient| {
+    let target = call.write("posterior_gradient");
+    samples_gradient([batch, samples, columns], posterior, z_gradient, noise, target, accumulate);
+}
+
+pub(super) fn reparametrize_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, samples, columns) = (call.count("BATCH"), call.count("SAMPLES"), 4 * call.count("COLUMNS"));
+    let (posterior, accumulate) = (call.read("posterior"), call.flag("ACCUMULATE"));
+    let (z_gradient, noise) = (call.read("z_gradient"), call.read("noise_used"));
+    let target = call.write("posterior_gradient");
+    divergence_gradient(call, columns, None, target, accumulate);
+    samples_gradient([batch, samples, columns], posterior, z_gradient, noise, target, true);
+}
+
+/// The gradient that reaches the posterior through the samples.
+fn samples_gradient<T: Real>(
+    [batch, samples, columns]: [usize; 3],
+    posterior: &[T],
+    z_gradient: &[T],
+    noise: &[T],
+    target: &mut [T],
+    accumulate: bool,
+) {
+    by_rows(target, 2 * columns, |row, gradient| {
         let (_, log_variance) = posterior_row(posterior, row, columns);
         let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
         for i in 0..columns {
@@ -69,10 +96,22 @@ pub(super) fn gaussian_kl_gradient_free_bits<T: Real>(call: &mut Call<'_, T>) {
 }
 
 fn kl_gradient<T: Real>(call: &mut Call<'_, T>, free_bits: Option<(&[T], T)>) {
-    let columns = 4 * call.count("COLUMNS");
-    let (posterior, accumulate) = (call.read("posterior"), call.flag("ACCUMULATE"));
-    let (rows, beta) = (call.rows(), T::of(f64::from(call.step.beta)));
-    by_rows(call.write("posterior_gradient"), 2 * columns, |row, gradient| {
+    let (columns, accumulate) = (4 * call.count("COLUMNS"), call.flag("ACCUMULATE"));
+    let target = call.write("posterior_gradient");
+    divergence_gradient(call, columns, free_bits, target, accumulate);
+}
+
+/// The gradient that reaches the posterior through its divergence.
+fn divergence_gradient<T: Real>(
+    call: &Call<'_, T>,
+    columns: usize,
+    free_bits: Option<(&[T], T)>,
+    target: &mut [T],
+    accumulate: bool,
+) {
+    let (posterior, rows) = (call.read("posterior"), call.rows());
+    let beta = T::of(f64::from(call.step.beta));
+    by_rows(target, 2 * columns, |row, gradient| {
         let (mean, log_variance) = posterior_row(posterior, row, columns);
         let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
         for i in 0..columns {

@@ -155,3 +155,23 @@ pub(super) fn gaussian_learned_gradient<T: Real>(call: &mut Call<'_, T>) {
         }
     });
 }
+
+pub(super) fn bernoulli_with_gradient<T: Real>(call: &mut Call<'_, T>) {
+    bernoulli(call);
+    bernoulli_gradient(call);
+}
+
+pub(super) fn gaussian_with_gradient<T: Real>(call: &mut Call<'_, T>) {
+    gaussian(call);
+    gaussian_gradient(call);
+}
+
+pub(super) fn gaussian_shared_with_gradient<T: Real>(call: &mut Call<'_, T>) {
+    gaussian_shared(call);
+    gaussian_shared_gradient(call);
+}
+
+pub(super) fn gaussian_learned_with_gradient<T: Real>(call: &mut Call<'_, T>) {
+    gaussian_learned(call);
+    gaussian_learned_gradient(call);
+}

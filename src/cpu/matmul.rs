@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::activation::{activation, derivative};
-use super::call::{Call, by_rows, put};
+use super::call::{Call, by_rows};
 use super::gemm::{Matrix, product};
 
 /// A matrix whose rows follow each other.
@@ -65,16 +65,29 @@ pub(super) fn matmul_tn<T: Real>(call: &mut Call<'_, T>) {
     product([m, n, k], by_column(a, m), by_row(b, n), call.write("output"), accumulate);
 }
 
+pub(super) fn matmul_tn_bias<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("INNER"));
+    let (a, b, accumulate) = (call.read("a"), call.read("b"), call.flag("ACCUMULATE"));
+    let start = 4 * call.count("BIAS_START");
+    let (weight, bias) = call.write("output").split_at_mut(start);
+    product([m, n, k], by_column(a, m), by_row(b, n), weight, accumulate);
+    add_columns(a, m, k, &mut bias[..m], accumulate);
+}
+
 pub(super) fn column_sum<T: Real>(call: &mut Call<'_, T>) {
     let (n, k) = (4 * call.count("COLUMNS"), call.count("INNER"));
     let (a, accumulate) = (call.read("a"), call.flag("ACCUMULATE"));
-    let mut sums = vec![T::zero(); n];
+    add_columns(a, n, k, call.write("output"), accumulate);
+}
+
+/// The sum of each of `n` columns of the `k` rows of `a`.
+fn add_columns<T: Real>(a: &[T], n: usize, k: usize, output: &mut [T], accumulate: bool) {
+    if !accumulate {
+        output.fill(T::zero());
+    }
     for row in a.chunks(n).take(k) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
+        for (sum, &value) in output.iter_mut().zip(row) {
             *sum += value;
         }
-    }
-    for (target, sum) in call.write("output").iter_mut().zip(sums) {
-        put(target, sum, accumulate);
     }
 }

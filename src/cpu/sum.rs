@@ -29,6 +29,18 @@ pub(super) fn sum_metric<T: Real>(call: &mut Call<'_, T>) {
     call.write("metrics")[at] = value;
 }
 
+pub(super) fn sum_two_metrics<T: Real>(call: &mut Call<'_, T>) {
+    let first = total(call) * call.number("SCALE");
+    let second = &call.read("second_values")[..call.count("SECOND_LENGTH")];
+    let second = pairwise(second, &|value| value) * call.number("SECOND_SCALE");
+    let rows = T::of(f64::from(call.step.rows));
+    let row = 4 * call.step.slot as usize;
+    let (first_at, second_at) = (row + call.count("TERM"), row + call.count("SECOND_TERM"));
+    let metrics = call.write("metrics");
+    metrics[first_at] = first / rows;
+    metrics[second_at] = second / rows;
+}
+
 pub(super) fn square_sum<T: Real>(call: &mut Call<'_, T>) {
     let values = &call.read("values")[..call.count("LENGTH")];
     for (partial, share) in call.write("partial").iter_mut().zip(values.chunks(SHARE)) {

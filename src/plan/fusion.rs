@@ -1,57 +1,186 @@
-//! Fusion: passes over the list of dispatches that let one kernel do the work of two.
+//! Fusion: passes over a program's dispatches that let one kernel do the work of two.
 //!
-//! A pair is fused when the first writes a whole buffer that nobody but the second reads.
+//! Two shapes of pair occur. A *chain*: the first dispatch writes a whole buffer that nobody but the second reads, which
+//! then is never written at all. *Siblings*: two dispatches read the same values, or add to the same, and can do so
+//! together.
 
-use super::{Access, Buffer, BufferId, Dispatch, Role};
-use crate::graph::Stage;
+use super::{Access, Binding, Buffer, BufferId, Dispatch, Role};
 use crate::kernels;
 
-type Staged = (Stage, Dispatch);
+/// A pass over the dispatches of one program.
+pub(super) type Pass = fn(&mut Vec<Dispatch>, &[Buffer]);
 
-/// Run all passes.
-pub(super) fn fuse(dispatches: &mut Vec<Staged>, buffers: &[Buffer]) {
-    fuse_activation(dispatches, buffers);
-    fuse_activation_derivative(dispatches, buffers);
-}
+/// All passes by name, in the order in which they are run.
+pub(super) const PASSES: [(&str, Pass); 7] = [
+    ("linear + activation", fuse_activation),
+    ("input gradient + activation derivative", fuse_activation_derivative),
+    ("weight gradient + bias gradient", fuse_bias_gradient),
+    ("samples + KL divergence", fuse_samples_and_divergence),
+    ("their gradients", fuse_latent_gradients),
+    ("likelihood + its gradient", fuse_likelihood),
+    ("sums of the loss terms", fuse_metrics),
+];
 
 /// linear + activation: the matrix product applies the activation to what it stores.
-fn fuse_activation(dispatches: &mut Vec<Staged>, buffers: &[Buffer]) {
-    fuse_pairs(dispatches, buffers, "matmul_nt", "activate", |product, activate| {
+fn fuse_activation(dispatches: &mut Vec<Dispatch>, buffers: &[Buffer]) {
+    fuse_chains(dispatches, buffers, "matmul_nt", "activate", |product, activate| {
         product.constants.insert("ACTIVATION", activate.constants["ACTIVATION"]);
-        replace_output(product, &activate);
-        product.label = activate.label;
+        take_bindings(product, &activate, &["output"]);
+        product.label.clone_from(&activate.label);
+        product.flops += activate.flops;
     });
 }
 
 /// Input gradient + activation derivative: the product is multiplied before it is stored.
-fn fuse_activation_derivative(dispatches: &mut Vec<Staged>, buffers: &[Buffer]) {
-    fuse_pairs(dispatches, buffers, "matmul_nn", "activate_gradient", |product, derivative| {
+fn fuse_activation_derivative(dispatches: &mut Vec<Dispatch>, buffers: &[Buffer]) {
+    fuse_chains(dispatches, buffers, "matmul_nn", "activate_gradient", |product, derivative| {
         product.kernel = "matmul_nn_derivative";
         for name in ["ACTIVATION", "ACCUMULATE"] {
             product.constants.insert(name, derivative.constants[name]);
         }
-        let saved = derivative.bindings.iter().find(|binding| binding.variable == "saved").cloned();
-        product.bindings.extend(saved);
-        replace_output(product, &derivative);
-        // Bindings stand in the order of the WGSL.
-        let order: Vec<&str> =
-            kernels::kernel(product.kernel).storage().map(|(variable, _)| variable.name.as_str()).collect();
-        product.bindings.sort_by_key(|binding| order.iter().position(|name| *name == binding.variable));
-        product.label = derivative.label;
+        take_bindings(product, &derivative, &["saved", "output"]);
+        product.label.clone_from(&derivative.label);
+        product.flops += derivative.flops;
     });
 }
 
-fn replace_output(product: &mut Dispatch, second: &Dispatch) {
-    let output = second.bindings.iter().find(|binding| binding.variable == "output").cloned();
-    product.bindings.retain(|binding| binding.variable != "output");
-    product.bindings.extend(output);
-    product.flops += second.flops;
-    product.bytes = product.bindings.iter().map(|binding| binding.length as u64 * 4).sum();
+/// Weight gradient + bias gradient: both sum over the minibatch. A layer's bias follows its weights in the buffer of
+/// gradients, so that one binding covers both.
+fn fuse_bias_gradient(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+    fuse_siblings(dispatches, "matmul_tn", "column_sum", &["a"], |product, sums| {
+        let (Some(weight), Some(bias)) = (range(&product, "output"), range(&sums, "output")) else {
+            return None;
+        };
+        let same = product.constants["ACCUMULATE"] == sums.constants["ACCUMULATE"];
+        if !same || weight.buffer != bias.buffer || bias.offset < weight.offset + weight.length {
+            return None;
+        }
+        let (start, end) = (bias.offset - weight.offset, bias.offset + bias.length);
+        let whole = Binding { length: end - weight.offset, ..weight.clone() };
+        let mut fused = Dispatch { kernel: "matmul_tn_bias", flops: product.flops + sums.flops, ..product };
+        fused.constants.insert("BIAS_START", (start / 4) as f64);
+        fused.bindings.retain(|binding| binding.variable != "output");
+        fused.bindings.push(whole);
+        Some(Fused { dispatch: fused, at: At::First })
+    });
+}
+
+/// Samples + KL divergence: both read the posterior.
+fn fuse_samples_and_divergence(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+    fuse_siblings(dispatches, "reparametrize", "gaussian_kl", &["posterior"], |samples, divergence| {
+        let mut fused = Dispatch {
+            kernel: "reparametrize_kl",
+            label: format!("{} and {}", samples.label, divergence.label),
+            flops: samples.flops + divergence.flops,
+            ..samples
+        };
+        take_bindings(&mut fused, &divergence, &["divergence"]);
+        Some(Fused { dispatch: fused, at: At::First })
+    });
+}
+
+/// Their gradients: both go to the posterior's.
+fn fuse_latent_gradients(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+    let shared = ["posterior", "posterior_gradient"];
+    fuse_siblings(
+        dispatches,
+        "gaussian_kl_gradient",
+        "reparametrize_gradient",
+        &shared,
+        |divergence, samples| {
+            if samples.constants["ACCUMULATE"] == 0.0 {
+                return None;
+            }
+            let mut fused = Dispatch {
+                kernel: "reparametrize_kl_gradient",
+                label: samples.label.replace(" through samples", ""),
+                flops: samples.flops + divergence.flops,
+                ..samples
+            };
+            fused.constants.insert("ACCUMULATE", divergence.constants["ACCUMULATE"]);
+            Some(Fused { dispatch: fused, at: At::Second })
+        },
+    );
+}
+
+/// Likelihood + its gradient: both read the decoder's output and the images, and share its exponentials.
+fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+    for (value, gradient, both) in [
+        ("bernoulli", "bernoulli_gradient", "bernoulli_with_gradient"),
+        ("gaussian", "gaussian_gradient", "gaussian_with_gradient"),
+        ("gaussian_shared", "gaussian_shared_gradient", "gaussian_shared_with_gradient"),
+        ("gaussian_learned", "gaussian_learned_gradient", "gaussian_learned_with_gradient"),
+    ] {
+        fuse_siblings(dispatches, value, gradient, &["decoded", "images"], |value, gradient| {
+            let mut fused = Dispatch {
+                kernel: both,
+                label: format!("{} and {}", value.label, gradient.label),
+                flops: value.flops + gradient.flops,
+                ..value
+            };
+            take_bindings(&mut fused, &gradient, &["decoded_gradient", "log_variance_terms"]);
+            Some(Fused { dispatch: fused, at: At::First })
+        });
+    }
+}
+
+/// Sums of two loss terms: a workgroup each.
+fn fuse_metrics(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+    fuse_siblings(dispatches, "sum_metric", "sum_metric", &["metrics"], |first, second| {
+        let mut fused = Dispatch {
+            kernel: "sum_two_metrics",
+            label: format!("{} and {}", first.label, second.label),
+            flops: first.flops + second.flops,
+            grid: [2, 1, 1],
+            ..first
+        };
+        for (name, from) in [("SECOND_LENGTH", "LENGTH"), ("SECOND_SCALE", "SCALE"), ("SECOND_TERM", "TERM")]
+        {
+            fused.constants.insert(name, second.constants[from]);
+        }
+        let values = range(&second, "values")?;
+        fused.bindings.push(Binding { variable: "second_values".into(), ..values.clone() });
+        Some(Fused { dispatch: fused, at: At::Second })
+    });
+}
+
+/// Where a fused dispatch stands in the list.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    First,
+    Second,
+}
+
+struct Fused {
+    dispatch: Dispatch,
+    at: At,
+}
+
+fn range<'a>(dispatch: &'a Dispatch, variable: &str) -> Option<&'a Binding> {
+    dispatch.bindings.iter().find(|binding| binding.variable == variable)
+}
+
+/// Bind `variables` of `to` as `from` binds them.
+fn take_bindings(to: &mut Dispatch, from: &Dispatch, variables: &[&str]) {
+    for variable in variables {
+        if let Some(binding) = range(from, variable).cloned() {
+            to.bindings.retain(|own| own.variable != *variable);
+            to.bindings.push(binding);
+        }
+    }
+}
+
+/// Put bindings in the order of the WGSL and count their bytes anew, after the kernel has changed.
+fn settle(dispatch: &mut Dispatch) {
+    let order: Vec<&str> =
+        kernels::kernel(dispatch.kernel).storage().map(|(variable, _)| variable.name.as_str()).collect();
+    dispatch.bindings.sort_by_key(|binding| order.iter().position(|name| *name == binding.variable));
+    dispatch.bytes = dispatch.bindings.iter().map(|binding| binding.length as u64 * 4).sum();
 }
 
 /// Where `first` is followed by its only reader `second`, let `merge` put the second's work into the first.
-fn fuse_pairs(
-    dispatches: &mut Vec<Staged>,
+fn fuse_chains(
+    dispatches: &mut Vec<Dispatch>,
     buffers: &[Buffer],
     first: &str,
     second: &str,
@@ -59,33 +188,76 @@ fn fuse_pairs(
 ) {
     let mut i = 0;
     while i < dispatches.len() {
-        if dispatches[i].1.kernel == first
-            && dispatches[i].1.constants.get("ACCUMULATE").is_none_or(|accumulate| *accumulate == 0.0)
-            && let Some(intermediate) = output(&dispatches[i].1)
+        if dispatches[i].kernel == first
+            && dispatches[i].constants.get("ACCUMULATE").is_none_or(|accumulate| *accumulate == 0.0)
+            && let Some(intermediate) = range(&dispatches[i], "output").map(|binding| binding.buffer)
             && buffers[intermediate.0].role == Role::Activation
             && let Some(j) = only_reader(dispatches, i, intermediate)
-            && dispatches[j].1.kernel == second
-            && dispatches[j].1.bindings.iter().any(|b| b.variable == "input" && b.buffer == intermediate)
-            && dispatches[j].0 == dispatches[i].0
+            && dispatches[j].kernel == second
+            && range(&dispatches[j], "input").is_some_and(|binding| binding.buffer == intermediate)
         {
-            let (_, consumer) = dispatches.remove(j);
-            merge(&mut dispatches[i].1, consumer);
+            let consumer = dispatches.remove(j);
+            merge(&mut dispatches[i], consumer);
+            settle(&mut dispatches[i]);
         }
         i += 1;
     }
 }
 
-fn output(dispatch: &Dispatch) -> Option<BufferId> {
-    dispatch.bindings.iter().find(|binding| binding.variable == "output").map(|binding| binding.buffer)
-}
-
 /// The one dispatch besides number `writer` that touches `buffer`, if there is exactly one and it only reads.
-fn only_reader(dispatches: &[Staged], writer: usize, buffer: BufferId) -> Option<usize> {
+fn only_reader(dispatches: &[Dispatch], writer: usize, buffer: BufferId) -> Option<usize> {
     let mut users = dispatches
         .iter()
         .enumerate()
-        .filter(|(i, (_, dispatch))| *i != writer && dispatch.bindings.iter().any(|b| b.buffer == buffer));
-    let (reader, (_, dispatch)) = users.next()?;
+        .filter(|(i, dispatch)| *i != writer && dispatch.bindings.iter().any(|b| b.buffer == buffer));
+    let (reader, dispatch) = users.next()?;
     let reads = dispatch.bindings.iter().all(|b| b.buffer != buffer || b.access == Access::Read);
     (users.next().is_none() && reads && reader > writer).then_some(reader)
+}
+
+/// Where a `first` and a later `second` bind the variables `shared` to the same ranges, let `merge` make one dispatch
+/// of them, unless what stands between forbids that they move together.
+fn fuse_siblings(
+    dispatches: &mut Vec<Dispatch>,
+    first: &str,
+    second: &str,
+    shared: &[&str],
+    merge: impl Fn(Dispatch, Dispatch) -> Option<Fused>,
+) {
+    let mut i = 0;
+    while i < dispatches.len() {
+        let fits = |j: &usize| {
+            let (a, b) = (&dispatches[i], &dispatches[*j]);
+            a.kernel == first
+                && b.kernel == second
+                && shared.iter().all(|variable| match (range(a, variable), range(b, variable)) {
+                    (Some(a), Some(b)) => (a.buffer, a.offset, a.length) == (b.buffer, b.offset, b.length),
+                    _ => false,
+                })
+        };
+        if let Some(j) = (i + 1..dispatches.len()).find(fits)
+            && let Some(mut fused) = merge(dispatches[i].clone(), dispatches[j].clone())
+            && dispatches[i + 1..j].iter().all(|between| {
+                !conflict(between, if fused.at == At::First { &dispatches[j] } else { &dispatches[i] })
+            })
+        {
+            settle(&mut fused.dispatch);
+            let (keep, drop) = if fused.at == At::First { (i, j) } else { (j, i) };
+            dispatches[keep] = fused.dispatch;
+            dispatches.remove(drop);
+        }
+        i += 1;
+    }
+}
+
+/// Whether two dispatches must keep their order: one writes what the other touches.
+fn conflict(a: &Dispatch, b: &Dispatch) -> bool {
+    let overlap = |x: &Binding, y: &Binding| {
+        x.buffer == y.buffer && x.offset < y.offset + y.length && y.offset < x.offset + x.length
+    };
+    a.bindings.iter().any(|x| {
+        b.bindings
+            .iter()
+            .any(|y| (x.access == Access::ReadWrite || y.access == Access::ReadWrite) && overlap(x, y))
+    })
 }

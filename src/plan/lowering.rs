@@ -1,5 +1,6 @@
 //! From a graph to a plan: every node becomes dispatches, every value a buffer or a part of one.
 
+use super::fusion;
 use super::{Access, Binding, Buffer, BufferId, Dispatch, Element, Plan, Program, Role};
 use crate::graph::{Graph, Node, Shape, Stage, Storage, ValueId};
 use crate::kernels::{self, Kernel};
@@ -109,6 +110,26 @@ pub fn lower(
     programs: &[(&'static str, &[Stage])],
     setting: Setting,
 ) -> Plan {
+    lower_with(graph, optimizer, programs, setting, &fusion::PASSES)
+}
+
+/// The same without fusion: a dispatch for each operation, as the graph has them.
+pub fn lower_unfused(
+    graph: &Graph,
+    optimizer: Option<&Optimizer>,
+    programs: &[(&'static str, &[Stage])],
+    setting: Setting,
+) -> Plan {
+    lower_with(graph, optimizer, programs, setting, &[])
+}
+
+fn lower_with(
+    graph: &Graph,
+    optimizer: Option<&Optimizer>,
+    programs: &[(&'static str, &[Stage])],
+    setting: Setting,
+    passes: &[(&str, fusion::Pass)],
+) -> Plan {
     let mut lowering =
         Lowering { graph, setting, buffers: Vec::new(), buffer_of: BTreeMap::new(), dispatches: Vec::new() };
     lowering.add_fixed_buffers();
@@ -132,30 +153,38 @@ pub fn lower(
     if let Some(optimizer) = optimizer {
         optimizer.lower(&mut lowering);
     }
-    let mut dispatches = lowering.dispatches;
-    super::fusion::fuse(&mut dispatches, &lowering.buffers);
-    finish(lowering.buffers, dispatches, programs)
+    assemble(lowering.buffers, &lowering.dispatches, programs, passes)
 }
 
-/// Keep the dispatches that a program uses and the buffers that these use.
-fn finish(
+/// Choose each program's dispatches, fuse them, and keep every distinct dispatch once: programs share pipelines.
+fn assemble(
     buffers: Vec<Buffer>,
-    dispatches: Vec<(Stage, Dispatch)>,
+    dispatches: &[(Stage, Dispatch)],
     programs: &[(&'static str, &[Stage])],
+    passes: &[(&str, fusion::Pass)],
 ) -> Plan {
-    let wanted: Vec<(Stage, Dispatch)> = dispatches
-        .into_iter()
-        .filter(|(stage, _)| programs.iter().any(|(_, stages)| stages.contains(stage)))
-        .collect();
-    let programs = programs
-        .iter()
-        .map(|&(name, stages)| Program {
-            name,
-            dispatches: (0..wanted.len()).filter(|&i| stages.contains(&wanted[i].0)).collect(),
-        })
-        .collect();
-    let mut plan =
-        Plan { buffers, dispatches: wanted.into_iter().map(|(_, dispatch)| dispatch).collect(), programs };
+    let mut plan = Plan { buffers, ..Plan::default() };
+    for &(name, stages) in programs {
+        let mut chosen: Vec<Dispatch> = dispatches
+            .iter()
+            .filter(|(stage, _)| stages.contains(stage))
+            .map(|(_, dispatch)| dispatch.clone())
+            .collect();
+        for (_, pass) in passes {
+            pass(&mut chosen, &plan.buffers);
+        }
+        let numbers = chosen
+            .into_iter()
+            .map(|dispatch| match plan.dispatches.iter().position(|known| *known == dispatch) {
+                Some(number) => number,
+                None => {
+                    plan.dispatches.push(dispatch);
+                    plan.dispatches.len() - 1
+                }
+            })
+            .collect();
+        plan.programs.push(Program { name, dispatches: numbers });
+    }
     plan.drop_unused_buffers();
     plan
 }

@@ -11,7 +11,7 @@ mod lowering;
 pub use describe::describe;
 pub use executor::{Executor, Metrics, Step};
 pub(crate) use lowering::{Constant, Grid, Lowering, constants};
-pub use lowering::{Setting, lower};
+pub use lowering::{Setting, lower, lower_unfused};
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ pub enum Access {
 }
 
 /// A range of a buffer, bound to one of a kernel's variables.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Binding {
     /// The WGSL variable.
     pub variable: String,
@@ -99,7 +99,7 @@ pub struct Binding {
 }
 
 /// One run of one kernel.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dispatch {
     /// What it computes, for people and profilers: `encoder.0`, `gradient of decoder.output.weight`.
     pub label: String,

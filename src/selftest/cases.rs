@@ -146,6 +146,16 @@ fn matmul() -> Vec<Case> {
             m,
             m,
         ));
+        // The bias lies behind the weights, with a gap.
+        let start = 4 * k * n + 3;
+        cases.push(case(
+            "matmul_tn_bias",
+            constants! { ROWS: 4 * k, COLUMNS: n, INNER: m, ACCUMULATE: accumulate, BIAS_START: start },
+            &[("a", Normal(4 * m * k)), ("b", Normal(4 * m * n)), ("output", Normal(4 * (start + k)))],
+            Grid::Tiles { rows: 4 * k, columns: n },
+            m,
+            m,
+        ));
         cases.push(case(
             "column_sum",
             constants! { COLUMNS: n, INNER: m, ACCUMULATE: accumulate },
@@ -235,6 +245,22 @@ fn latent() -> Vec<Case> {
             samples,
         ));
         cases.push(case(
+            "reparametrize_kl",
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width },
+            &[posterior, ("z", Normal(l)), ("noise", Normal(l)), ("divergence", Normal(n))],
+            Grid::Elements(samples * batch * columns),
+            rows,
+            4,
+        ));
+        cases.push(case(
+            "reparametrize_kl_gradient",
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate },
+            &[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient],
+            Grid::Elements(batch * columns),
+            rows,
+            samples,
+        ));
+        cases.push(case(
             "gaussian_kl",
             constants! { BATCH: batch, COLUMNS: columns },
             &[posterior, ("divergence", Normal(n))],
@@ -302,15 +328,18 @@ fn likelihood() -> Vec<Case> {
                 gradient_contents.push(("log_variance", Normal(4)));
                 gradient_contents.push(("log_variance_terms", Normal(total)));
             }
-            let gradient = match kernel {
-                "bernoulli" => "bernoulli_gradient",
-                "gaussian" => "gaussian_gradient",
-                "gaussian_shared" => "gaussian_shared_gradient",
-                _ => "gaussian_learned_gradient",
+            let (gradient, both) = match kernel {
+                "bernoulli" => ("bernoulli_gradient", "bernoulli_with_gradient"),
+                "gaussian" => ("gaussian_gradient", "gaussian_with_gradient"),
+                "gaussian_shared" => ("gaussian_shared_gradient", "gaussian_shared_with_gradient"),
+                _ => ("gaussian_learned_gradient", "gaussian_learned_with_gradient"),
             };
+            let mut all_contents = gradient_contents.clone();
+            all_contents.push(("value", Normal(total)));
             let grid = Grid::Elements(total);
             cases.push(case(kernel, constants.clone(), &contents, grid, rows, 16));
-            cases.push(case(gradient, constants, &gradient_contents, grid, rows, 16));
+            cases.push(case(gradient, constants.clone(), &gradient_contents, grid, rows, 16));
+            cases.push(case(both, constants, &all_contents, grid, rows, 16));
         }
     }
     cases
@@ -338,6 +367,16 @@ fn sums() -> Vec<Case> {
             one,
             3,
             length,
+        ));
+        cases.push(case(
+            "sum_two_metrics",
+            constants! {
+                LENGTH: length, SCALE: 0.5, TERM: 1, SECOND_LENGTH: 777, SECOND_SCALE: 2.0, SECOND_TERM: 0,
+            },
+            &[values, metrics, ("second_values", Normal(777))],
+            Grid::Workgroups(2),
+            3,
+            length + 777,
         ));
         cases.push(case(
             "square_sum",

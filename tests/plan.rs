@@ -1,0 +1,111 @@
+//! Plans: what fusion makes of a model, and that it changes nothing that is computed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use vae::config::Config;
+use vae::cpu::CpuExecutor;
+use vae::data::ImageShape;
+use vae::graph::{Activation, LikelihoodKind};
+use vae::plan::{self, Executor, Plan, Setting, Step};
+use vae::session::{PROGRAMS, plan_model};
+
+const SETTING: Setting = Setting { train_images: 5, test_images: 5, max_steps: 2, streamed: false };
+const SHAPE: ImageShape = ImageShape { width: 5, height: 3, channels: 1 };
+
+fn plans(config: &Config) -> [Plan; 2] {
+    let mut model = config.model(SHAPE).build().unwrap();
+    model.graph.differentiate().unwrap();
+    let optimizer = config.optimizer();
+    [plan::lower, plan::lower_unfused].map(|lower| lower(&model.graph, Some(&optimizer), &PROGRAMS, SETTING))
+}
+
+/// Parameters and metrics after three steps in f64.
+fn trained(plan: &Plan) -> (Vec<f64>, Vec<f64>) {
+    let mut cpu = CpuExecutor::<f64>::new(plan, 2).unwrap();
+    let parameters = plan.buffer("parameters").unwrap();
+    let images: Vec<u32> = (0..20).map(|i| 0x2f_71_c4_05_u32.rotate_left(3 * i) & 0xff_ffff).collect();
+    cpu.write(plan.buffer("dataset.train").unwrap(), 0, &images).unwrap();
+    cpu.write(plan.buffer("indices").unwrap(), 0, &[4, 1, 3]).unwrap();
+    for (i, p) in cpu.real_mut(parameters).iter_mut().enumerate() {
+        *p = 0.3 * (i as f64).sin();
+    }
+    let mut metrics = Vec::new();
+    for t in 1..4 {
+        let step = Step {
+            rows: 3,
+            counter_low: t,
+            beta: 0.5,
+            learning_rate: 0.01,
+            first_correction: 2.0,
+            second_correction: 3.0,
+            ..Step::default()
+        };
+        cpu.submit("train", &[step]).unwrap();
+        metrics.extend(&cpu.real(plan.buffer("metrics").unwrap())[..3]);
+    }
+    (cpu.real(parameters).to_vec(), metrics)
+}
+
+#[test]
+fn fusion_changes_nothing_that_is_computed() {
+    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
+    let configs = [
+        base.clone(),
+        Config { activation: Activation::Silu, free_bits: 0.1, ..base.clone() },
+        Config { likelihood: LikelihoodKind::Gaussian, hidden: vec![], ..base.clone() },
+        Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
+        Config { likelihood: LikelihoodKind::GaussianLearned, activation: Activation::Identity, ..base },
+    ];
+    for config in configs {
+        let [fused, unfused] = plans(&config);
+        let steps = |plan: &Plan| plan.program("train").unwrap().dispatches.len();
+        assert!(steps(&fused) < steps(&unfused), "{config:?}");
+        let (parameters, metrics) = trained(&fused);
+        let (expected_parameters, expected_metrics) = trained(&unfused);
+        // Padding and gaps between parameters lie at other places in no plan: the two can be compared as they are.
+        for (i, (a, b)) in parameters.iter().zip(&expected_parameters).enumerate() {
+            assert!((a - b).abs() < 1e-12, "{config:?}: parameter {i}: {a} should be {b}");
+        }
+        for (a, b) in metrics.iter().zip(&expected_metrics) {
+            assert!((a - b).abs() < 1e-9 * b.abs(), "{config:?}: {a} should be {b}");
+        }
+    }
+}
+
+#[test]
+fn a_training_step_of_one_hidden_layer_takes_at_most_twenty_dispatches() {
+    let config = Config { hidden: vec![500], latent: 20, ..Config::default() };
+    let shape = ImageShape { width: 28, height: 28, channels: 1 };
+    let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), SETTING).unwrap();
+    let train = plan.program("train").unwrap();
+    let kernels: Vec<&str> = train.dispatches.iter().map(|&i| plan.dispatches[i].kernel).collect();
+    assert!(kernels.len() <= 20, "{} dispatches: {kernels:?}", kernels.len());
+    for gone in
+        ["activate", "activate_gradient", "column_sum", "gaussian_kl", "bernoulli_gradient", "sum_metric"]
+    {
+        assert!(!kernels.contains(&gone), "{gone} was not fused: {kernels:?}");
+    }
+}
+
+#[test]
+fn no_buffer_is_read_and_written_in_one_dispatch() {
+    for plan in plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() }) {
+        for dispatch in &plan.dispatches {
+            for (i, a) in dispatch.bindings.iter().enumerate() {
+                for b in &dispatch.bindings[i + 1..] {
+                    assert!(a.buffer != b.buffer || a.access == b.access, "{}", dispatch.label);
+                    assert!(a.buffer != b.buffer || a.access == plan::Access::Read, "{}", dispatch.label);
+                }
+            }
+            assert!(dispatch.bindings.iter().all(|binding| binding.offset % 64 == 0), "{}", dispatch.label);
+        }
+    }
+}
+
+#[test]
+fn plans_are_written_as_json() {
+    let [plan, _] = plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() });
+    let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(json["buffers"].as_array().unwrap().len(), plan.buffers.len());
+    assert_eq!(json["dispatches"][0]["kernel"], plan.dispatches[0].kernel);
+    assert!(json["dispatches"][1]["bindings"][0]["buffer"].is_u64());
+}
