@@ -66,7 +66,16 @@ impl List {
             })
             .collect();
         let threads = format!("{} threads", thousands(self.cpu_threads));
-        rows.push(["cpu".into(), mark("cpu"), threads, String::new(), "processor".into(), String::new(), String::new(), String::new()]);
+        rows.push([
+            "cpu".into(),
+            mark("cpu"),
+            threads,
+            String::new(),
+            "processor".into(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
         let head = ["--device", "", "name", "backend", "kind", "driver", ">buffer", ">binding"];
         let mut text = table(head, &rows);
         for info in &self.adapters {

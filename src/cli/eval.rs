@@ -14,7 +14,9 @@ use vae::report::thousands;
 /// Measure a trained model: the evidence lower bound (ELBO) on held-out images, in nats per image. The noise is fixed,
 /// so the same command gives the same number.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vae eval runs/digits-1 --samples 16\n  vae eval runs/digits-1 --best --json -")]
+#[command(
+    after_help = "Examples:\n  vae eval runs/digits-1 --samples 16\n  vae eval runs/digits-1 --best --json -"
+)]
 pub(crate) struct Eval {
     #[command(flatten)]
     run: RunArguments,
@@ -77,9 +79,13 @@ impl Numbers {
             (LikelihoodKind::Bernoulli, Binarize::None) => {
                 "cross-entropy of grey pixels: this is not a likelihood, and comparable to no other model"
             }
-            (LikelihoodKind::Bernoulli, Binarize::Threshold) => "Bernoulli, pixels black or white by threshold",
+            (LikelihoodKind::Bernoulli, Binarize::Threshold) => {
+                "Bernoulli, pixels black or white by threshold"
+            }
             (LikelihoodKind::Bernoulli, Binarize::Static) => "Bernoulli, pixels black or white, drawn once",
-            (LikelihoodKind::Bernoulli, Binarize::Dynamic) => "Bernoulli, pixels black or white, drawn each time",
+            (LikelihoodKind::Bernoulli, Binarize::Dynamic) => {
+                "Bernoulli, pixels black or white, drawn each time"
+            }
             (LikelihoodKind::Gaussian, _) => "Gaussian density with a fixed deviation",
             (LikelihoodKind::GaussianShared, _) => "Gaussian density with one learned deviation",
             (LikelihoodKind::GaussianLearned, _) => "Gaussian density with a predicted deviation per pixel",

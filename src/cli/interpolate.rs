@@ -8,7 +8,9 @@ use vae::Result;
 use vae::eval::pictures;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vae interpolate runs/digits-1 --count 5 --steps 9 --seed 7 --out paths.png")]
+#[command(
+    after_help = "Example:\n  vae interpolate runs/digits-1 --count 5 --steps 9 --seed 7 --out paths.png"
+)]
 pub(crate) struct Interpolate {
     #[command(flatten)]
     run: RunArguments,

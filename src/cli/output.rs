@@ -28,7 +28,8 @@ pub(crate) fn say(line: &str) {
 /// # Errors
 /// If it cannot be written.
 pub(crate) fn write_json(json: &impl serde::Serialize, path: &Path) -> Result<()> {
-    let text = serde_json::to_string_pretty(json).map_err(|error| Error::Internal(format!("JSON: {error}")))?;
+    let text =
+        serde_json::to_string_pretty(json).map_err(|error| Error::Internal(format!("JSON: {error}")))?;
     if path == Path::new("-") {
         return print(&(text + "\n"));
     }

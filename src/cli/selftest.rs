@@ -49,7 +49,9 @@ impl Selftest {
         let seconds = started.elapsed().as_secs_f64();
         text += &match failed {
             0 => format!("{name}: all {} kernels are right ({seconds:.1} s)\n", reports.len()),
-            _ => format!("{name}: {failed} of {} kernels FAILED; do not train on this device\n", reports.len()),
+            _ => {
+                format!("{name}: {failed} of {} kernels FAILED; do not train on this device\n", reports.len())
+            }
         };
         output::print(&text)?;
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -280,7 +280,8 @@ mod tests {
         std::fs::write(&file, "latent = 5\nhidden = [7, 8]\nsteps = 3\nbatch-size = 9\n").unwrap();
         let file = file.to_str().unwrap();
         let config = parse(&["--config", file, "--latent", "6", "--epochs", "4"]);
-        let expected = Config { latent: 6, hidden: vec![7, 8], batch_size: 9, epochs: 4, ..Config::default() };
+        let expected =
+            Config { latent: 6, hidden: vec![7, 8], batch_size: 9, epochs: 4, ..Config::default() };
         assert_eq!(config, expected);
         assert_eq!(parse(&["--config", file]).steps, Some(3));
     }

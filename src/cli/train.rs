@@ -248,15 +248,24 @@ fn draw(
 /// What came of it, and what to do next.
 fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[PathBuf]) -> String {
     let mut text = String::new();
-    let best = history.iter().max_by(|a, b| a.test_elbo.total_cmp(&b.test_elbo));
-    for (name, record) in [("final", history.last()), ("best", best)] {
-        let Some(record) = record else { continue };
+    // Of equal ones the first is the best: its parameters are the ones kept.
+    let better = |a: &&EpochRecord, b: &&EpochRecord| a.test_elbo.total_cmp(&b.test_elbo);
+    let (last, best) = (history.last(), history.iter().rev().max_by(better));
+    let mut line = |name: &str, record: &EpochRecord| {
         text += &format!(
-            "{name:<6} held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}), epoch {}\n",
+            "held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}) after epoch {}, {name}\n",
             record.test_elbo, record.test_reconstruction, record.test_kl, record.epoch
         );
+    };
+    match (last, best) {
+        (Some(last), Some(best)) if last.step != best.step => {
+            line("the last", last);
+            line("the best (best.safetensors)", best);
+        }
+        (Some(last), _) => line("the last and best", last),
+        _ => {}
     }
-    if let Some(last) = history.last() {
+    if let Some(last) = last {
         let speed = last.images as f64 / seconds.max(1e-9);
         text += &format!(
             "trained for {}, {} images/s\n",
@@ -269,7 +278,9 @@ fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[Path
         text += &format!("  {}\n", file.display());
     }
     let path = run.path().display();
+    let more = 2 * last.map_or(1, |last| last.epoch);
     text + &format!(
-        "next:\n  vae eval {path}\n  vae sample {path} --seed 2\n  vae interpolate {path}\n  vae train --resume {path} --epochs N\n"
+        "next:\n  vae eval {path} --samples 10\n  vae sample {path} --seed 2\n  vae interpolate {path}\n  \
+         vae train --resume {path} --epochs {more}\n"
     )
 }

@@ -55,8 +55,7 @@ pub fn reconstructions(
 /// If the device fails.
 pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
     let mut random = Philox::new(seed, stream::PRIOR, 0);
-    let latents: Vec<f32> =
-        (0..count * session.spec().latent).map(|_| random.normal() as f32).collect();
+    let latents: Vec<f32> = (0..count * session.spec().latent).map(|_| random.normal() as f32).collect();
     let images = session.decode(&latents)?;
     let columns = (count as f64).sqrt().ceil() as usize;
     let title = format!("{}: decoded from draws of the prior", dataset.name);
@@ -81,8 +80,11 @@ pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result
         }
         2 => {
             // The picture's first row is its top: the largest z2.
-            let latents: Vec<f32> =
-                axis.iter().rev().flat_map(|&z2| axis.iter().flat_map(move |&z1| [z1 as f32, z2 as f32])).collect();
+            let latents: Vec<f32> = axis
+                .iter()
+                .rev()
+                .flat_map(|&z2| axis.iter().flat_map(move |&z1| [z1 as f32, z2 as f32]))
+                .collect();
             let images = session.decode(&latents)?;
             Ok(report::manifold(&images, session.shape(), side, &axis, &title))
         }

@@ -274,7 +274,13 @@ mod tests {
                 assert!(picture.height() == HEIGHT + HEADER && picture.width() >= SQUARE + 150);
             }
         }
-        latent(&[[0.0; 2]; 100], Some(&(0..100).collect::<Vec<_>>()), &[], ["z1", "z2"], &"long title ".repeat(40));
+        latent(
+            &[[0.0; 2]; 100],
+            Some(&(0..100).collect::<Vec<_>>()),
+            &[],
+            ["z1", "z2"],
+            &"long title ".repeat(40),
+        );
     }
 
     #[test]

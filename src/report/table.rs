@@ -53,18 +53,16 @@ mod tests {
     fn columns_are_aligned() {
         let rows = [["a", "1"], ["longer", "10,000"]].map(|row| row.map(str::to_string));
         let text = table(["name", ">number"], &rows);
-        assert_eq!(
-            text,
-            "name    number\n──────  ──────\na            1\nlonger  10,000\n"
-        );
+        assert_eq!(text, "name    number\n──────  ──────\na            1\nlonger  10,000\n");
         assert_eq!(table(["é"], &[]), "é\n─\n");
     }
 
     #[test]
     fn numbers_have_units() {
-        assert_eq!([0, 1023, 1024, 1_572_864, u64::MAX].map(human_bytes), [
-            "0 B", "1023 B", "1.0 KiB", "1.5 MiB", "16.0 EiB"
-        ]);
+        assert_eq!(
+            [0, 1023, 1024, 1_572_864, u64::MAX].map(human_bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "16.0 EiB"]
+        );
         assert_eq!([0.0, 999.0, 999_960.0, 2.5e9].map(human_number), ["0", "999", "1.0 M", "2.5 G"]);
     }
 }

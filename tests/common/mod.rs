@@ -15,7 +15,10 @@ pub(crate) fn adapters() -> Vec<(String, OpenDevice)> {
         .map(|info| (info.to_string(), OpenDevice::Gpu(Gpu::open(info.index).unwrap())))
         .collect();
     if usable.is_empty() {
-        assert!(std::env::var_os("VAE_REQUIRE_GPU").is_none_or(|v| v != "1"), "no adapter, but VAE_REQUIRE_GPU=1");
+        assert!(
+            std::env::var_os("VAE_REQUIRE_GPU").is_none_or(|v| v != "1"),
+            "no adapter, but VAE_REQUIRE_GPU=1"
+        );
         println!("SKIPPED: no usable adapter");
     }
     usable
