@@ -1,4 +1,5 @@
 //! The program from outside: what users type, and what they find.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use assert_cmd::Command;
 use predicates::prelude::*;
@@ -487,7 +488,7 @@ fn broken_pipes_are_no_panic() {
 }
 
 /// Long enough to be interrupted at any of many steps.
-const LONG: [&str; 2] = ["--steps", "4000"];
+const LONG: [&str; 2] = ["--steps", "2000"];
 
 /// Start the long run, stop it with `signal` once it has saved something (or at once), and return its errors and exit.
 #[cfg(unix)]

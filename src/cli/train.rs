@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::Config;
-use vae::data::Dataset;
+use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
 use vae::eval::{check_same_model, pictures};
+use vae::graph::Tensor;
 use vae::report::{self, EpochRecord, MetricsFile, Progress, human_duration, thousands};
 use vae::session::Session;
 use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
@@ -54,6 +55,11 @@ impl Train {
     fn begin(self) -> Result<ExitCode> {
         let mut config = self.model.config()?;
         self.training.apply(&mut config);
+        if config.data_dir.is_none() && KNOWN_NAMES.contains(&config.dataset.as_str()) {
+            // Kept in the run, so that later commands find the files without the variable.
+            config.data_dir =
+                std::env::var_os("VAE_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        }
         let config = config.resolve()?;
         if let Some(out) = &self.out {
             RunFolder::check(out, self.overwrite)?;
@@ -171,7 +177,7 @@ fn announcement(
     layers.extend(&config.hidden);
     let encoder: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let decoder: Vec<String> = layers.iter().rev().map(ToString::to_string).collect();
-    let parameters: usize = session.tensors().map(|tensor| tensor.count()).sum();
+    let parameters: usize = session.tensors().map(Tensor::count).sum();
     let total = config.total_steps(dataset.train.count);
     let start = match checkpoint {
         Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
