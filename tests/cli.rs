@@ -488,7 +488,7 @@ fn broken_pipes_are_no_panic() {
 }
 
 /// Long enough to be interrupted at any of many steps.
-const LONG: [&str; 2] = ["--steps", "2000"];
+const LONG: [&str; 2] = ["--steps", "900"];
 
 /// Start the long run, stop it with `signal` once it has saved something (or at once), and return its errors and exit.
 #[cfg(unix)]

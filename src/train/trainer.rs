@@ -99,7 +99,7 @@ impl<'a> Trainer<'a> {
                 TrainState::default()
             }
         };
-        let mut metrics = MetricsFile::open(&run.file("metrics.csv"))?;
+        let mut metrics = MetricsFile::open(run.file("metrics.csv"))?;
         metrics.truncate_after(state.step)?;
         Ok(Self {
             session,
@@ -312,7 +312,7 @@ impl<'a> Trainer<'a> {
         if best {
             state.best_elbo = Some(evaluation.elbo());
         }
-        if state.step % per_epoch == 0 {
+        if state.step.is_multiple_of(per_epoch) {
             state.epoch_images = 0;
             state.epoch_reconstruction = 0.0;
             state.epoch_kl = 0.0;
