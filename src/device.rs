@@ -81,6 +81,7 @@ pub enum Chosen {
 
 /// A device that is open and holds no plan yet.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a program holds one or two of them")]
 pub enum OpenDevice {
     /// The processor.
     Cpu,

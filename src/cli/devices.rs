@@ -10,9 +10,13 @@ use vae::device::{Chosen, automatic};
 use vae::gpu::{AdapterInfo, adapters};
 use vae::report::{human_bytes, table, thousands};
 
-/// List the devices of this machine: what --device takes, and which of them 'auto' means.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vae devices")]
+#[command(after_help = "\
+--device takes a number of this list, a part of a name, or cpu. Sizes are the largest buffer an adapter has, \
+and the largest part of one that a kernel can see: larger datasets are streamed.
+
+Example:
+  vae devices")]
 pub(crate) struct Devices {
     /// Write the list as JSON to standard output
     #[arg(long)]

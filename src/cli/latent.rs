@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use vae::Result;
 use vae::eval::pictures;
 
-/// Draw held-out images as points of the latent space, coloured by label. Of more than two dimensions the two that
-/// vary most are drawn; of one, the mean against the log-variance.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vae latent runs/digits-1 --out latent.png")]
+#[command(after_help = "\
+Each point is the mean of an image's posterior, coloured by label. Of more than two latent dimensions \
+the two that vary most are drawn; of one, the mean against the posterior's log-variance.
+
+Example:
+  vae latent runs/digits-1 --out latent.png")]
 pub(crate) struct Latent {
     #[command(flatten)]
     run: RunArguments,

@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use vae::Result;
 use vae::eval::pictures;
 
-/// Draw the images of a grid over the latent space, at quantiles of the prior. A latent space of one dimension gives
-/// one row.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vae manifold runs/digits-1 --side 30 --out manifold.png")]
+#[command(after_help = "\
+The grid lies at quantiles of the prior, so that each image stands for an equal share of it. \
+For models of two latent dimensions; one dimension gives one row.
+
+Example:
+  vae manifold runs/digits-1 --side 30 --out manifold.png")]
 pub(crate) struct Manifold {
     #[command(flatten)]
     run: RunArguments,

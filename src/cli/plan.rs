@@ -9,7 +9,6 @@ use vae::Result;
 use vae::plan::{Setting, describe};
 use vae::session::{MAX_STEPS, plan_model};
 
-/// Show what a training step computes: every kernel with its size and cost, and the memory it needs. Needs no device.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  vae plan --hidden 500,250 --latent 20 | less\n  vae plan --json > plan.json"

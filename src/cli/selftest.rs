@@ -9,7 +9,6 @@ use vae::device::{Chosen, DeviceChoice, OpenDevice, choose};
 use vae::report::{table, thousands};
 use vae::selftest;
 
-/// Check every kernel on a device against the same kernel in double precision on the processor.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vae selftest --device software")]
 pub(crate) struct Selftest {

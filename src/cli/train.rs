@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::Config;
-use vae::data::Dataset;
+use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
 use vae::eval::{check_same_model, pictures};
+use vae::graph::Tensor;
 use vae::report::{self, EpochRecord, MetricsFile, Progress, human_duration, thousands};
 use vae::session::Session;
 use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
@@ -54,6 +55,11 @@ impl Train {
     fn begin(self) -> Result<ExitCode> {
         let mut config = self.model.config()?;
         self.training.apply(&mut config);
+        if config.data_dir.is_none() && KNOWN_NAMES.contains(&config.dataset.as_str()) {
+            // Kept in the run, so that later commands find the files without the variable.
+            config.data_dir =
+                std::env::var_os("VAE_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        }
         let config = config.resolve()?;
         if let Some(out) = &self.out {
             RunFolder::check(out, self.overwrite)?;
@@ -171,7 +177,7 @@ fn announcement(
     layers.extend(&config.hidden);
     let encoder: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let decoder: Vec<String> = layers.iter().rev().map(ToString::to_string).collect();
-    let parameters: usize = session.tensors().map(|tensor| tensor.count()).sum();
+    let parameters: usize = session.tensors().map(Tensor::count).sum();
     let total = config.total_steps(dataset.train.count);
     let start = match checkpoint {
         Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
@@ -248,15 +254,24 @@ fn draw(
 /// What came of it, and what to do next.
 fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[PathBuf]) -> String {
     let mut text = String::new();
-    let best = history.iter().max_by(|a, b| a.test_elbo.total_cmp(&b.test_elbo));
-    for (name, record) in [("final", history.last()), ("best", best)] {
-        let Some(record) = record else { continue };
+    // Of equal ones the first is the best: its parameters are the ones kept.
+    let better = |a: &&EpochRecord, b: &&EpochRecord| a.test_elbo.total_cmp(&b.test_elbo);
+    let (last, best) = (history.last(), history.iter().rev().max_by(better));
+    let mut line = |name: &str, record: &EpochRecord| {
         text += &format!(
-            "{name:<6} held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}), epoch {}\n",
+            "held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}) after epoch {}, {name}\n",
             record.test_elbo, record.test_reconstruction, record.test_kl, record.epoch
         );
+    };
+    match (last, best) {
+        (Some(last), Some(best)) if last.step != best.step => {
+            line("the last", last);
+            line("the best (best.safetensors)", best);
+        }
+        (Some(last), _) => line("the last and best", last),
+        _ => {}
     }
-    if let Some(last) = history.last() {
+    if let Some(last) = last {
         let speed = last.images as f64 / seconds.max(1e-9);
         text += &format!(
             "trained for {}, {} images/s\n",
@@ -269,7 +284,9 @@ fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[Path
         text += &format!("  {}\n", file.display());
     }
     let path = run.path().display();
+    let more = 2 * last.map_or(1, |last| last.epoch);
     text + &format!(
-        "next:\n  vae eval {path}\n  vae sample {path} --seed 2\n  vae interpolate {path}\n  vae train --resume {path} --epochs N\n"
+        "next:\n  vae eval {path} --samples 10\n  vae sample {path} --seed 2\n  vae interpolate {path}\n  \
+         vae train --resume {path} --epochs {more}\n"
     )
 }
