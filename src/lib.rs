@@ -1,4 +1,76 @@
-//! Variational autoencoders trained by hand-written WGSL compute kernels.
+//! Variational autoencoders trained by hand-written WGSL compute kernels, on a GPU or on the CPU.
+//!
+//! # The flow
+//!
+//! ```text
+//! data ──► model ──► graph ──► plan ──► device ──► trainer ──► report
+//!          (spec)   (ops with  (list of  gpu | cpu             pictures, metrics,
+//!                   gradients) dispatches)                     checkpoints
+//! ```
+//!
+//! * [`data`] reads images as bytes: IDX files, folders of pictures, or digits drawn by the program.
+//! * [`model`] says which layers there are, and builds them as a [`graph`]: typed operations of known shape, each with
+//!   its derivative rule beside it. Gradients are appended to the graph; no model has a backward pass of its own.
+//! * [`plan`] is the graph lowered to plain data: buffers, and a list of dispatches for each program (train, evaluate,
+//!   encode, decode). It names kernels of [`kernels`], which reads their bindings and constants from the WGSL.
+//! * [`gpu`] runs a plan through wgpu, [`cpu`] with one twin for each kernel. In `f64` the twins are what the shaders
+//!   are checked against ([`selftest`]); in `f32` they are a device of their own. [`device`] chooses among them.
+//! * [`session`] is a model on a device: train steps, evaluate, encode, decode. [`train`] holds the loop around it, the
+//!   optimisers, the checkpoints and the run folder; [`eval`] opens a finished run; [`report`] draws and writes.
+//! * [`config`] is everything that decides a run, and [`random`] the counter-based random numbers that all devices
+//!   share.
+//!
+//! # Example
+//!
+//! Two steps on the digits that the program draws itself, then the evidence lower bound on the images held out:
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//! use vae::report::EpochRecord;
+//! use vae::{Config, DeviceChoice, Observer, OpenDevice, Outcome, RunFolder, Session, Snapshot, Trainer};
+//!
+//! struct Quiet;
+//!
+//! impl Observer for Quiet {
+//!     fn progress(&mut self, _: &Snapshot) {}
+//!     fn epoch(&mut self, _: &EpochRecord) {}
+//! }
+//!
+//! # fn main() -> vae::Result<()> {
+//! let config = Config {
+//!     hidden: vec![32],
+//!     images: Some(128),
+//!     batch_size: 32,
+//!     steps: Some(2),
+//!     device: DeviceChoice::Cpu,
+//!     ..Config::default()
+//! }
+//! .resolve()?;
+//! let dataset = config.open_dataset()?;
+//! let device = OpenDevice::open(&config.device)?;
+//! let session = Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), &dataset)?;
+//!
+//! let folder = std::env::temp_dir().join("vae-example");
+//! let run = RunFolder::create(&folder, &config, true)?;
+//! let mut trainer = Trainer::new(session, &config, &dataset, &run, None)?;
+//! assert_eq!(trainer.train(&AtomicBool::new(false), &mut Quiet)?, Outcome::Finished);
+//!
+//! let mut session = trainer.into_session();
+//! let evaluation = session.evaluate(dataset.test.count, 1)?;
+//! assert!(evaluation.elbo().is_finite());
+//! let images = session.decode(&[0.0, 0.0])?; // the image at the middle of the latent space
+//! assert_eq!(images.len(), dataset.shape.pixels());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Conventions
+//!
+//! Terms of the objective are in nats, summed over an image's pixels and averaged over images. Tensors have the same
+//! name in Rust, WGSL, labels and checkpoints (`encoder.0.weight`, `gradient.encoder.0.weight`); weights are
+//! `[out, in]`. The library prints nothing; it logs through [`log`](https://docs.rs/log), and every error is an
+//! [`Error`] that says what to do about it.
+
 pub mod config;
 pub mod cpu;
 pub mod data;
@@ -17,4 +89,11 @@ pub mod selftest;
 pub mod session;
 pub mod train;
 
+pub use config::Config;
+pub use data::Dataset;
+pub use device::{DeviceChoice, OpenDevice};
 pub use error::{Error, Result};
+pub use eval::TrainedModel;
+pub use model::MlpVae;
+pub use session::{Evaluation, Posteriors, Session, Which};
+pub use train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
