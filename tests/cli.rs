@@ -101,7 +101,7 @@ fn training_leaves_a_complete_run() {
     }
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     assert!(
-        config.contains("learning-rate = 0.001") && config.contains("binarize = \"dynamic\""),
+        config.contains("learning-rate = 0.002") && config.contains("binarize = \"dynamic\""),
         "{config}"
     );
     assert_eq!(std::fs::read_to_string(run.join("metrics.csv")).unwrap().lines().count(), 3);

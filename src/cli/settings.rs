@@ -91,7 +91,7 @@ pub(crate) struct ModelFlags {
     /// Shorten gradients whose norm is larger; 0 for no limit [default: 0]
     #[arg(long, value_name = "NORM", help_heading = "Optimizer")]
     clip_norm: Option<f64>,
-    /// Images in a minibatch [default: 100]
+    /// Images in a minibatch [default: 64]
     #[arg(long, value_name = "N", help_heading = "Optimizer")]
     batch_size: Option<usize>,
 }
@@ -147,10 +147,10 @@ pub(crate) struct TrainingFlags {
     /// Epochs over which that weight rises from 0 [default: 0]
     #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
     kl_warmup: Option<f64>,
-    /// Step size [default: 0.001 for adam and rmsprop, 0.002 for adamax, 0.01 for adagrad, 0.0001 for sgd]
+    /// Step size [default: 0.002 for adam and adamax, 0.001 for rmsprop, 0.01 for adagrad, 0.0001 for sgd]
     #[arg(long, value_name = "RATE", help_heading = "Optimizer")]
     learning_rate: Option<f64>,
-    /// Passes over the training images [default: 10]
+    /// Passes over the training images [default: 16]
     #[arg(long, value_name = "N", help_heading = "Run", conflicts_with = "steps")]
     epochs: Option<u64>,
     /// Minibatches to train on, in place of epochs
