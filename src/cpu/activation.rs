@@ -4,19 +4,39 @@ use super::Real;
 use super::call::{Call, by_rows, put};
 
 /// 1 / (1 + exp(-x)) with an exponent that is never positive.
+#[inline(always)]
 pub(super) fn sigmoid<T: Real>(x: T) -> T {
-    let e = (-x.abs()).exp();
-    (if x >= T::zero() { T::one() } else { e }) / (T::one() + e)
+    sigmoid_of(x, (-x.abs()).exponential())
 }
 
 /// log(1 + exp(x)) without overflow.
+#[inline(always)]
 pub(super) fn softplus<T: Real>(x: T) -> T {
-    x.max(T::zero()) + (-x.abs()).exp().ln_1p()
+    softplus_of(x, (-x.abs()).exponential())
 }
 
+/// Both at once: they share the exponential.
+#[inline(always)]
+pub(super) fn softplus_and_sigmoid<T: Real>(x: T) -> (T, T) {
+    let e = (-x.abs()).exponential();
+    (softplus_of(x, e), sigmoid_of(x, e))
+}
+
+/// The sigmoid, given `e` = exp(-|x|).
+#[inline(always)]
+fn sigmoid_of<T: Real>(x: T, e: T) -> T {
+    (if x >= T::zero() { T::one() } else { e }) / (T::one() + e)
+}
+
+#[inline(always)]
+fn softplus_of<T: Real>(x: T, e: T) -> T {
+    x.max(T::zero()) + e.log_one_plus()
+}
+
+#[inline(always)]
 fn one<T: Real>(kind: usize, x: T) -> T {
     match kind {
-        1 => x.tanh(),
+        1 => x.hyperbolic_tangent(),
         2 => x.max(T::zero()),
         3 => x.max(T::of(0.01) * x),
         4 => {
@@ -34,20 +54,28 @@ fn one<T: Real>(kind: usize, x: T) -> T {
 }
 
 /// Apply activation number `kind` in place.
+#[inline(always)]
 pub(super) fn activation<T: Real>(kind: usize, values: &mut [T]) {
-    if kind != 0 {
-        for value in values {
-            *value = one(kind, *value);
-        }
+    // A loop each, so that the choice is not made again for every number.
+    match kind {
+        0 => {}
+        1 => values.iter_mut().for_each(|value| *value = one(1, *value)),
+        2 => values.iter_mut().for_each(|value| *value = one(2, *value)),
+        5 => values.iter_mut().for_each(|value| *value = one(5, *value)),
+        6 => values.iter_mut().for_each(|value| *value = one(6, *value)),
+        7 => values.iter_mut().for_each(|value| *value = one(7, *value)),
+        _ => values.iter_mut().for_each(|value| *value = one(kind, *value)),
     }
 }
 
 /// Activation number `kind` of one number.
+#[inline(always)]
 pub(super) fn activated<T: Real>(kind: usize, x: T) -> T {
     one(kind, x)
 }
 
 /// The derivative, from the function's value; from its argument for SILU.
+#[inline(always)]
 pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
     let (zero, one) = (T::zero(), T::one());
     match kind {
@@ -73,7 +101,7 @@ pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
                 y + one
             }
         }
-        5 => one - (-y).exp(),
+        5 => one - (-y).exponential(),
         6 => y * (one - y),
         7 => {
             let s = sigmoid(y);

@@ -1,6 +1,7 @@
 //! What a twin is given: the dispatch's constants, the step, and its buffers by name.
 
 use super::Real;
+use super::real::vectorised;
 use crate::plan::Step;
 use std::collections::BTreeMap;
 
@@ -70,22 +71,45 @@ impl<'a, T: Real> Call<'a, T> {
 /// Fewest elements that are worth a second thread.
 pub(super) const GRAIN: usize = 4096;
 
-/// Run `work(first element, chunk)` over `output` in chunks of whole rows of `row` elements, on all cores when there is
-/// enough to do.
+/// Run `work(row, values)` for each row of `row` elements of `output`, in vector code, on all cores when there is enough
+/// to do.
 pub(super) fn by_rows<T: Send>(output: &mut [T], row: usize, work: impl Fn(usize, &mut [T]) + Sync + Send) {
     use rayon::prelude::*;
     let rows_a_chunk = GRAIN.div_ceil(row.max(1)).max(1);
-    if output.len() <= rows_a_chunk * row {
-        for (i, chunk) in output.chunks_mut(row).enumerate() {
-            work(i, chunk);
-        }
-    } else {
-        output.par_chunks_mut(rows_a_chunk * row).enumerate().for_each(|(c, chunk)| {
+    let run = |(c, chunk): (usize, &mut [T])| {
+        vectorised(|| {
             for (i, one) in chunk.chunks_mut(row).enumerate() {
                 work(c * rows_a_chunk + i, one);
             }
         });
+    };
+    if output.len() <= rows_a_chunk * row {
+        run((0, output));
+    } else {
+        output.par_chunks_mut(rows_a_chunk * row).enumerate().for_each(run);
     }
+}
+
+/// The same for two outputs with as many rows, of so many elements each.
+pub(super) fn by_rows_of_two<T: Send>(
+    (first, first_row): (&mut [T], usize),
+    (second, second_row): (&mut [T], usize),
+    work: impl Fn(usize, &mut [T], &mut [T]) + Sync + Send,
+) {
+    use rayon::prelude::*;
+    let rows_a_chunk = GRAIN.div_ceil(first_row.max(1)).max(1);
+    first
+        .par_chunks_mut(rows_a_chunk * first_row)
+        .zip(second.par_chunks_mut(rows_a_chunk * second_row))
+        .enumerate()
+        .for_each(|(c, (first, second))| {
+            vectorised(|| {
+                let rows = first.chunks_mut(first_row).zip(second.chunks_mut(second_row));
+                for (i, (first, second)) in rows.enumerate() {
+                    work(c * rows_a_chunk + i, first, second);
+                }
+            });
+        });
 }
 
 /// Write `value`, or add it.

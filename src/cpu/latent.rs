@@ -17,7 +17,7 @@ pub(super) fn reparametrize<T: Real>(call: &mut Call<'_, T>) {
     for (row, (z, noise)) in call.write("z").chunks_mut(columns).zip(noise.chunks(columns)).enumerate() {
         let (mean, log_variance) = posterior_row(posterior, row % batch, columns);
         for i in 0..columns {
-            z[i] = mean[i] + (T::of(0.5) * log_variance[i]).exp() * noise[i];
+            z[i] = mean[i] + (T::of(0.5) * log_variance[i]).exponential() * noise[i];
         }
     }
 }
@@ -70,7 +70,7 @@ fn samples_gradient<T: Real>(
             }
             put(&mut mean_gradient[i], mean, accumulate);
             let half = T::of(0.5);
-            put(&mut variance_gradient[i], scale * half * (half * log_variance[i]).exp(), accumulate);
+            put(&mut variance_gradient[i], scale * half * (half * log_variance[i]).exponential(), accumulate);
         }
     });
 }
@@ -81,7 +81,8 @@ pub(super) fn gaussian_kl<T: Real>(call: &mut Call<'_, T>) {
     by_rows(call.write("divergence"), columns, |row, divergence| {
         let (mean, log_variance) = posterior_row(posterior, row, columns);
         for i in 0..columns {
-            let value = T::of(0.5) * (mean[i] * mean[i] + log_variance[i].exp() - T::one() - log_variance[i]);
+            let value =
+                T::of(0.5) * (mean[i] * mean[i] + log_variance[i].exponential() - T::one() - log_variance[i]);
             divergence[i] = if row < rows { value } else { T::zero() };
         }
     });
@@ -118,7 +119,7 @@ fn divergence_gradient<T: Real>(
             let open = free_bits.is_none_or(|(average, floor)| average[i] > floor);
             let weight = if row < rows && open { beta / T::of(rows as f64) } else { T::zero() };
             put(&mut mean_gradient[i], weight * mean[i], accumulate);
-            let change = weight * T::of(0.5) * (log_variance[i].exp() - T::one());
+            let change = weight * T::of(0.5) * (log_variance[i].exponential() - T::one());
             put(&mut variance_gradient[i], change, accumulate);
         }
     });

@@ -1,8 +1,8 @@
 //! Twins of `shaders/likelihood.wgsl`.
 
 use super::Real;
-use super::activation::{activated, derivative, sigmoid, softplus};
-use super::call::{Call, by_rows};
+use super::activation::{activated, derivative, sigmoid, softplus, softplus_and_sigmoid};
+use super::call::{Call, by_rows, by_rows_of_two};
 
 /// Elements that one entry of `value` adds: 4 vec4.
 const CHUNK: usize = 16;
@@ -77,7 +77,7 @@ pub(super) fn bernoulli_gradient<T: Real>(call: &mut Call<'_, T>) {
 
 /// (v + log 2 pi + d^2 exp(-v)) / 2
 fn gaussian_term<T: Real>(d: T, v: T) -> T {
-    T::of(0.5) * (v + T::of(std::f64::consts::TAU.ln()) + d * d * (-v).exp())
+    T::of(0.5) * (v + T::of(std::f64::consts::TAU.ln()) + d * d * (-v).exponential())
 }
 
 fn gaussian_value<T: Real>(call: &mut Call<'_, T>, v: T) {
@@ -98,7 +98,7 @@ fn gaussian_change<T: Real>(call: &mut Call<'_, T>, v: T) {
         for (pixel, g) in gradient.iter_mut().enumerate().take(sizes.width) {
             let mean = activated(kind, decoded[row * columns + pixel]);
             let d = mean - images[image * columns + pixel];
-            *g = d * (-v).exp() * derivative(kind, mean) * sizes.scale();
+            *g = d * (-v).exponential() * derivative(kind, mean) * sizes.scale();
         }
     });
 }
@@ -123,7 +123,7 @@ pub(super) fn gaussian_shared_gradient<T: Real>(call: &mut Call<'_, T>) {
     let terms = call.write("log_variance_terms");
     chunk_sums(sizes, terms, |row, image, pixel| {
         let d = activated(kind, decoded[row * sizes.columns + pixel]) - images[image * sizes.columns + pixel];
-        T::of(0.5) * (T::one() - d * d * (-v).exp()) * sizes.scale()
+        T::of(0.5) * (T::one() - d * d * (-v).exponential()) * sizes.scale()
     });
 }
 
@@ -147,7 +147,7 @@ pub(super) fn gaussian_learned_gradient<T: Real>(call: &mut Call<'_, T>) {
         for pixel in 0..sizes.width {
             let mean = activated(kind, decoded[2 * row * columns + pixel]);
             let raw = decoded[(2 * row + 1) * columns + pixel] - T::of(FLOOR);
-            let inverse_variance = (T::of(-FLOOR) - softplus(raw)).exp();
+            let inverse_variance = (T::of(-FLOOR) - softplus(raw)).exponential();
             let d = mean - images[image * columns + pixel];
             means[pixel] = d * inverse_variance * derivative(kind, mean) * sizes.scale();
             let slope = T::one() - d * d * inverse_variance;
@@ -157,8 +157,37 @@ pub(super) fn gaussian_learned_gradient<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn bernoulli_with_gradient<T: Real>(call: &mut Call<'_, T>) {
-    bernoulli(call);
-    bernoulli_gradient(call);
+    let (sizes, decoded, images) = (Sizes::of(call), call.read("decoded"), call.read("images"));
+    let (columns, chunks, scale) = (sizes.columns, sizes.chunks(), sizes.scale::<T>());
+    let total = sizes.samples * sizes.batch * chunks;
+    let value = call.write("value");
+    // Each row's gradient and chunk sums are made together, by one thread.
+    by_rows_of_two(
+        (call.write("decoded_gradient"), columns),
+        (&mut value[..total], chunks),
+        |row, gradient, sums| {
+            let Some(image) = sizes.image(row) else {
+                gradient.fill(T::zero());
+                sums.fill(T::zero());
+                return;
+            };
+            let logits = &decoded[row * columns..row * columns + columns];
+            let pixels = &images[image * columns..image * columns + columns];
+            for (chunk, sum) in sums.iter_mut().enumerate() {
+                let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(columns);
+                let mut terms = [T::zero(); CHUNK];
+                let lanes = gradient[range.clone()].iter_mut().zip(&mut terms);
+                for (((g, term), &s), &x) in lanes.zip(&logits[range.clone()]).zip(&pixels[range.clone()]) {
+                    let (softplus, sigmoid) = softplus_and_sigmoid(s);
+                    *g = (sigmoid - x) * scale;
+                    *term = softplus - s * x;
+                }
+                let real = sizes.width.saturating_sub(range.start).min(range.len());
+                gradient[range.start + real..range.end].fill(T::zero());
+                *sum = terms[..real].iter().copied().sum();
+            }
+        },
+    );
 }
 
 pub(super) fn gaussian_with_gradient<T: Real>(call: &mut Call<'_, T>) {

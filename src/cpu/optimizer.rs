@@ -2,6 +2,7 @@
 
 use super::Real;
 use super::call::{Call, GRAIN};
+use super::real::vectorised;
 use rayon::prelude::*;
 
 /// The step's numbers, in the executor's precision.
@@ -11,52 +12,76 @@ struct Rates<T> {
     second_correction: T,
 }
 
-/// Run `rule(gradient, parameter, first, second)` on every element.
-fn update<T: Real>(
+/// What every rule is given.
+struct Given<'a, T> {
+    gradients: &'a [T],
+    parameters: &'a mut [T],
+    clip: T,
+    decay: T,
+    rates: Rates<T>,
+}
+
+impl<'a, T: Real> Given<'a, T> {
+    fn of(call: &mut Call<'a, T>) -> Self {
+        let (limit, norm) = (call.number("CLIP_NORM"), call.read("norm")[0]);
+        Self {
+            gradients: call.read("gradients"),
+            parameters: call.write("parameters"),
+            clip: if limit > T::zero() && norm > limit { limit / norm } else { T::one() },
+            decay: call.number("WEIGHT_DECAY"),
+            rates: Rates {
+                rate: T::of(f64::from(call.step.learning_rate)),
+                first_correction: T::of(f64::from(call.step.first_correction)),
+                second_correction: T::of(f64::from(call.step.second_correction)),
+            },
+        }
+    }
+}
+
+/// Run `rule(rates, gradient, parameter, first, second)` on every element.
+fn update_two<T: Real>(
     call: &mut Call<'_, T>,
     rule: impl Fn(&Rates<T>, T, &mut T, &mut T, &mut T) + Sync + Send,
 ) {
-    let (gradients, norm) = (call.read("gradients"), call.read("norm")[0]);
-    let (decay, limit) = (call.number("WEIGHT_DECAY"), call.number("CLIP_NORM"));
-    let clip = if limit > T::zero() && norm > limit { limit / norm } else { T::one() };
-    let rates = Rates {
-        rate: T::of(f64::from(call.step.learning_rate)),
-        first_correction: T::of(f64::from(call.step.first_correction)),
-        second_correction: T::of(f64::from(call.step.second_correction)),
-    };
-    // A rule that keeps no moment of one kind has no binding for it.
-    let mut moment = |name: &str| {
-        if call.slots.iter().any(|slot| slot.0 == name) { call.write(name) } else { &mut [] }
-    };
-    let (first, second) = (moment("first"), moment("second"));
-    let (mut spare_first, mut spare_second) = (Vec::new(), Vec::new());
-    let first = filled(first, &mut spare_first, gradients.len());
-    let second = filled(second, &mut spare_second, gradients.len());
-    call.write("parameters")
+    let Given { gradients, parameters, clip, decay, rates } = Given::of(call);
+    let (first, second) = (call.write("first"), call.write("second"));
+    parameters
         .par_chunks_mut(GRAIN)
         .zip(first.par_chunks_mut(GRAIN))
         .zip(second.par_chunks_mut(GRAIN))
         .zip(gradients.par_chunks(GRAIN))
         .for_each(|(((parameters, first), second), gradients)| {
-            for (((p, m), v), &g) in parameters.iter_mut().zip(first).zip(second).zip(gradients) {
-                rule(&rates, g * clip + decay * *p, p, m, v);
-            }
+            vectorised(|| {
+                for (((p, m), v), &g) in parameters.iter_mut().zip(first).zip(second).zip(gradients) {
+                    rule(&rates, g * clip + decay * *p, p, m, v);
+                }
+            });
         });
 }
 
-/// `moment`, or zeros where the rule has none.
-fn filled<'a, T: Real>(moment: &'a mut [T], spare: &'a mut Vec<T>, length: usize) -> &'a mut [T] {
-    if moment.is_empty() {
-        spare.resize(length, T::zero());
-        spare
-    } else {
-        moment
-    }
+/// Run `rule(rates, gradient, parameter, moment)` on every element, for rules that keep one moment.
+fn update_one<T: Real>(
+    call: &mut Call<'_, T>,
+    moment: &str,
+    rule: impl Fn(&Rates<T>, T, &mut T, &mut T) + Sync + Send,
+) {
+    let Given { gradients, parameters, clip, decay, rates } = Given::of(call);
+    parameters
+        .par_chunks_mut(GRAIN)
+        .zip(call.write(moment).par_chunks_mut(GRAIN))
+        .zip(gradients.par_chunks(GRAIN))
+        .for_each(|((parameters, moment), gradients)| {
+            vectorised(|| {
+                for ((p, m), &g) in parameters.iter_mut().zip(moment).zip(gradients) {
+                    rule(&rates, g * clip + decay * *p, p, m);
+                }
+            });
+        });
 }
 
 pub(super) fn adam<T: Real>(call: &mut Call<'_, T>) {
     let (b1, b2, epsilon) = (call.number("BETA_1"), call.number("BETA_2"), call.number("EPSILON"));
-    update(call, move |rates, g, p, m, v| {
+    update_two(call, move |rates, g, p, m, v| {
         *m = b1 * *m + (T::one() - b1) * g;
         *v = b2 * *v + (T::one() - b2) * g * g;
         let step = rates.rate * rates.first_correction * *m;
@@ -66,7 +91,7 @@ pub(super) fn adam<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn adamax<T: Real>(call: &mut Call<'_, T>) {
     let (b1, b2, epsilon) = (call.number("BETA_1"), call.number("BETA_2"), call.number("EPSILON"));
-    update(call, move |rates, g, p, m, u| {
+    update_two(call, move |rates, g, p, m, u| {
         *m = b1 * *m + (T::one() - b1) * g;
         *u = (b2 * *u).max(g.abs());
         *p -= rates.rate * rates.first_correction * *m / (*u + epsilon);
@@ -75,7 +100,7 @@ pub(super) fn adamax<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn adagrad<T: Real>(call: &mut Call<'_, T>) {
     let epsilon = call.number("EPSILON");
-    update(call, move |rates, g, p, _, v| {
+    update_one(call, "second", move |rates, g, p, v| {
         *v += g * g;
         *p -= rates.rate * g / (v.sqrt() + epsilon);
     });
@@ -83,7 +108,7 @@ pub(super) fn adagrad<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn rmsprop<T: Real>(call: &mut Call<'_, T>) {
     let (b2, epsilon) = (call.number("BETA_2"), call.number("EPSILON"));
-    update(call, move |rates, g, p, _, v| {
+    update_one(call, "second", move |rates, g, p, v| {
         *v = b2 * *v + (T::one() - b2) * g * g;
         *p -= rates.rate * g / (v.sqrt() + epsilon);
     });
@@ -91,7 +116,7 @@ pub(super) fn rmsprop<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn sgd<T: Real>(call: &mut Call<'_, T>) {
     let momentum = call.number("BETA_1");
-    update(call, move |rates, g, p, m, _| {
+    update_one(call, "first", move |rates, g, p, m| {
         *m = momentum * *m + g;
         *p -= rates.rate * *m;
     });
