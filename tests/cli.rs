@@ -387,6 +387,11 @@ fn mistakes_are_explained() {
     vae(&["train", "--epochs", "1", "--steps", "1"]).assert().code(2);
     vae(&["train", "--dataset", "minst"]).assert().code(1).stderr(contains("did you mean 'mnist'?"));
     vae(&["train", "--dataset", "/nowhere"]).assert().code(1).stderr(contains("/nowhere"));
+    for flag in ["--epochs", "--steps"] {
+        vae(&["train", flag, "0"]).assert().code(1).stderr(contains(format!("error: {flag}: 0 is too few")));
+    }
+    vae(&["train", "--init", "normal:-1"]).assert().code(2).stderr(contains("-1 is negative"));
+    vae(&["interpolate", "run", "--steps", "1"]).assert().code(2).stderr(contains("from 2 to 10000"));
     vae(&["train", "--latent", "0"]).assert().code(1).stderr(contains("error: --latent"));
     vae(&["train", "--device", "no such card"]).assert().code(1).stderr(contains("no such card"));
     vae(&["train", "--out", text(&place.path("nothing")), "--device", "cpu", "--image-size", "2x2"])
