@@ -173,6 +173,8 @@ impl Config {
         counted("--latent", self.latent)?;
         counted("--noise-samples", self.noise_samples)?;
         counted("--batch-size", self.batch_size)?;
+        counted("--epochs", usize::from(self.epochs > 0))?;
+        counted("--steps", usize::from(self.steps != Some(0)))?;
         if let Some(images) = self.images {
             counted("--images", images)?;
         }

@@ -82,10 +82,7 @@ pub enum Error {
         hint: String,
     },
     /// A loss term stopped being a finite number.
-    #[error(
-        "step {step}: the {term} term became {value}; training stopped\n  \
-         try a smaller --learning-rate or --clip-norm{kept}"
-    )]
+    #[error("step {step}: the {term} term became {value}; training stopped\n  {hint}")]
     Diverged {
         /// The training step (counted from 1) whose minibatch showed it.
         step: u64,
@@ -93,8 +90,8 @@ pub enum Error {
         term: String,
         /// `NaN` or `inf`.
         value: f32,
-        /// Where the last good parameters are, as a clause for the message.
-        kept: String,
+        /// What to try, and where the last good parameters are.
+        hint: String,
     },
     /// A rule the program itself must keep was broken: a bug, never the user's fault.
     #[error("internal error: {0}\n  this is a bug in vae; please report it")]

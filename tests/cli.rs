@@ -164,6 +164,10 @@ fn a_longer_run_is_the_same_in_two_parts() {
         .success()
         .stdout(contains("has all its 6 steps").and(contains("--epochs 2")));
     vae(&["train", "--resume", text(&parts), "--epochs", "3"]).assert().success();
+    vae(&["train", "--resume", text(&parts), "--epochs", "2"])
+        .assert()
+        .success()
+        .stdout(contains("has done 18 steps (3 epochs)").and(contains("--epochs 6")));
     assert_same_tensors(&whole, &parts);
     let rows = |run: &Path| std::fs::read_to_string(run.join("metrics.csv")).unwrap().lines().count();
     assert_eq!(rows(&whole), rows(&parts));
@@ -185,6 +189,25 @@ fn a_run_keeps_its_settings() {
         .assert()
         .code(1)
         .stderr(contains("--kl-warmup"));
+    let file = run.join("config.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    for (old, new) in [
+        ("images = 300", "images = 299"),
+        ("seed = 1", "seed = 2"),
+        ("batch-size = 50", "batch-size = 60"),
+        ("learning-rate = 0.002", "learning-rate = 0.001"),
+        ("optimizer = \"adam\"", "optimizer = \"sgd\""),
+        ("beta = 1.0", "image-size = [28, 28]\nbeta = 1.0"),
+    ] {
+        assert!(config.contains(old), "{old}");
+        std::fs::write(&file, config.replace(old, new)).unwrap();
+        let (key, value) = new.lines().next().unwrap().split_once(" = ").unwrap();
+        vae(&["train", "--resume", text(&run), "--epochs", "2"])
+            .assert()
+            .code(1)
+            .stderr(contains(format!("{key} is {value} here, but the run was trained with {key}")));
+    }
+    std::fs::write(&file, config).unwrap();
     for flag in [&["--out", "x"][..], &["--overwrite"], &["--config", "x.toml"]] {
         vae(&["train", "--resume", text(&run)]).args(flag).assert().code(2).stderr(contains(flag[0]));
     }
@@ -364,6 +387,11 @@ fn mistakes_are_explained() {
     vae(&["train", "--epochs", "1", "--steps", "1"]).assert().code(2);
     vae(&["train", "--dataset", "minst"]).assert().code(1).stderr(contains("did you mean 'mnist'?"));
     vae(&["train", "--dataset", "/nowhere"]).assert().code(1).stderr(contains("/nowhere"));
+    for flag in ["--epochs", "--steps"] {
+        vae(&["train", flag, "0"]).assert().code(1).stderr(contains(format!("error: {flag}: 0 is too few")));
+    }
+    vae(&["train", "--init", "normal:-1"]).assert().code(2).stderr(contains("-1 is negative"));
+    vae(&["interpolate", "run", "--steps", "1"]).assert().code(2).stderr(contains("from 2 to 10000"));
     vae(&["train", "--latent", "0"]).assert().code(1).stderr(contains("error: --latent"));
     vae(&["train", "--device", "no such card"]).assert().code(1).stderr(contains("no such card"));
     vae(&["train", "--out", text(&place.path("nothing")), "--device", "cpu", "--image-size", "2x2"])
@@ -418,6 +446,7 @@ fn damaged_checkpoints_are_named() {
     };
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     refused("cut short");
+    refused(&format!("copy {} over it", run.join("best.safetensors").display()));
     std::fs::write(&file, b"").unwrap();
     refused("cut short");
     std::fs::copy(other.join("checkpoint.safetensors"), &file).unwrap();
@@ -459,7 +488,14 @@ fn divergence_names_the_step_and_keeps_the_last_checkpoint() {
     let before = tensors(&run.join("checkpoint.safetensors"));
     let file = run.join("config.toml");
     let config = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, config.replace("learning-rate = 0.0001", "learning-rate = 1e6")).unwrap();
+    // Both tell the same, or resuming would refuse; in the checkpoint the new value must be as long as the old one.
+    let (old, new) = ("learning-rate = 0.0001", "learning-rate = 1.0e06");
+    std::fs::write(&file, config.replace(old, new)).unwrap();
+    let checkpoint = run.join("checkpoint.safetensors");
+    let mut bytes = std::fs::read(&checkpoint).unwrap();
+    let place_of = bytes.windows(old.len()).position(|window| window == old.as_bytes()).unwrap();
+    bytes[place_of..place_of + new.len()].copy_from_slice(new.as_bytes());
+    std::fs::write(&checkpoint, bytes).unwrap();
     vae(&["train", "--resume", text(&run), "--epochs", "5"])
         .assert()
         .code(1)
@@ -470,7 +506,13 @@ fn divergence_names_the_step_and_keeps_the_last_checkpoint() {
     train(&never, &["--optimizer", "sgd", "--learning-rate", "1e6"])
         .assert()
         .code(1)
-        .stderr(contains("--learning-rate or --clip-norm"));
+        .stderr(contains("smaller --learning-rate, or a --clip-norm such as 10"));
+    assert!(never.join("config.toml").exists());
+    train(&never, &["--optimizer", "sgd", "--learning-rate", "1e6", "--clip-norm", "1e9", "--overwrite"])
+        .assert()
+        .code(1)
+        .stderr(contains("or a smaller --clip-norm"));
+    train(&never, &[]).assert().code(1).stderr(contains("--overwrite").and(contains("--resume").not()));
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Numbers {
              device          {}\n\
              ELBO            {:>10.3} nats/image  {} {samples} per image\n\
              reconstruction  {:>10.3} nats/image  {pixels}\n\
-             KL divergence   {:>10.3} nats/image  from the prior to the posterior, over {} latent dimensions\n",
+             KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {} latent dimensions\n",
             self.checkpoint.display(),
             thousands(self.step as usize),
             thousands(self.images),

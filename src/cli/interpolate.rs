@@ -21,7 +21,7 @@ pub(crate) struct Interpolate {
     #[arg(long, value_name = "N", default_value_t = pictures::INTERPOLATION.0, value_parser = super::settings::count)]
     count: usize,
     /// Images in a row, both ends included
-    #[arg(long, value_name = "N", default_value_t = pictures::INTERPOLATION.1, value_parser = super::settings::count)]
+    #[arg(long, value_name = "N", default_value_t = pictures::INTERPOLATION.1, value_parser = super::settings::path_length)]
     steps: usize,
     /// Take images at random, under this seed [default: the first ones]
     #[arg(long, value_name = "N")]

@@ -225,6 +225,14 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number of images along a path: both ends, and what lies between.
+pub(crate) fn path_length(text: &str) -> Result<usize, String> {
+    match count(text) {
+        Ok(1) | Err(_) => Err("give a number from 2 to 10000".to_string()),
+        length => length,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Cli;

@@ -11,7 +11,7 @@ use vae::config::Config;
 use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
 use vae::eval::{check_same_model, pictures};
-use vae::graph::Tensor;
+use vae::graph::{Binarize, LikelihoodKind, Tensor};
 use vae::report::{self, EpochRecord, MetricsFile, Progress, human_duration, thousands};
 use vae::session::Session;
 use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
@@ -89,16 +89,19 @@ impl Train {
         let checkpoint = Checkpoint::load(&file)?;
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
+        checkpoint.check_settings(&config, &run.file("config.toml"))?;
         let total = config.total_steps(dataset.train.count);
         // A run that was stopped while its pictures were drawn has no curves yet.
         if checkpoint.state.step >= total && run.file("curves.png").exists() {
-            let epochs = total.div_ceil(steps_per_epoch(&config, &dataset));
+            let done = checkpoint.state.step;
+            let epochs = done.div_ceil(steps_per_epoch(&config, &dataset)).max(1);
+            let has = if done > total { "has done" } else { "has all its" };
             print(&format!(
-                "{} has all its {} steps ({epochs} epochs); to go on, give more:\n  vae train --resume {} --epochs {}\n",
-                run.path().display(),
-                thousands(checkpoint.state.step as usize),
-                run.path().display(),
-                2 * epochs.max(1)
+                "{path} {has} {} ({}); to go on, give more:\n  vae train --resume {path} --epochs {}\n",
+                counted(done, "step"),
+                counted(epochs, "epoch"),
+                2 * epochs,
+                path = run.path().display(),
             ))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -115,6 +118,11 @@ fn open_session(config: &Config, dataset: &Dataset) -> Result<Session> {
 
 fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {
     dataset.train.count.div_ceil(config.batch_size) as u64
+}
+
+/// `1 step`, `2 steps`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(count as usize), if count == 1 { "" } else { "s" })
 }
 
 /// Train, draw, and say what came of it.
@@ -183,8 +191,14 @@ fn announcement(
         Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
         None => String::new(),
     };
+    let grey = if config.likelihood == LikelihoodKind::Bernoulli && config.binarization() == Binarize::None {
+        "grey pixels make the Bernoulli reconstruction a cross-entropy, not a likelihood\n"
+    } else {
+        ""
+    };
     format!(
-        "{}: {} images of {}, {} held out; model {}-{}-{}, {} parameters\n{start}{} steps of {} images on {}, into {}",
+        "{}: {} images of {}, {} held out; model {}-{}-{}, {} parameters\n\
+         {grey}{start}{} of {} on {}, into {}",
         dataset.name,
         thousands(dataset.train.count),
         dataset.shape,
@@ -193,8 +207,8 @@ fn announcement(
         config.latent,
         decoder.join("-"),
         thousands(parameters),
-        thousands(total as usize),
-        config.batch_size,
+        counted(total, "step"),
+        counted(config.batch_size as u64, "image"),
         session.device_name(),
         run.path().display(),
     )

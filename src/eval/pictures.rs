@@ -159,7 +159,7 @@ pub fn interpolation(
         }
     }
     let images = session.decode(&latents)?;
-    let title = format!("{}: from one held-out image to another", dataset.name);
+    let title = format!("{}: interpolations", dataset.name);
     Ok(report::interpolation(&images, session.shape(), rows, columns, &title))
 }
 

@@ -41,7 +41,8 @@ impl FromStr for Initialisation {
                 if deviation.is_finite() && deviation >= 0.0 {
                     Ok(Self::Normal(deviation))
                 } else {
-                    Err(wrong())
+                    let problem = format!("the deviation {deviation} is negative or not a number");
+                    Err(Error::setting("--init", problem, "give 0 or more, such as normal:0.01"))
                 }
             }
             _ => Err(wrong()),

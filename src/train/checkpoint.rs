@@ -10,7 +10,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a run stands. Random numbers and the order of images follow from the step and the seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl Checkpoint {
             let Some(flat) = session.read_flat(buffer)? else { continue };
             if let Some(&value) = flat.iter().find(|value| !value.is_finite()) {
                 let term = "parameters".to_string();
-                return Err(Error::Diverged { step: state.step, term, value, kept: String::new() });
+                return Err(Error::Diverged { step: state.step, term, value, hint: String::new() });
             }
             for tensor in session.tensors() {
                 let values = tensor.take(&flat);
@@ -105,12 +105,25 @@ impl Checkpoint {
             std::io::ErrorKind::NotFound => Error::checkpoint(
                 path,
                 "there is no checkpoint",
-                "the run stopped before its first save; train it anew with --overwrite",
+                match best_beside(path) {
+                    Some(best) => {
+                        format!("copy {} to this name to use the run's best parameters", best.display())
+                    }
+                    None => {
+                        "the run stopped before its first save; train it anew with --overwrite".to_string()
+                    }
+                },
             ),
             _ => Error::io(path, source),
         })?;
         let broken = |problem: String| {
-            let hint = "it was cut short or is no checkpoint of vae; take another copy, or best.safetensors beside it";
+            let hint = match best_beside(path) {
+                Some(best) => format!(
+                    "it was cut short or is no checkpoint of vae; copy {} over it to go on from the run's best epoch",
+                    best.display()
+                ),
+                None => "it was cut short or is no checkpoint of vae; put back another copy".to_string(),
+            };
             Error::checkpoint(path, problem, hint)
         };
         let file =
@@ -138,6 +151,30 @@ impl Checkpoint {
             })
             .collect();
         Ok(Self { config, shape, state, tensors })
+    }
+
+    /// Refuse to go on training under other settings (of the file at `path`) than the run had: only how long, where,
+    /// and the place of the dataset may change.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming the first setting that differs, and both its values.
+    pub fn check_settings(&self, config: &Config, path: &Path) -> Result<()> {
+        let table = |config: &Config| {
+            toml::Table::try_from(config).map_err(|error| Error::Internal(format!("configuration: {error}")))
+        };
+        let (theirs, ours) = (table(&self.config)?, table(config)?);
+        let show = |value: Option<&toml::Value>| value.map_or("not set".to_string(), ToString::to_string);
+        for key in theirs.keys().chain(ours.keys()) {
+            let (was, is) = (theirs.get(key), ours.get(key));
+            if was == is || ["epochs", "steps", "device", "data-dir"].contains(&key.as_str()) {
+                continue;
+            }
+            let (was, is) = (show(was), show(is));
+            let problem = format!("{key} is {is} here, but the run was trained with {key} {was}");
+            let hint = "put the old value back, or begin a new run with --config and this file";
+            return Err(Error::checkpoint(path, problem, hint));
+        }
+        Ok(())
     }
 
     /// Write parameters, and moments where the session has an optimiser, to the device. `path` is named in errors.
@@ -170,4 +207,9 @@ impl Checkpoint {
         }
         Ok(())
     }
+}
+
+/// The best parameters of the run whose checkpoint is at `path`, if there are any.
+fn best_beside(path: &Path) -> Option<PathBuf> {
+    Some(path.with_file_name("best.safetensors")).filter(|best| best != path && best.is_file())
 }

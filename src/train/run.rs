@@ -35,14 +35,18 @@ impl RunFolder {
             return Err(Error::setting("--out", format!("{} is a file", path.display()), "name a folder"));
         }
         if !overwrite && FILES[..4].iter().any(|name| path.join(name).exists()) {
+            let saved = path.join("checkpoint.safetensors").exists();
             let path = path.display();
-            return Err(Error::setting(
-                "--out",
-                format!("{path} holds a run already"),
-                format!(
-                    "continue it with --resume {path}, replace it with --overwrite, or name another folder"
-                ),
-            ));
+            let (what, hint) = if saved {
+                (
+                    "a run already",
+                    format!("continue it with --resume {path}, replace it with --overwrite, or"),
+                )
+            } else {
+                ("a run that stopped before its first save", "replace it with --overwrite, or".to_string())
+            };
+            let problem = format!("{path} holds {what}");
+            return Err(Error::setting("--out", problem, format!("{hint} name another folder")));
         }
         Ok(())
     }
@@ -106,13 +110,16 @@ impl RunFolder {
         let run = Self { path: path.to_path_buf() };
         let config = path.join(CONFIG);
         if !config.is_file() {
-            let problem =
-                if path.is_dir() { "no run: it holds no config.toml" } else { "no such run folder" };
-            return Err(Error::checkpoint(
-                path,
-                problem,
-                "name the folder that 'vae train' made (its --out)",
-            ));
+            let problem = match () {
+                () if path.is_dir() => "no run: it holds no config.toml",
+                () if path.exists() => "a file, and no run folder",
+                () => "no such run folder",
+            };
+            let hint = match path.parent().filter(|parent| path.is_file() && parent.join(CONFIG).is_file()) {
+                Some(parent) => format!("name the run's folder: {}", parent.display()),
+                None => "name the folder that 'vae train' made (its --out)".to_string(),
+            };
+            return Err(Error::checkpoint(path, problem, hint));
         }
         let config = Config::read(&config)?.resolve()?;
         Ok((run, config))

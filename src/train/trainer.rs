@@ -268,13 +268,14 @@ impl<'a> Trainer<'a> {
     }
 
     fn diverged(&self, term: &str, value: f32) -> Error {
-        let kept = match self.saved_step {
-            Some(step) => {
-                format!("\n  the parameters of step {step} are kept in {}", self.run.path().display())
-            }
-            None => String::new(),
-        };
-        Error::Diverged { step: self.state.step, term: term.into(), value, kept }
+        let clip =
+            if self.config.clip_norm > 0.0 { "a smaller --clip-norm" } else { "a --clip-norm such as 10" };
+        let mut hint = format!("begin a new run with a smaller --learning-rate, or {clip}");
+        if let Some(step) = self.saved_step {
+            let path = self.run.path().display();
+            hint += &format!("\n  the parameters of step {step} are kept in {path}");
+        }
+        Error::Diverged { step: self.state.step, term: term.into(), value, hint }
     }
 
     /// Evaluate, record, and save.
