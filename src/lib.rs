@@ -1,4 +1,5 @@
 //! Variational autoencoders trained by hand-written WGSL compute kernels.
+pub mod bench;
 pub mod config;
 pub mod cpu;
 pub mod data;
