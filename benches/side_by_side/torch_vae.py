@@ -68,7 +68,10 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--mode", default="eager", help="eager, or a mode of torch.compile")
     parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--threads", type=int, help="[default: PyTorch's choice]")
     arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     wait = torch.cuda.synchronize if arguments.device == "cuda" else lambda: None
 
     step = Training(arguments.device, arguments.batch, arguments.mode)

@@ -1,8 +1,8 @@
 //! One dispatch with buffers of its own.
 
 use crate::kernels;
-use crate::plan::{BufferId, Dispatch, Element, Grid, Plan, Program, Role};
 use crate::plan::{Binding, Buffer};
+use crate::plan::{BufferId, Dispatch, Element, Grid, Plan, Program, Role};
 use crate::random::{Philox, stream};
 use rand::RngExt;
 use std::collections::BTreeMap;
@@ -122,7 +122,8 @@ impl Case {
     /// The absolute difference that is tolerated. Roundings of a sum of n terms of size 1 grow with the square root
     /// of n, and kernels do about one operation (products: two) a term.
     pub(super) fn tolerance(&self) -> f64 {
-        let written = self.dispatch().bindings.iter().filter(|it| it.access == crate::plan::Access::ReadWrite);
+        let written =
+            self.dispatch().bindings.iter().filter(|it| it.access == crate::plan::Access::ReadWrite);
         let written: usize = written.map(|binding| binding.length).sum();
         let terms = self.dispatch().flops as f64 / written.max(1) as f64;
         4e-6 * terms.max(16.0).sqrt()

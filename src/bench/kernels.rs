@@ -6,7 +6,7 @@ use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
 use crate::graph::{Activation, LikelihoodKind};
-use crate::plan::Setting;
+use crate::plan::{Grid, Setting, constants};
 use crate::session::{MAX_STEPS, plan_model};
 use crate::train::OptimizerKind;
 use serde::Serialize;
@@ -83,7 +83,25 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
             (label, Case::from_plan(&plan, number, config.batch_size))
         }));
     }
+    if seen.insert("activate_gradient") {
+        cases.push(unfused_derivative());
+    }
     cases
+}
+
+/// Fusion puts this kernel's work into a matrix product wherever these models have it; here it stands alone, on the
+/// hidden layer of the first model.
+fn unfused_derivative() -> (String, Case) {
+    let (rows, columns) = (128, 125);
+    let values = 4 * rows * columns;
+    let case = Case::new(
+        "activate_gradient",
+        constants! { ROWS: rows, COLUMNS: columns, ACTIVATION: Activation::Tanh.number(), ACCUMULATE: false },
+        &[("input", values), ("saved", values), ("output", values)],
+        Grid::Elements(rows * columns),
+        4 * values as u64,
+    );
+    ("784-500-20-tanh: gradient of encoder.0, not fused".to_string(), case)
 }
 
 fn name(label: &str, case: &Case) -> String {
@@ -112,7 +130,12 @@ impl Bench {
             .collect()
     }
 
-    pub(super) fn kernel(&self, label: String, case: &Case, ceilings: Option<&Ceilings>) -> Result<KernelRow> {
+    pub(super) fn kernel(
+        &self,
+        label: String,
+        case: &Case,
+        ceilings: Option<&Ceilings>,
+    ) -> Result<KernelRow> {
         let (time, problem) = match self.measure(case)? {
             Ok(time) => (Some(time), None),
             Err(problem) => (None, Some(problem)),

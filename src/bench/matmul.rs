@@ -131,7 +131,8 @@ impl Bench {
     fn products(&self) -> Vec<(Layout, [usize; 3])> {
         let squares = SQUARES.map(|side| [side; 3]);
         let squares = if self.options.quick { &squares[1..3] } else { &squares[..] };
-        let layers = LAYERS.iter().flat_map(|&layer| Layout::ALL.map(|layout| (layout, layout.of_layer(layer))));
+        let layers =
+            LAYERS.iter().flat_map(|&layer| Layout::ALL.map(|layout| (layout, layout.of_layer(layer))));
         layers.chain(squares.iter().flat_map(|&size| Layout::ALL.map(|layout| (layout, size)))).collect()
     }
 

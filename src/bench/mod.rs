@@ -87,7 +87,11 @@ impl DeviceDescription {
                     backend: info.backend.clone(),
                     driver: info.driver.clone(),
                     kind: info.kind.to_string(),
-                    features: features.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).into()).collect(),
+                    features: features
+                        .iter()
+                        .filter(|(_, has)| *has)
+                        .map(|(name, _)| (*name).into())
+                        .collect(),
                     subgroup_size: info.subgroup_size,
                     threads,
                     timing: if info.timestamps { "GPU timestamps".into() } else { wall_clock },

@@ -95,7 +95,11 @@ impl Runner {
 
     /// Run once on the device and on its twin; what is wrong, if anything is.
     pub(super) fn check(&mut self, near: Near) -> Result<Option<String>> {
-        if self.case.dispatch().flops < LARGE { self.check_in::<f64>(near) } else { self.check_in::<f32>(near) }
+        if self.case.dispatch().flops < LARGE {
+            self.check_in::<f64>(near)
+        } else {
+            self.check_in::<f32>(near)
+        }
     }
 
     fn check_in<T: Real>(&mut self, near: Near) -> Result<Option<String>>
@@ -162,7 +166,10 @@ impl Runner {
         let dispatches = if program == MANY { REPEATS } else { 1 };
         if let Machine::Stamped(executor) = &mut self.machine {
             let times = executor.profile(program, steps[0])?;
-            return Ok((times.iter().map(|(_, nanoseconds)| nanoseconds * 1e-9).collect(), dispatches as u64));
+            return Ok((
+                times.iter().map(|(_, nanoseconds)| nanoseconds * 1e-9).collect(),
+                dispatches as u64,
+            ));
         }
         let runs = dispatches * steps.len();
         let seconds = self.submit(program, &steps)?;

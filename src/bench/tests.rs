@@ -40,7 +40,9 @@ fn the_report_has_its_keys() {
         assert!(value.as_f64().is_none_or(|value| value >= 0.0), "{key}");
     }
     let ceilings = report.ceilings.unwrap();
-    assert!(ceilings.gflops > 0.0 && ceilings.gigabytes_per_second > 0.0 && ceilings.submit_microseconds > 0.0);
+    assert!(
+        ceilings.gflops > 0.0 && ceilings.gigabytes_per_second > 0.0 && ceilings.submit_microseconds > 0.0
+    );
 }
 
 #[test]

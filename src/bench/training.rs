@@ -219,9 +219,10 @@ fn noise() -> Dataset {
 
 impl Bench {
     fn training(&self) -> Vec<(Model, usize, String)> {
-        let all = MODELS.iter().enumerate().flat_map(|(number, model)| {
-            BATCHES.iter().map(move |&batch| (number, *model, batch))
-        });
+        let all = MODELS
+            .iter()
+            .enumerate()
+            .flat_map(|(number, model)| BATCHES.iter().map(move |&batch| (number, *model, batch)));
         // In a hurry: every model at the usual size, the first at a large one too.
         let quick = |number: usize, batch: usize| batch == 128 || (number == 0 && batch == 1024);
         all.filter(|&(number, _, batch)| !self.options.quick || quick(number, batch))

@@ -85,7 +85,10 @@ fn device_text(device: &DeviceDescription) -> String {
         let [least, most] = device.subgroup_size;
         let subgroups = if least == most { least.to_string() } else { format!("{least} to {most}") };
         let features = device.features.join(", ");
-        text += &format!("\nfeatures  {features}{}subgroups of {subgroups}", if features.is_empty() { "" } else { ", " });
+        text += &format!(
+            "\nfeatures  {features}{}subgroups of {subgroups}",
+            if features.is_empty() { "" } else { ", " }
+        );
     }
     text + &format!("\ntiming    kernels by {}, training steps by wall clock\n", device.timing)
 }
@@ -211,7 +214,10 @@ fn steps_text(rows: &[StepRow]) -> String {
         })
         .collect();
     let head = ["model", ">batch", ">images/s", ">step", ">quartiles", ">dispatches", ">device memory"];
-    format!("\nTraining steps (Adam, dynamic binarisation; memory without the images)\n\n{}", table(head, &lines))
+    format!(
+        "\nTraining steps (Adam, dynamic binarisation; memory without the images)\n\n{}",
+        table(head, &lines)
+    )
 }
 
 #[cfg(test)]
