@@ -71,6 +71,7 @@
 //! `[out, in]`. The library prints nothing; it logs through [`log`](https://docs.rs/log), and every error is an
 //! [`Error`] that says what to do about it.
 
+pub mod bench;
 pub mod config;
 pub mod cpu;
 pub mod data;

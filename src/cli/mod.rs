@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, and no numerics.
 
+mod bench;
 mod devices;
 mod eval;
 mod interpolate;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Devices(devices::Devices),
     /// Show what a training step computes, kernel by kernel
     Plan(Box<plan::PlanCommand>),
+    /// Measure a device: its ceilings, every kernel, and whole training steps
+    Bench(bench::Bench),
     /// Check every kernel on a device against the same kernel in double precision
     Selftest(selftest::Selftest),
 }
@@ -71,6 +74,7 @@ impl Command {
             Self::Interpolate(command) => command.run(),
             Self::Devices(command) => command.run(),
             Self::Plan(command) => command.run(),
+            Self::Bench(command) => command.run(),
             Self::Selftest(command) => command.run(),
         }
     }

@@ -5,6 +5,7 @@
 //! names the WGSL uses, so that the two can be read side by side.
 
 mod activation;
+mod bench;
 mod call;
 mod executor;
 mod gather;
@@ -30,6 +31,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
     Some(match name {
         "activate" => activation::activate,
         "activate_gradient" => activation::activate_gradient,
+        "multiply_add" => bench::multiply_add,
+        "copy" => bench::copy,
         "gather" => gather::gather,
         "reparametrize" => latent::reparametrize,
         "reparametrize_gradient" => latent::reparametrize_gradient,

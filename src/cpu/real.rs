@@ -85,7 +85,7 @@ impl Real for f32 {
         let far = (1.0 - e) / (1.0 + e);
         let square = magnitude * magnitude;
         let mut near = -8.863_235e-3;
-        for c in [2.186_948_9e-2, -5.396_825_4e-2, 0.133_333_34, -0.333_333_34, 1.0] {
+        for c in [2.186_949e-2, -5.396_825_4e-2, 0.133_333_34, -0.333_333_34, 1.0] {
             near = near * square + c;
         }
         (if magnitude < 0.35 { near * magnitude } else { far }).copysign(self)

@@ -33,6 +33,7 @@ pub(super) const FILES: &[File] = &[
         shared: &[STEP, LAYOUT, ACTIVATION],
         text: include_str!("../../shaders/activation.wgsl"),
     },
+    File { name: "bench.wgsl", shared: &[STEP], text: include_str!("../../shaders/bench.wgsl") },
     File { name: "gather.wgsl", shared: &[STEP, PHILOX], text: include_str!("../../shaders/gather.wgsl") },
     File {
         name: "latent.wgsl",

@@ -89,7 +89,7 @@ fn case(
 
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
-    [matmul(), activation(), gather(), latent(), likelihood(), sums(), optimizers()].concat()
+    [matmul(), activation(), gather(), latent(), likelihood(), sums(), optimizers(), ceilings()].concat()
 }
 
 /// (rows, vec4 columns, vec4 inner): one, tile edges and one beyond, primes, and a real layer.
@@ -418,6 +418,19 @@ fn optimizers() -> Vec<Case> {
             let contents: Vec<_> = base.iter().copied().chain(moments).collect();
             cases.push(case(kernel, all, &contents, Grid::Elements(length), 3, 1));
         }
+    }
+    cases
+}
+
+fn ceilings() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (length, iterations) in [(1, 1), (70, 5), (257, 100)] {
+        let output = ("output", Normal(4 * length));
+        let grid = Grid::Elements(length);
+        let constants = constants! { LENGTH: length, ITERATIONS: iterations };
+        cases.push(case("multiply_add", constants, &[("input", Unit(4)), output], grid, 3, 8));
+        let constants = constants! { LENGTH: length };
+        cases.push(case("copy", constants, &[("input", Normal(4 * length)), output], grid, 3, 1));
     }
     cases
 }

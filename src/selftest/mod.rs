@@ -30,7 +30,7 @@ pub struct KernelReport {
 }
 
 /// Is `actual` as near to `expected` as a sound adapter gets? NaN and infinity never are.
-fn error_ratio(actual: f64, expected: f64, tolerance: f64) -> f64 {
+pub(crate) fn error_ratio(actual: f64, expected: f64, tolerance: f64) -> f64 {
     let allowed = tolerance + 2e-5 * expected.abs();
     let ratio = (actual - expected).abs() / allowed;
     if actual.is_finite() && ratio.is_finite() { ratio } else { f64::INFINITY }

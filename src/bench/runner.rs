@@ -1,0 +1,202 @@
+//! Runs one dispatch on a device: once to check it, then many times to time it.
+
+use super::case::{Case, MANY, ONCE, REPEATS};
+use super::{Near, Spread, kernels};
+use crate::cpu::{CpuExecutor, Real};
+use crate::device::OpenDevice;
+use crate::gpu::GpuExecutor;
+use crate::plan::{Access, BufferId, Executor, Step};
+use crate::{Error, Result};
+use std::time::{Duration, Instant};
+
+/// Most steps in a submit.
+const MAX_STEPS: usize = 64;
+/// Fewest samples, of what is not too slow for so many.
+const LEAST_SAMPLES: usize = 7;
+/// Most samples.
+const MOST_SAMPLES: usize = 1000;
+/// Seconds of a sample that the wall clock takes.
+const SAMPLE: f64 = 2e-3;
+/// Floating-point operations above which the twin runs in single precision, as double would take seconds.
+const LARGE: u64 = 4_000_000_000;
+
+/// How a device tells the time.
+enum Machine {
+    /// By timestamps around every dispatch.
+    Stamped(Box<GpuExecutor>),
+    /// By the host's clock.
+    Clocked(Box<dyn Executor>),
+}
+
+/// A dispatch of a kernel, ready to run on a device.
+pub struct Runner {
+    case: Case,
+    machine: Machine,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").field("dispatch", self.case.dispatch()).finish_non_exhaustive()
+    }
+}
+
+impl Machine {
+    fn executor(&mut self) -> &mut dyn Executor {
+        match self {
+            Self::Stamped(executor) => executor.as_mut(),
+            Self::Clocked(executor) => executor.as_mut(),
+        }
+    }
+}
+
+impl Runner {
+    /// The largest dispatch of `kernel` in a training step of the models that `vae bench` measures kernels on, checked
+    /// against its twin.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if no model uses the kernel, [`Error::Internal`] if its result is wrong; else if the device
+    /// fails.
+    pub fn for_kernel(device: &OpenDevice, kernel: &str) -> Result<Self> {
+        let found = kernels::all_cases().into_iter().find(|(_, case)| case.dispatch().kernel == kernel);
+        let (_, case) = found.ok_or_else(|| {
+            Error::setting("kernel", format!("no model uses '{kernel}'"), "see the kernels of 'vae plan'")
+        })?;
+        let mut runner = Self::new(device, &case)?;
+        match runner.check(crate::selftest::error_ratio)? {
+            Some(problem) => Err(Error::Internal(problem)),
+            None => Ok(runner),
+        }
+    }
+
+    /// Put `case` on `device`.
+    pub(super) fn new(device: &OpenDevice, case: &Case) -> Result<Self> {
+        let machine = match device {
+            OpenDevice::Gpu(gpu) if gpu.info().timestamps => {
+                Machine::Stamped(Box::new(GpuExecutor::new(gpu, &case.plan, MAX_STEPS)?))
+            }
+            device => Machine::Clocked(device.executor(&case.plan, MAX_STEPS)?),
+        };
+        Ok(Self { case: case.clone(), machine })
+    }
+
+    fn steps(&self, count: usize) -> Vec<Step> {
+        let step = Step {
+            seed_low: 5,
+            stream: 1,
+            rows: self.case.rows as u32,
+            beta: 0.75,
+            learning_rate: 0.001,
+            first_correction: 1.5,
+            second_correction: 3.0,
+            ..Step::default()
+        };
+        (0..count).map(|slot| Step { slot: slot as u32, ..step }).collect()
+    }
+
+    /// Run once on the device and on its twin; what is wrong, if anything is.
+    pub(super) fn check(&mut self, near: Near) -> Result<Option<String>> {
+        if self.case.dispatch().flops < LARGE {
+            self.check_in::<f64>(near)
+        } else {
+            self.check_in::<f32>(near)
+        }
+    }
+
+    fn check_in<T: Real>(&mut self, near: Near) -> Result<Option<String>>
+    where
+        CpuExecutor<T>: Executor,
+    {
+        let mut oracle = CpuExecutor::<T>::new(&self.case.plan, 1)?;
+        let executor = self.machine.executor();
+        for index in 0..self.case.plan.buffers.len() {
+            let words = self.case.words(index);
+            executor.write(BufferId(index), 0, &words)?;
+            oracle.write(BufferId(index), 0, &words)?;
+        }
+        let steps = self.steps(1);
+        oracle.submit(ONCE, &steps)?;
+        self.submit(ONCE, &steps)?;
+        let tolerance = self.case.tolerance();
+        let (mut wrong, mut values, mut worst) = (0, 0, (0.0, String::new()));
+        let written = self.case.dispatch().bindings.iter().filter(|it| it.access == Access::ReadWrite);
+        for binding in written {
+            let actual = self.machine.executor().read(binding.buffer, 0, binding.length)?;
+            for (i, (word, expected)) in actual.iter().zip(oracle.real(binding.buffer)).enumerate() {
+                let (actual, expected) = (f64::from(f32::from_bits(*word)), expected.double());
+                let ratio = near(actual, expected, tolerance);
+                values += 1;
+                if ratio > 1.0 {
+                    wrong += 1;
+                    if ratio > worst.0 {
+                        let what = &binding.variable;
+                        worst = (ratio, format!("{what}[{i}] is {actual:e}, should be {expected:e}"));
+                    }
+                }
+            }
+        }
+        let kernel = self.case.dispatch().kernel;
+        Ok((wrong > 0).then(|| format!("{kernel} is wrong: {wrong} of {values} numbers; {}", worst.1)))
+    }
+
+    fn submit(&mut self, program: &str, steps: &[Step]) -> Result<f64> {
+        let executor = self.machine.executor();
+        let start = Instant::now();
+        executor.submit(program, steps)?;
+        executor.receive(0)?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// Time of at least `count` runs, scaled to `count`: what a benchmark that chooses the number itself asks for.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run(&mut self, count: u64) -> Result<Duration> {
+        let (mut seconds, mut runs) = (0.0, 0);
+        while runs < count {
+            let times = self.sample(if count < REPEATS as u64 { ONCE } else { MANY }, 1)?;
+            runs += times.1;
+            seconds += times.0.iter().sum::<f64>() * (times.1 as f64 / times.0.len().max(1) as f64);
+        }
+        Ok(Duration::from_secs_f64(seconds * count as f64 / runs.max(1) as f64))
+    }
+
+    /// Run `program` for `steps` steps: seconds a run, one or several samples of it, and how many runs there were.
+    fn sample(&mut self, program: &str, steps: usize) -> Result<(Vec<f64>, u64)> {
+        let steps = self.steps(steps);
+        let dispatches = if program == MANY { REPEATS } else { 1 };
+        if let Machine::Stamped(executor) = &mut self.machine {
+            let times = executor.profile(program, steps[0])?;
+            return Ok((
+                times.iter().map(|(_, nanoseconds)| nanoseconds * 1e-9).collect(),
+                dispatches as u64,
+            ));
+        }
+        let runs = dispatches * steps.len();
+        let seconds = self.submit(program, &steps)?;
+        Ok((vec![seconds / runs as f64], runs as u64))
+    }
+
+    /// Warm up, then time for about `patience` seconds.
+    pub(super) fn time(&mut self, patience: f64) -> Result<Spread> {
+        let steps = self.steps(1);
+        let once = self.submit(ONCE, &steps)?.min(self.submit(ONCE, &steps)?);
+        let (program, steps) = match &self.machine {
+            _ if once > 10.0 * SAMPLE => (ONCE, 1),
+            Machine::Stamped(_) => (MANY, 1),
+            Machine::Clocked(_) => {
+                let single = self.submit(MANY, &self.steps(1))? / REPEATS as f64;
+                (MANY, ((SAMPLE / (single * REPEATS as f64)) as usize).clamp(1, MAX_STEPS))
+            }
+        };
+        // A few runs of the slowest are all that is waited for.
+        let least = if once > patience { 3 } else { LEAST_SAMPLES };
+        let start = Instant::now();
+        let mut samples = Vec::new();
+        while samples.len() < least
+            || (start.elapsed().as_secs_f64() < patience && samples.len() < MOST_SAMPLES)
+        {
+            samples.extend(self.sample(program, steps)?.0);
+        }
+        Ok(Spread::of(samples))
+    }
+}

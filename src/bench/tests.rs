@@ -1,0 +1,89 @@
+//! Tests of the whole.
+
+use super::*;
+use crate::kernels as registry;
+
+fn bench(filter: &str) -> Bench {
+    Bench::new(OpenDevice::Cpu, Options { filter: filter.into(), quick: true }).unwrap()
+}
+
+fn run(bench: &Bench) -> Report {
+    bench.run(&mut |_| {}).unwrap()
+}
+
+#[test]
+fn every_kernel_is_measured() {
+    let cases = super::kernels::all_cases();
+    let missing: Vec<_> = registry::all()
+        // Matrix products have a table of their own, with all variants.
+        .filter(|kernel| !kernel.file.starts_with("tests/") && !kernel.name.starts_with("matmul"))
+        .filter(|kernel| kernel.file != "bench.wgsl")
+        .filter(|kernel| !cases.iter().any(|(_, case)| case.dispatch().kernel == kernel.name))
+        .map(|kernel| &kernel.name)
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_report_has_its_keys() {
+    let report = run(&bench("128x500x784"));
+    let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    for key in ["device", "ceilings", "kernels", "matmul", "train_step"] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+    let product = &json["matmul"][0];
+    for key in ["m", "n", "k", "layout", "variant", "chosen", "gflops", "share", "ms", "ms_low", "ms_high"] {
+        assert!(!product[key].is_null(), "{key}: {product}");
+    }
+    assert_eq!((product["m"].as_u64(), product["layout"].as_str()), (Some(128), Some("nt")));
+    for (key, value) in json["ceilings"].as_object().unwrap() {
+        assert!(value.as_f64().is_none_or(|value| value >= 0.0), "{key}");
+    }
+    let ceilings = report.ceilings.unwrap();
+    assert!(
+        ceilings.gflops > 0.0 && ceilings.gigabytes_per_second > 0.0 && ceilings.submit_microseconds > 0.0
+    );
+}
+
+#[test]
+fn the_filter_leaves_what_it_names() {
+    let report = run(&bench("TRAIN_step 20-relu/128"));
+    assert_eq!(report.train_step.len(), 1);
+    assert!(report.ceilings.is_none() && report.kernels.is_empty() && report.matmul.is_empty());
+    let row = &report.train_step[0];
+    assert_eq!((row.model.as_str(), row.batch), ("784-400-20-relu", 128));
+    assert!(row.images_per_second.unwrap() > 0.0 && row.dispatches > 0 && row.device_bytes > 0, "{row:?}");
+    let json = serde_json::to_value(row).unwrap();
+    for key in ["model", "batch", "images_per_second", "ms", "dispatches"] {
+        assert!(!json[key].is_null(), "{key}");
+    }
+    let options = Options { filter: "no such thing".into(), quick: true };
+    assert!(Bench::new(OpenDevice::Cpu, options).unwrap_err().to_string().starts_with("--filter"));
+}
+
+#[test]
+fn what_is_wrong_is_reported_and_not_timed() {
+    let mut bench = bench("kernels/gather");
+    bench.near = |_, _, _| 2.0;
+    let rows = bench.kernels(None, &mut |_| {}).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].time.is_none() && rows[0].gflops.is_none(), "{rows:?}");
+    assert!(rows[0].problem.as_ref().unwrap().contains("gather is wrong"), "{rows:?}");
+    bench.options.filter = "matmul/tn/40x500x128".into();
+    let rows = bench.matmul(None, &mut |_| {}).unwrap();
+    assert!(rows[0].time.is_none() && rows[0].problem.is_some(), "{rows:?}");
+    // No ceiling is told of a device that gets it wrong.
+    assert!(bench.ceilings(&mut |_| {}).is_err());
+}
+
+#[test]
+fn ragged_products_are_right_too() {
+    let bench = bench("matmul");
+    for layout in Layout::ALL {
+        for &variant in layout.variants() {
+            let case = super::matmul::case(layout, variant, [9, 13, 7]);
+            let problem = Runner::new(&bench.device, &case).unwrap().check(bench.near).unwrap();
+            assert_eq!(problem, None, "{variant}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Whole training steps.
+
+use super::{Bench, Progress, Spread};
+use crate::config::Config;
+use crate::data::{Dataset, ImageShape, Part};
+use crate::device::OpenDevice;
+use crate::graph::Activation;
+use crate::model::Initialisation;
+use crate::plan::{Buffer, Metrics, Role, Step};
+use crate::random::{Philox, stream};
+use crate::session::{Session, Which};
+use crate::{Error, Result};
+use rand::RngExt;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// A model for images of 28 by 28 pixels, drawn black or white at random in each step, trained by Adam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// `784-500-20-tanh`
+    pub name: &'static str,
+    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
+    pub hidden: &'static [usize],
+    /// Latent dimensions.
+    pub latent: usize,
+    /// Between layers.
+    pub activation: Activation,
+}
+
+/// The models whose training steps are timed.
+pub const MODELS: [Model; 4] = [
+    Model { name: "784-500-20-tanh", hidden: &[500], latent: 20, activation: Activation::Tanh },
+    Model { name: "784-400-20-relu", hidden: &[400], latent: 20, activation: Activation::Relu },
+    Model { name: "784-500-2-tanh", hidden: &[500], latent: 2, activation: Activation::Tanh },
+    Model { name: "784-200-200-50-tanh", hidden: &[200, 200], latent: 50, activation: Activation::Tanh },
+];
+const BATCHES: [usize; 4] = [100, 128, 512, 1024];
+
+/// Images of the dataset: enough that minibatches come from all over the memory.
+const IMAGES: usize = 8192;
+/// Steps that are compared with the processor before any is timed.
+const CHECKED: usize = 3;
+/// Seconds of a sample, and of work in one submit.
+const SAMPLE: f64 = 0.2;
+const SUBMIT: f64 = 0.1;
+
+/// Training steps of one model with one size of minibatches.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepRow {
+    /// The model.
+    pub model: String,
+    /// Images in a minibatch.
+    pub batch: usize,
+    /// Images trained on in a second: the median.
+    pub images_per_second: Option<f64>,
+    /// Time of a step.
+    #[serde(flatten)]
+    pub time: Option<Spread>,
+    /// Dispatches in a step.
+    pub dispatches: usize,
+    /// Bytes of the plan's buffers, without the images.
+    pub device_bytes: u64,
+    /// Why it was not timed: its losses are not those of the processor.
+    pub problem: Option<String>,
+}
+
+/// A model on a device, with random images to train on.
+#[derive(Debug)]
+pub struct TrainingStep {
+    session: Session,
+    config: Config,
+    order: Vec<u32>,
+    /// Steps taken.
+    taken: u64,
+    /// Steps in a submit.
+    group: usize,
+}
+
+impl TrainingStep {
+    /// Put a model on `device`.
+    ///
+    /// # Errors
+    /// If the device cannot hold it, or fails.
+    pub fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
+        let config = Config {
+            hidden: model.hidden.to_vec(),
+            latent: model.latent,
+            activation: model.activation,
+            batch_size: batch,
+            ..Config::default()
+        };
+        let config = config.resolve()?;
+        let dataset = noise();
+        let spec = config.model(dataset.shape);
+        let mut session = Session::open(device.clone(), &spec, Some(&config.optimizer()), &dataset)?;
+        let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+        session.write_flat("parameters", &start)?;
+        let mut random = Philox::new(4, stream::PRIOR, 0);
+        let order = (0..IMAGES).map(|_| random.random_range(0..IMAGES as u32)).collect();
+        Ok(Self { session, config, order, taken: 0, group: 1 })
+    }
+
+    /// Take `count` steps, in submits of at most `group`, one of which may be in the queue while the next is prepared;
+    /// wait for the last one.
+    fn take(&mut self, count: usize, group: usize) -> Result<Vec<Metrics>> {
+        let optimizer = self.config.optimizer();
+        let mut metrics = Vec::with_capacity(count);
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(group).min(self.session.max_steps());
+            let steps = (self.taken..self.taken + now as u64)
+                .map(|number| {
+                    let mut step = Step {
+                        seed_low: 7,
+                        counter_low: number as u32,
+                        stream: stream::TRAIN_NOISE,
+                        beta: 1.0,
+                        learning_rate: 1e-3,
+                        ..Step::default()
+                    };
+                    optimizer.prepare(number + 1, &mut step);
+                    step
+                })
+                .collect();
+            let batch = self.config.batch_size;
+            let batches: Vec<&[u32]> = self.order.chunks_exact(batch).collect();
+            let batches: Vec<&[u32]> =
+                (0..now).map(|i| batches[(self.taken as usize + i) % batches.len()]).collect();
+            self.session.submit("train", Which::Train, &batches, steps)?;
+            self.taken += now as u64;
+            left -= now;
+            metrics.extend(self.session.receive(usize::from(left > 0))?.into_iter().flatten());
+        }
+        Ok(metrics)
+    }
+
+    /// Take the first steps, and compare their losses with those on the processor: what is wrong, if anything is.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn check(&mut self, model: &Model) -> Result<Option<String>> {
+        let actual = self.take(CHECKED, CHECKED)?;
+        let expected = Self::open(&OpenDevice::Cpu, model, self.config.batch_size)?.take(CHECKED, CHECKED)?;
+        Ok(differing(&actual, &expected))
+    }
+
+    /// Take `count` steps and wait for them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run(&mut self, count: usize) -> Result<Duration> {
+        let start = Instant::now();
+        self.take(count, self.group)?;
+        Ok(start.elapsed())
+    }
+
+    /// Find out how many steps make a submit that is long enough to hide the host, and short enough for every system;
+    /// returns seconds a step.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn warm_up(&mut self) -> Result<f64> {
+        let mut seconds = self.run(1)?.as_secs_f64();
+        while self.group < self.session.max_steps() && seconds * (self.group as f64) < SUBMIT {
+            self.group *= 2;
+            seconds = self.run(self.group)?.as_secs_f64() / self.group as f64;
+        }
+        Ok(seconds.max(1e-9))
+    }
+
+    fn time(&mut self, samples: usize) -> Result<Spread> {
+        let seconds = self.warm_up()?;
+        let count = ((SAMPLE / seconds) as usize).max(1);
+        let times = (0..samples).map(|_| Ok(self.run(count)?.as_secs_f64() / count as f64));
+        Ok(Spread::of(times.collect::<Result<_>>()?))
+    }
+
+    fn dispatches(&self) -> usize {
+        self.session.plan().program("train").map_or(0, |program| program.dispatches.len())
+    }
+
+    fn device_bytes(&self) -> u64 {
+        let buffers = self.session.plan().buffers.iter();
+        buffers.filter(|buffer| buffer.role != Role::Dataset).map(Buffer::bytes).sum()
+    }
+}
+
+/// What is wrong with the losses of the first steps.
+fn differing(actual: &[Metrics], expected: &[Metrics]) -> Option<String> {
+    for (step, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        for (name, actual, expected) in [
+            ("reconstruction", actual.reconstruction, expected.reconstruction),
+            ("KL divergence", actual.kl, expected.kl),
+        ] {
+            // Roundings grow from step to step.
+            let near = (actual - expected).abs() <= 1e-3 * expected.abs() + 1e-4;
+            if !near {
+                return Some(format!(
+                    "the step is wrong: {name} of step {} is {actual}, should be {expected}",
+                    step + 1
+                ));
+            }
+        }
+    }
+    (actual.len() != expected.len()).then(|| format!("{} steps, not {}", actual.len(), expected.len()))
+}
+
+/// Images of noise: their contents do not change what a step costs.
+fn noise() -> Dataset {
+    let shape = ImageShape { width: 28, height: 28, channels: 1 };
+    let mut random = Philox::new(3, stream::PRIOR, 0);
+    let mut part = |count: usize| {
+        let pixels = (0..count * shape.pixels()).map(|_| random.random::<u8>()).collect();
+        Part { pixels, labels: None, count }
+    };
+    let (train, test) = (part(IMAGES), part(1));
+    Dataset { name: "noise".into(), shape, train, test, classes: Vec::new() }
+}
+
+impl Bench {
+    fn training(&self) -> Vec<(Model, usize, String)> {
+        let all = MODELS
+            .iter()
+            .enumerate()
+            .flat_map(|(number, model)| BATCHES.iter().map(move |&batch| (number, *model, batch)));
+        // In a hurry: every model at the usual size, the first at a large one too.
+        let quick = |number: usize, batch: usize| batch == 128 || (number == 0 && batch == 1024);
+        all.filter(|&(number, _, batch)| !self.options.quick || quick(number, batch))
+            .map(|(_, model, batch)| (model, batch, format!("train_step/{}/{batch}", model.name)))
+            .filter(|(_, _, name)| self.options.wants(name))
+            .collect()
+    }
+
+    pub(super) fn training_names(&self) -> Vec<String> {
+        self.training().into_iter().map(|(_, _, name)| name).collect()
+    }
+
+    /// Check and time training steps.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn training_steps(&self, progress: Progress<'_>) -> Result<Vec<StepRow>> {
+        let mut rows = Vec::new();
+        for (model, batch, name) in self.training() {
+            progress(&name);
+            let mut steps = match TrainingStep::open(&self.device, &model, batch) {
+                // A device that is too small for one model may do for another.
+                Err(Error::Limit { .. }) => continue,
+                other => other?,
+            };
+            let problem = steps.check(&model)?;
+            let samples = if self.options.quick { 5 } else { 7 };
+            let time = if problem.is_none() { Some(steps.time(samples)?) } else { None };
+            rows.push(StepRow {
+                model: model.name.to_string(),
+                batch,
+                images_per_second: time.map(|time| batch as f64 / time.ms * 1e3),
+                time,
+                dispatches: steps.dispatches(),
+                device_bytes: steps.device_bytes(),
+                problem,
+            });
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_that_differ_are_told() {
+        let row = |reconstruction| Metrics { reconstruction, kl: 1.0, ..Metrics::default() };
+        assert_eq!(differing(&[row(500.0)], &[row(500.1)]), None);
+        assert!(differing(&[row(500.0)], &[row(502.0)]).unwrap().contains("reconstruction of step 1"));
+        assert!(differing(&[row(f32::NAN)], &[row(500.0)]).is_some());
+        assert!(differing(&[], &[row(500.0)]).is_some());
+    }
+}
