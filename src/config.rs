@@ -279,6 +279,16 @@ impl Config {
         let mut dataset = if self.is_digits() {
             let (train, test) = self.digit_counts();
             let [width, height] = self.image_size.unwrap_or([28, 28]);
+            self.refuse_what_digits_ignore()?;
+            let bytes = (train as u128 + test as u128) * width as u128 * height as u128;
+            if bytes > u128::from(data::idx::BYTE_LIMIT) {
+                let problem = format!("{} digits of {width}x{height} are {bytes} bytes", train + test);
+                let hint = format!(
+                    "a dataset has at most {} bytes; ask for fewer or smaller",
+                    data::idx::BYTE_LIMIT
+                );
+                return Err(Error::setting("--images, --image-size", problem, hint));
+            }
             data::digits::digits_sized(train, test, self.seed, width, height)?
         } else {
             let options = data::Options {
@@ -295,6 +305,18 @@ impl Config {
         }
         self.check_batch(dataset.train.count)?;
         Ok(dataset)
+    }
+
+    /// The digits are drawn: a folder or a colour given for them was meant for another dataset.
+    fn refuse_what_digits_ignore(&self) -> Result<()> {
+        let given = [("--data-dir", self.data_dir.is_some()), ("--color", self.color.is_some())];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => {
+                let hint = "leave it out, or name the dataset it is for, such as --dataset mnist";
+                Err(Error::setting(*flag, "the dataset is 'digits', which is drawn in grey, not read", hint))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The model for images of `shape`.

@@ -390,6 +390,16 @@ fn mistakes_are_explained() {
     for flag in ["--epochs", "--steps"] {
         vae(&["train", flag, "0"]).assert().code(1).stderr(contains(format!("error: {flag}: 0 is too few")));
     }
+    vae(&["train", "--clip-norm", "-1"])
+        .assert()
+        .code(1)
+        .stderr(contains("error: --clip-norm: -1 is negative"));
+    vae(&["train", "--latent", "-1"]).assert().code(2).stderr(contains("invalid value '-1'"));
+    vae(&["train", "--data-dir", "/data"]).assert().code(1).stderr(contains("--dataset mnist"));
+    vae(&["train", "--device", "cpu", "--image-size", "90000x90000"])
+        .assert()
+        .code(1)
+        .stderr(contains("--image-size").and(contains("bytes")));
     vae(&["train", "--init", "normal:-1"]).assert().code(2).stderr(contains("-1 is negative"));
     vae(&["interpolate", "run", "--steps", "1"]).assert().code(2).stderr(contains("from 2 to 10000"));
     vae(&["train", "--latent", "0"]).assert().code(1).stderr(contains("error: --latent"));

@@ -15,7 +15,7 @@ mod selftest;
 mod settings;
 mod train;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 use vae::Result;
 
@@ -61,6 +61,20 @@ pub(crate) enum Command {
     Selftest(selftest::Selftest),
 }
 
+impl Cli {
+    /// The arguments of this process; prints help or what is wrong with them, and exits, where there is no more to do.
+    pub(crate) fn parse_arguments() -> Self {
+        // `--clip-norm -1` is a bad value of a flag, not an unknown flag `-1`.
+        let command = Self::command().mut_subcommands(|subcommand| {
+            subcommand.mut_args(|argument| {
+                let negative = argument.get_action().takes_values() && !argument.is_positional();
+                argument.allow_negative_numbers(negative)
+            })
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
 impl Command {
     /// Do what the user asks for.
     pub(crate) fn run(self) -> Result<ExitCode> {
@@ -82,7 +96,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {
