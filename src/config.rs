@@ -197,6 +197,12 @@ impl Config {
             let hint = "leave it out, or choose a gaussian --likelihood";
             return Err(Error::setting("--mean-activation", problem, hint));
         }
+        let has_sigma = matches!(self.likelihood, LikelihoodKind::Gaussian | LikelihoodKind::GaussianShared);
+        if !has_sigma && self.sigma != Self::default().sigma {
+            let problem = format!("the likelihood is {}, which takes no standard deviation", self.likelihood);
+            let hint = "leave it out, or choose --likelihood gaussian or gaussian-shared";
+            return Err(Error::setting("--sigma", problem, hint));
+        }
         if !self.mean_activation.derivative_from_value() {
             return Err(Error::setting("--mean-activation", "silu is not offered for means", "use sigmoid"));
         }

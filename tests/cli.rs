@@ -395,6 +395,8 @@ fn mistakes_are_explained() {
         .code(1)
         .stderr(contains("error: --clip-norm: -1 is negative"));
     vae(&["train", "--latent", "-1"]).assert().code(2).stderr(contains("invalid value '-1'"));
+    vae(&["train", "--sigma", "0.5"]).assert().code(1).stderr(contains("--sigma").and(contains("bernoulli")));
+    vae(&["sample", "run", "--out", "x.jpg"]).assert().code(1).stderr(contains("ends in .png"));
     vae(&["train", "--data-dir", "/data"]).assert().code(1).stderr(contains("--dataset mnist"));
     vae(&["train", "--device", "cpu", "--image-size", "90000x90000"])
         .assert()

@@ -5,10 +5,10 @@ use clap::Args;
 use image::RgbImage;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use vae::Result;
 use vae::device::DeviceChoice;
 use vae::eval::TrainedModel;
 use vae::report;
+use vae::{Error, Result};
 
 /// Which model, and where to run it.
 #[derive(Debug, Args)]
@@ -46,6 +46,13 @@ impl RunArguments {
         name: &str,
         draw: impl FnOnce(&mut TrainedModel) -> Result<RgbImage>,
     ) -> Result<ExitCode> {
+        // Refused before the model is loaded.
+        if let Some(path) = out
+            && !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+        {
+            let problem = format!("{} is not a PNG file's name", path.display());
+            return Err(Error::setting("--out", problem, "name a file that ends in .png"));
+        }
         let mut model = self.open()?;
         let picture = draw(&mut model)?;
         let path = out.cloned().unwrap_or_else(|| model.run.file(name));
