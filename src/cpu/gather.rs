@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::call::{Call, by_rows};
-use super::random::words;
+use super::random::{TOGETHER, words_of_many};
 use crate::plan::Step;
 use crate::random::stream;
 
@@ -24,23 +24,33 @@ pub(super) fn gather<T: Real>(call: &mut Call<'_, T>) {
         let number = indices[entry];
         let position = if streamed { entry } else { number as usize };
         let image = &images[position * columns..(position + 1) * columns];
-        for (column, (&word, pixels)) in image.iter().zip(batch.chunks_exact_mut(4)).enumerate() {
-            let bytes = word.to_le_bytes().map(u32::from);
-            let draws = match binarize {
-                2 => {
-                    let fixed = Step { counter_low: number, counter_high: 0, ..*step };
-                    words(&fixed, column, stream::BINARIZE)
-                }
-                3 => words(step, row * columns + column, stream::BINARIZE),
-                _ => [0; 4],
-            };
-            for ((pixel, byte), draw) in pixels.iter_mut().zip(bytes).zip(draws) {
-                *pixel = match binarize {
-                    0 => T::of(f64::from(byte)) * T::of(1.0 / 255.0),
-                    1 => T::of(f64::from(u8::from(byte >= 128))),
-                    _ => bernoulli(draw, byte),
-                };
-            }
+        match binarize {
+            0 => each_byte(image, batch, |byte| T::of(f64::from(byte)) * T::of(1.0 / 255.0)),
+            1 => each_byte(image, batch, |byte| T::of(f64::from(u8::from(byte >= 128)))),
+            // Drawn once: the draws belong to the image, and not to the step.
+            2 => draw(image, batch, &Step { counter_low: number, counter_high: 0, ..*step }, 0),
+            _ => draw(image, batch, step, row * columns),
         }
     });
+}
+
+fn each_byte<T>(image: &[u32], batch: &mut [T], pixel: impl Fn(u8) -> T) {
+    for (&word, pixels) in image.iter().zip(batch.chunks_exact_mut(4)) {
+        for (target, byte) in pixels.iter_mut().zip(word.to_le_bytes()) {
+            *target = pixel(byte);
+        }
+    }
+}
+
+/// Binarise an image whose first four pixels take the draws of element `first`.
+#[inline(always)]
+fn draw<T: Real>(image: &[u32], batch: &mut [T], step: &Step, first: usize) {
+    for (block, (image, pixels)) in image.chunks(TOGETHER).zip(batch.chunks_mut(4 * TOGETHER)).enumerate() {
+        let draws = words_of_many(step, first + block * TOGETHER, stream::BINARIZE);
+        for (column, (&word, pixels)) in image.iter().zip(pixels.chunks_exact_mut(4)).enumerate() {
+            for ((pixel, byte), draws) in pixels.iter_mut().zip(word.to_le_bytes()).zip(&draws) {
+                *pixel = bernoulli(draws[column], byte.into());
+            }
+        }
+    }
 }
