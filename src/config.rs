@@ -6,6 +6,7 @@ use crate::device::DeviceChoice;
 use crate::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
 use crate::model::{Initialisation, MlpVae};
 use crate::train::{Optimizer, OptimizerKind};
+use crate::tuning::Tuning;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,8 @@ pub struct Config {
     pub init: Initialisation,
     /// Where to run.
     pub device: DeviceChoice,
+    /// How the variants of matrix products are chosen on an adapter.
+    pub matmul: Tuning,
 }
 
 impl Default for Config {
@@ -107,6 +110,7 @@ impl Default for Config {
             seed: 1,
             init: Initialisation::FanIn,
             device: DeviceChoice::Auto,
+            matmul: Tuning::Measured,
         }
     }
 }

@@ -3,7 +3,12 @@
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The user's folder for what can be made again: `$XDG_CACHE_HOME/vae`, `~/Library/Caches/vae`, ..
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "vae").map(|folders| folders.cache_dir().to_path_buf())
+}
 
 /// Write `bytes` beside `path`, bring them to the disk, and rename them into place: a reader, or a crash at any moment,
 /// sees the old file or the whole new one.

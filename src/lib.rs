@@ -89,6 +89,7 @@ pub mod report;
 pub mod selftest;
 pub mod session;
 pub mod train;
+pub mod tuning;
 
 pub use config::Config;
 pub use data::Dataset;

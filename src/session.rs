@@ -7,6 +7,7 @@ use crate::model::{MlpVae, Vae};
 use crate::plan::{self, BufferId, Executor, Metrics, Plan, Setting, Step};
 use crate::random::stream;
 use crate::train::Optimizer;
+use crate::tuning;
 use crate::{Error, Result};
 
 /// Most steps in one submit.
@@ -81,7 +82,7 @@ pub fn plan_model(spec: &MlpVae, optimizer: Option<&Optimizer>, setting: Setting
         model.graph.differentiate()?;
         programs = &PROGRAMS;
     }
-    let plan = plan::lower(&model.graph, optimizer, programs, setting);
+    let plan = plan::lower(&model.graph, optimizer, programs, setting).with_shared_memory();
     Ok((model, plan))
 }
 
@@ -159,6 +160,7 @@ impl Session {
             streamed,
         };
         let (model, plan) = plan_model(spec, optimizer, setting)?;
+        let plan = tuning::choose(&device, &plan, spec.batch)?.apply(plan);
         let executor = device.executor(&plan, MAX_STEPS)?;
         let mut session = Self {
             model,

@@ -24,7 +24,7 @@ fn parsed(file: &str) -> (naga::Module, ModuleInfo) {
 fn specialised(kernel: &kernels::Kernel) -> (naga::Module, ModuleInfo) {
     let (module, info) = parsed(kernel.file);
     let constants = kernel.overrides.iter().map(|name| (name.clone(), 1.0)).collect();
-    let entry = Some((naga::ShaderStage::Compute, kernel.name.as_str()));
+    let entry = Some((naga::ShaderStage::Compute, kernel.entry.as_str()));
     let (module, info) =
         naga::back::pipeline_constants::process_overrides(&module, &info, entry, &constants).unwrap();
     (module.into_owned(), info.into_owned())
@@ -59,7 +59,7 @@ fn every_kernel_translates_to_spirv_msl_hlsl_and_glsl() {
         };
         let pipeline = naga::back::glsl::PipelineOptions {
             shader_stage: naga::ShaderStage::Compute,
-            entry_point: name.clone(),
+            entry_point: kernel.entry.clone(),
             multiview: None,
         };
         let policies = naga::proc::BoundsCheckPolicies::default();

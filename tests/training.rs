@@ -12,9 +12,10 @@ use vae::data::{Dataset, digits::digits};
 use vae::device::OpenDevice;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
 use vae::model::{Initialisation, MlpVae};
-use vae::plan::{Metrics, Step};
+use vae::plan::{Metrics, Step, Variant};
 use vae::session::{Session, Which};
 use vae::train::{Optimizer, OptimizerKind, epoch_order};
+use vae::tuning::Tuning;
 
 fn dataset() -> Dataset {
     digits(90, 25, 4).unwrap()
@@ -106,6 +107,19 @@ fn twenty_steps_agree_with_the_cpu() {
         let clipped =
             Optimizer { clip_norm: 20.0, weight_decay: 1e-3, ..Optimizer::new(OptimizerKind::Adam) };
         compare(&name, &model(), &clipped, &device);
+    }
+}
+
+#[test]
+fn every_variant_of_the_matrix_products_trains_alike() {
+    for (name, device) in common::adapters() {
+        // The first variant is what the other tests run; sixteen parts are computed by the kernels of four.
+        for variant in &Variant::ALL[1..5] {
+            let device = device.clone().with_tuning(&Tuning::Only(*variant));
+            // Sums long enough to be split in four parts of whole tiles.
+            let spec = MlpVae { hidden: vec![129], noise_samples: 1, ..model() };
+            compare(&format!("{name}, {variant}"), &spec, &Optimizer::new(OptimizerKind::Adam), &device);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::kernels;
 use crate::plan::{Binding, Buffer};
-use crate::plan::{BufferId, Dispatch, Element, Grid, Plan, Program, Role};
+use crate::plan::{BufferId, Dispatch, Element, Grid, Plan, Program, Role, Variant};
 use crate::random::{Philox, stream};
 use rand::RngExt;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ impl Content {
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) plan: Plan,
+    /// Its floating-point operations, however many dispatches they take.
+    pub(super) flops: u64,
     /// Images in the minibatch.
     pub(super) rows: usize,
 }
@@ -98,16 +100,32 @@ impl Case {
     }
 
     fn of(dispatch: Dispatch, buffers: Vec<Buffer>, rows: usize) -> Self {
+        let flops = dispatch.flops;
         let programs = vec![
             Program { name: ONCE, dispatches: vec![0] },
             Program { name: MANY, dispatches: vec![0; REPEATS] },
         ];
-        Self { plan: Plan { buffers, dispatches: vec![dispatch], programs }, rows }
+        Self { plan: Plan { buffers, dispatches: vec![dispatch], programs, ..Plan::default() }, flops, rows }
     }
 
-    /// The dispatch.
+    /// The same product in `variant`; anything else stays as it is.
+    pub(super) fn with_variant(self, variant: Variant) -> Self {
+        Self { plan: self.plan.with_variants(|_| variant), ..self }
+    }
+
+    /// The dispatch, the last of them where the product is computed in two.
     pub(super) fn dispatch(&self) -> &Dispatch {
-        &self.plan.dispatches[0]
+        &self.plan.dispatches[self.plan.dispatches.len() - 1]
+    }
+
+    /// Dispatches it takes.
+    pub(super) fn dispatches(&self) -> usize {
+        self.plan.dispatches.len()
+    }
+
+    /// Bytes read and written at least.
+    pub(super) fn bytes(&self) -> u64 {
+        self.plan.dispatches.iter().map(|dispatch| dispatch.bytes).sum()
     }
 
     /// The words of buffer number `index`, the same each time.
@@ -125,7 +143,7 @@ impl Case {
         let written =
             self.dispatch().bindings.iter().filter(|it| it.access == crate::plan::Access::ReadWrite);
         let written: usize = written.map(|binding| binding.length).sum();
-        let terms = self.dispatch().flops as f64 / written.max(1) as f64;
+        let terms = self.flops as f64 / written.max(1) as f64;
         4e-6 * terms.max(16.0).sqrt()
     }
 }

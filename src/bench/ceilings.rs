@@ -105,7 +105,7 @@ impl Bench {
     /// family. The matrix product chooses its instructions when it runs.
     fn product_peak(&self) -> Result<(f64, String)> {
         let size = 1024;
-        let case = matmul::case(Layout::Nn, Layout::Nn.variants()[0], [size; 3]);
+        let case = matmul::case(Layout::Nn, [size; 3]);
         let mut runner = Runner::new(&self.device, &case)?;
         self.demand(&mut runner)?;
         let best = rate(&runner.time(4.0 * self.patience())?, 2 * size.pow(3))?;

@@ -136,7 +136,7 @@ impl Bench {
             Err(problem) => (None, Some(problem)),
         };
         let dispatch = case.dispatch();
-        let (flops, bytes) = (dispatch.flops, dispatch.bytes);
+        let (flops, bytes) = (case.flops, case.bytes());
         let share = time.and_then(|time| ceilings?.share(flops, bytes, &time));
         Ok(KernelRow {
             kernel: dispatch.kernel.to_string(),

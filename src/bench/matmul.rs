@@ -3,8 +3,10 @@
 use super::case::Case;
 use super::{Bench, Ceilings, Progress, Spread};
 use crate::Result;
+use crate::device::OpenDevice;
 use crate::kernels;
-use crate::plan::{Grid, constants};
+use crate::plan::{Grid, Product, Variant, constants};
+use crate::tuning;
 use serde::Serialize;
 
 /// How the operands of `output[m, n] = sum over k` lie in memory.
@@ -32,18 +34,13 @@ impl Layout {
         }
     }
 
-    /// The kernels that compute a product of this layout.
-    pub(super) fn variants(self) -> &'static [&'static str] {
+    /// The kernel that computes a product of this layout, and is lowered to.
+    fn kernel(self) -> &'static str {
         match self {
-            Self::Nt => &["matmul_nt"],
-            Self::Nn => &["matmul_nn"],
-            Self::Tn => &["matmul_tn"],
+            Self::Nt => "matmul_nt",
+            Self::Nn => "matmul_nn",
+            Self::Tn => "matmul_tn",
         }
-    }
-
-    /// The variant a plan uses for a product of this size.
-    fn chosen(self, _size: [usize; 3]) -> &'static str {
-        self.variants()[0]
     }
 
     /// The product's m, n and k in a layer of `inputs` and `outputs`.
@@ -67,8 +64,8 @@ pub struct MatmulRow {
     pub k: usize,
     /// How the operands lie.
     pub layout: Layout,
-    /// The kernel.
-    pub variant: String,
+    /// The way it is computed.
+    pub variant: Variant,
     /// Whether it is the one that a plan uses.
     pub chosen: bool,
     /// Billions of operations a second, a multiply-add counted as two.
@@ -89,10 +86,11 @@ const SQUARES: [usize; 5] = [256, 512, 1024, 2048, 4096];
 /// Layers of the model 784-500-20, inputs and outputs; the encoder's last has means and log-variances.
 const LAYERS: [[usize; 3]; 4] = [[128, 784, 500], [128, 500, 40], [128, 20, 500], [128, 500, 784]];
 
-/// A product of this size by `variant`. Constants and variables are those that the kernel declares, whatever they are
+/// A product of this size in the variant that plans are lowered to. Constants and variables are those that the kernel declares, whatever they are
 /// of what the family has.
-pub(super) fn case(layout: Layout, variant: &'static str, [m, n, k]: [usize; 3]) -> Case {
-    let kernel = kernels::kernel(variant);
+pub(super) fn case(layout: Layout, [m, n, k]: [usize; 3]) -> Case {
+    let name = layout.kernel();
+    let kernel = kernels::kernel(name);
     // Columns lie in vec4: of the output, and of the operands as stored.
     let columns = n.div_ceil(4);
     let (rows, inner) = match layout {
@@ -119,10 +117,10 @@ pub(super) fn case(layout: Layout, variant: &'static str, [m, n, k]: [usize; 3])
         ("output", output),
     ];
     let grid = Grid::Tiles { rows, columns };
-    Case::new(variant, constants, &lengths, grid, 2 * (m * n * k) as u64)
+    Case::new(name, constants, &lengths, grid, 2 * (m * n * k) as u64)
 }
 
-fn name(layout: Layout, [m, n, k]: [usize; 3], variant: &str) -> String {
+fn name(layout: Layout, [m, n, k]: [usize; 3], variant: Variant) -> String {
     format!("matmul/{}/{m}x{n}x{k}/{variant}", layout.name())
 }
 
@@ -136,9 +134,17 @@ impl Bench {
         layers.chain(squares.iter().flat_map(|&size| Layout::ALL.map(|layout| (layout, size)))).collect()
     }
 
+    /// The variants that the device can run; the processor has the GEMM of a library.
+    fn variants(&self) -> &'static [Variant] {
+        match self.device {
+            OpenDevice::Cpu => &Variant::ALL[..1],
+            OpenDevice::Gpu(_) => &Variant::ALL,
+        }
+    }
+
     pub(super) fn matmul_names(&self) -> Vec<String> {
         let names = self.products().into_iter().flat_map(|(layout, size)| {
-            layout.variants().iter().map(move |variant| name(layout, size, variant))
+            self.variants().iter().map(move |&variant| name(layout, size, variant))
         });
         names.filter(|name| self.options.wants(name)).collect()
     }
@@ -152,18 +158,26 @@ impl Bench {
         let limit = if self.options.quick { 0.15 } else { 1.0 };
         let mut rows: Vec<MatmulRow> = Vec::new();
         for (layout, size) in self.products() {
-            for &variant in layout.variants() {
+            let wanted: Vec<Variant> = (self.variants().iter().copied())
+                .filter(|&variant| self.options.wants(&name(layout, size, variant)))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let case = case(layout, size);
+            let binding = case_bytes(size);
+            let fits = self.device.binding_limit().is_none_or(|most| binding <= most);
+            let chosen = match Product::of(case.dispatch()) {
+                Some(product) if fits => tuning::choose(&self.device, &case.plan, case.rows)?.of(product),
+                _ => Variant::Registers,
+            };
+            for variant in wanted {
                 let name = name(layout, size, variant);
-                if !self.options.wants(&name) {
-                    continue;
-                }
                 let [m, n, k] = size;
                 let operations = 2 * (m * n * k) as u64;
                 // The largest before it says how long this one will take.
                 let before = rows.iter().rev().find(|row| row.layout == layout && row.variant == variant);
                 let expected = before.and_then(|row| Some(operations as f64 * 1e-9 / row.gflops?));
-                let binding = case_bytes(size);
-                let fits = self.device.binding_limit().is_none_or(|most| binding <= most);
                 let skipped = match expected {
                     _ if !fits => Some("an operand is larger than the device's largest buffer".to_string()),
                     Some(seconds) if seconds > limit => {
@@ -179,8 +193,8 @@ impl Bench {
                     n,
                     k,
                     layout,
-                    variant: variant.to_string(),
-                    chosen: variant == layout.chosen(size),
+                    variant,
+                    chosen: variant == chosen,
                     gflops: None,
                     share: None,
                     time: None,
@@ -189,11 +203,11 @@ impl Bench {
                 };
                 if row.skipped.is_none() {
                     progress(&name);
-                    let case = case(layout, variant, size);
+                    let case = case.clone().with_variant(variant);
                     match self.measure(&case)? {
                         Ok(time) => {
                             row.gflops = time.billions_per_second(operations);
-                            let bytes = case.dispatch().bytes;
+                            let bytes = case.bytes();
                             row.share = ceilings
                                 .and_then(|ceilings| ceilings.share(operations, bytes, &time))
                                 .map(|share| share.0);

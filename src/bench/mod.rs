@@ -22,6 +22,7 @@ pub use spread::Spread;
 pub use training::{MODELS, Model, StepRow, TrainingStep};
 
 use crate::device::OpenDevice;
+use crate::plan::{Plan, Variant};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Measure only what has all these words, separated by spaces, in its name; all that is printed has a name such as
-    /// `kernels/adam`, `matmul/nt/128x500x784/matmul_nt` or `train_step/784-500-20-tanh/128`.
+    /// `kernels/adam`, `matmul/nt/128x500x784/tiled-64` or `train_step/784-500-20-tanh/128`.
     pub filter: String,
     /// Fewer shapes and shorter measurements.
     pub quick: bool,
@@ -126,6 +127,30 @@ impl Report {
     }
 }
 
+/// Check a dispatch of `plan`, of minibatches of `rows` images, in `variant` against its twin, and time it for about
+/// `patience` seconds; what is wrong, if it is wrong or the driver refuses it.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn time_variant(
+    device: &OpenDevice,
+    plan: &Plan,
+    index: usize,
+    rows: usize,
+    variant: Variant,
+    patience: f64,
+) -> Result<std::result::Result<Spread, String>> {
+    let case = case::Case::from_plan(plan, index, rows).with_variant(variant);
+    let mut runner = match Runner::new(device, &case) {
+        Ok(runner) => runner,
+        Err(refusal) => return Ok(Err(refusal.to_string())),
+    };
+    match runner.check(crate::selftest::error_ratio)? {
+        Some(problem) => Ok(Err(problem)),
+        None => Ok(Ok(runner.time(patience)?)),
+    }
+}
+
 /// The share of what the comparison of two numbers tolerates, from actual value, expected value and tolerance.
 type Near = fn(f64, f64, f64) -> f64;
 
@@ -153,7 +178,7 @@ impl Bench {
         Err(Error::setting(
             "--filter",
             format!("nothing that is measured has '{}' in its name", bench.options.filter),
-            "names are such as ceilings, kernels/adam, matmul/nt/128x500x784/matmul_nt, \
+            "names are such as ceilings, kernels/adam, matmul/nt/128x500x784/tiled-64, \
              train_step/784-500-20-tanh/128",
         ))
     }

@@ -95,11 +95,7 @@ impl Runner {
 
     /// Run once on the device and on its twin; what is wrong, if anything is.
     pub(super) fn check(&mut self, near: Near) -> Result<Option<String>> {
-        if self.case.dispatch().flops < LARGE {
-            self.check_in::<f64>(near)
-        } else {
-            self.check_in::<f32>(near)
-        }
+        if self.case.flops < LARGE { self.check_in::<f64>(near) } else { self.check_in::<f32>(near) }
     }
 
     fn check_in<T: Real>(&mut self, near: Near) -> Result<Option<String>>
@@ -166,8 +162,9 @@ impl Runner {
         let dispatches = if program == MANY { REPEATS } else { 1 };
         if let Machine::Stamped(executor) = &mut self.machine {
             let times = executor.profile(program, steps[0])?;
+            let runs = times.chunks(self.case.dispatches());
             return Ok((
-                times.iter().map(|(_, nanoseconds)| nanoseconds * 1e-9).collect(),
+                runs.map(|run| run.iter().map(|(_, nanoseconds)| nanoseconds * 1e-9).sum()).collect(),
                 dispatches as u64,
             ));
         }

@@ -190,7 +190,7 @@ fn matmul_text(rows: &[MatmulRow]) -> String {
         })
         .collect();
     let head = ["layout", ">m x n x k", "variant", ">time", ">quartiles", ">GFLOP/s", ">of ceiling", ""];
-    format!("\nMatrix products (* is what a plan uses)\n\n{}", table(head, &lines))
+    format!("\nMatrix products in all variants (* is what a plan uses here)\n\n{}", table(head, &lines))
 }
 
 fn steps_text(rows: &[StepRow]) -> String {

@@ -9,6 +9,7 @@ use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
 use vae::model::Initialisation;
 use vae::train::OptimizerKind;
+use vae::tuning::Tuning;
 use vae::{Error, Result};
 
 /// Copies the fields that were given from flags to a [`Config`], and lists them as flags.
@@ -165,6 +166,13 @@ pub(crate) struct TrainingFlags {
     /// auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: auto]
     #[arg(long, value_name = "DEVICE", help_heading = "Run", value_parser = device)]
     device: Option<DeviceChoice>,
+    /// How matrix products are computed on an adapter: measured (the fastest variant), fixed (by a rule), or one variant
+    /// for all (see 'vae bench') [default: measured]
+    #[arg(long, value_name = "HOW", help_heading = "Run", value_parser = tuning)]
+    matmul: Option<Tuning>,
+    /// Take a fixed choice of variants, without measuring: the same as --matmul fixed
+    #[arg(long, help_heading = "Run", conflicts_with = "matmul")]
+    no_tune: bool,
 }
 
 impl TrainingFlags {
@@ -173,7 +181,13 @@ impl TrainingFlags {
         if self.epochs.is_some() {
             config.steps = None;
         }
-        overlay!(self, config, beta, kl_warmup, learning_rate, epochs, steps, seed, init, device)
+        let mut given =
+            overlay!(self, config, beta, kl_warmup, learning_rate, epochs, steps, seed, init, device, matmul);
+        if self.no_tune {
+            config.matmul = Tuning::Fixed;
+            given.push("--no-tune".to_string());
+        }
+        given
     }
 }
 
@@ -214,6 +228,11 @@ fn plain<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
 
 /// A `--device`.
 pub(crate) fn device(text: &str) -> Result<DeviceChoice, String> {
+    plain(text)
+}
+
+/// A `--matmul`.
+pub(crate) fn tuning(text: &str) -> Result<Tuning, String> {
     plain(text)
 }
 

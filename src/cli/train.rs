@@ -76,7 +76,7 @@ impl Train {
 
     /// A run that exists.
     fn resume(self, path: &Path) -> Result<ExitCode> {
-        let allowed = ["--epochs", "--steps", "--device", "--data-dir"];
+        let allowed = ["--epochs", "--steps", "--device", "--matmul", "--no-tune", "--data-dir"];
         let (run, mut config) = RunFolder::open(path)?;
         let mut given = self.model.apply(&mut config);
         given.extend(self.training.apply(&mut config));
@@ -112,7 +112,7 @@ impl Train {
 }
 
 fn open_session(config: &Config, dataset: &Dataset) -> Result<Session> {
-    let device = OpenDevice::open(&config.device)?;
+    let device = OpenDevice::open(&config.device)?.with_tuning(&config.matmul);
     Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
 }
 

@@ -47,6 +47,12 @@ impl<'a, T: Real> Call<'a, T> {
         }
     }
 
+    /// A matrix that variants of a kernel bind as `NAME`, of vec4, or as `NAME_elements`.
+    pub(super) fn operand(&self, name: &str) -> &'a [T] {
+        let bound = self.slots.iter().find(|slot| slot.0.trim_end_matches("_elements") == name);
+        self.read(bound.map_or(name, |slot| slot.0))
+    }
+
     pub(super) fn words(&self, name: &str) -> &'a [u32] {
         match self.slots.iter().find(|slot| slot.0 == name) {
             Some((_, Slot::Words(words))) => words,

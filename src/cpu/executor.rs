@@ -2,6 +2,7 @@
 
 use super::call::{Call, Slot};
 use super::{Real, Twin, twin};
+use crate::kernels;
 use crate::plan::{Access, Binding, BufferId, Element, Executor, Metrics, Plan, Role, Step};
 use crate::{Error, Result};
 use std::collections::VecDeque;
@@ -37,16 +38,16 @@ impl<T: Real> CpuExecutor<T> {
             .dispatches
             .iter()
             .map(|dispatch| {
-                twin(dispatch.kernel)
+                twin(&kernels::kernel(dispatch.kernel).entry)
                     .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
             })
             .collect::<Result<_>>()?;
         let stores = plan
-            .buffers
-            .iter()
-            .map(|buffer| match buffer.element {
-                Element::Real => Store::Real(vec![T::zero(); buffer.length]),
-                Element::Word => Store::Words(vec![0; buffer.length]),
+            .blocks()
+            .into_iter()
+            .map(|(length, element)| match element {
+                Element::Real => Store::Real(vec![T::zero(); length]),
+                Element::Word => Store::Words(vec![0; length]),
             })
             .collect();
         Ok(Self { plan: plan.clone(), twins, stores, max_steps, finished: VecDeque::new() })
@@ -54,16 +55,16 @@ impl<T: Real> CpuExecutor<T> {
 
     /// A whole buffer of numbers, in the executor's own precision. Empty for a buffer of words.
     pub fn real(&self, buffer: BufferId) -> &[T] {
-        match &self.stores[buffer.0] {
-            Store::Real(values) => values,
+        match &self.stores[self.plan.block(buffer)] {
+            Store::Real(values) => &values[..self.plan.buffers[buffer.0].length],
             Store::Words(_) => &[],
         }
     }
 
     /// The same, to change it.
     pub fn real_mut(&mut self, buffer: BufferId) -> &mut [T] {
-        match &mut self.stores[buffer.0] {
-            Store::Real(values) => values,
+        match &mut self.stores[self.plan.block(buffer)] {
+            Store::Real(values) => &mut values[..self.plan.buffers[buffer.0].length],
             Store::Words(_) => &mut [],
         }
     }
@@ -74,8 +75,9 @@ impl<T: Real> CpuExecutor<T> {
         // dispatch if it is written: WebGPU forbids it.
         let mut taken: Vec<(usize, Vec<T>)> = Vec::new();
         for binding in dispatch.bindings.iter().filter(|binding| binding.access == Access::ReadWrite) {
-            if let Store::Real(values) = &mut self.stores[binding.buffer.0] {
-                taken.push((binding.buffer.0, std::mem::take(values)));
+            let block = self.plan.block(binding.buffer);
+            if let Store::Real(values) = &mut self.stores[block] {
+                taken.push((block, std::mem::take(values)));
             }
         }
         let mut written = taken.iter_mut();
@@ -87,7 +89,7 @@ impl<T: Real> CpuExecutor<T> {
                 let slot = if binding.access == Access::ReadWrite {
                     Slot::Write(&mut written.next()?.1[offset..offset + length])
                 } else {
-                    match &self.stores[binding.buffer.0] {
+                    match &self.stores[self.plan.block(binding.buffer)] {
                         Store::Real(values) => Slot::Read(&values[offset..offset + length]),
                         Store::Words(words) => Slot::Words(&words[offset..offset + length]),
                     }
@@ -96,8 +98,8 @@ impl<T: Real> CpuExecutor<T> {
             })
             .collect();
         self.twins[index](&mut Call { constants: &dispatch.constants, step, slots });
-        for (buffer, values) in taken {
-            self.stores[buffer] = Store::Real(values);
+        for (block, values) in taken {
+            self.stores[block] = Store::Real(values);
         }
     }
 
@@ -126,7 +128,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 
     fn write(&mut self, buffer: BufferId, offset: usize, words: &[u32]) -> Result<()> {
-        match &mut self.stores[buffer.0] {
+        match &mut self.stores[self.plan.block(buffer)] {
             Store::Real(values) => {
                 for (value, word) in values[offset..].iter_mut().zip(words) {
                     *value = T::of(f64::from(f32::from_bits(*word)));
@@ -138,7 +140,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
     }
 
     fn read(&mut self, buffer: BufferId, offset: usize, length: usize) -> Result<Vec<u32>> {
-        Ok(match &self.stores[buffer.0] {
+        Ok(match &self.stores[self.plan.block(buffer)] {
             Store::Real(values) => {
                 values[offset..offset + length].iter().map(|value| value.single().to_bits()).collect()
             }

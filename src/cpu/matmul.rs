@@ -1,4 +1,4 @@
-//! Twins of `shaders/matmul.wgsl`.
+//! Twins of `shaders/matmul.wgsl`, and of the variants of its kernels.
 
 use super::Real;
 use super::activation::{activation, derivative};
@@ -18,9 +18,14 @@ fn by_column<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
 pub(super) fn matmul_nt<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
     let (section, width, kind) = (4 * call.count("SECTION"), call.count("WIDTH"), call.count("ACTIVATION"));
-    let (a, b, bias) = (call.read("a_elements"), call.read("b_elements"), call.read("bias"));
+    let (a, b, bias) = (call.operand("a"), call.operand("b"), call.read("bias"));
     let output = call.write("output");
     product([m, n, k], by_row(a, k), by_column(b, k), output, false);
+    finish_rows(output, n, [section, width, kind], bias);
+}
+
+/// Add the bias, apply the activation, and put zeros into the padding of each section.
+fn finish_rows<T: Real>(output: &mut [T], n: usize, [section, width, kind]: [usize; 3], bias: &[T]) {
     by_rows(output, n, |_, row| {
         for (values, bias) in row.chunks_mut(section).zip(bias.chunks(section)) {
             for (value, &bias) in values.iter_mut().zip(bias).take(width) {
@@ -34,23 +39,28 @@ pub(super) fn matmul_nt<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn matmul_nn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
-    let (a, b) = (call.read("a_elements"), call.read("b"));
+    let (a, b) = (call.operand("a"), call.read("b"));
     let accumulate = call.flag("ACCUMULATE");
     product([m, n, k], by_row(a, k), by_row(b, n), call.write("output"), accumulate);
 }
 
 pub(super) fn matmul_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
-    let (a, b, saved) = (call.read("a_elements"), call.read("b"), call.read("saved"));
+    let (a, b, saved) = (call.operand("a"), call.operand("b"), call.read("saved"));
     let (kind, accumulate) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
     let output = call.write("output");
     let before = accumulate.then(|| output.to_vec());
     product([m, n, k], by_row(a, k), by_row(b, n), output, false);
+    multiply_derivative(output, n, kind, saved, before.as_deref());
+}
+
+/// `output * activation'(saved)`, plus what was `before`.
+fn multiply_derivative<T: Real>(output: &mut [T], n: usize, kind: usize, saved: &[T], before: Option<&[T]>) {
     by_rows(output, n, |row, values| {
         for (value, &saved) in values.iter_mut().zip(&saved[row * n..]) {
             *value *= derivative(kind, saved);
         }
-        if let Some(before) = &before {
+        if let Some(before) = before {
             for (value, &before) in values.iter_mut().zip(&before[row * n..]) {
                 *value += before;
             }
@@ -90,4 +100,88 @@ fn add_columns<T: Real>(a: &[T], n: usize, k: usize, output: &mut [T], accumulat
             *sum += value;
         }
     }
+}
+
+/// Each part of a split sum by itself: `work` computes part number s, over the k from its second argument to its third.
+fn by_parts<T: Real>(call: &mut Call<'_, T>, k: usize, stride: usize, work: impl Fn(&mut [T], usize, usize)) {
+    let part = call.count("PART");
+    for (s, values) in call.write("parts").chunks_mut(stride).enumerate() {
+        work(values, s * part, k.min((s + 1) * part));
+    }
+}
+
+pub(super) fn partial_nt<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
+    let (a, b) = (call.read("a"), call.read("b"));
+    by_parts(call, k, m * n, |output, first, end| {
+        product([m, n, end - first], by_row(&a[first..], k), by_column(&b[first..], k), output, false);
+    });
+}
+
+pub(super) fn partial_nn<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
+    let (a, b) = (call.read("a"), call.read("b"));
+    by_parts(call, k, m * n, |output, first, end| {
+        product([m, n, end - first], by_row(&a[first..], k), by_row(&b[first * n..], n), output, false);
+    });
+}
+
+pub(super) fn partial_tn<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("INNER"));
+    let (a, b) = (call.read("a"), call.read("b"));
+    by_parts(call, k, m * n + m, |output, first, end| {
+        let (products, sums) = output.split_at_mut(m * n);
+        let (a, b) = (&a[first * m..], &b[first * n..]);
+        product([m, n, end - first], by_column(a, m), by_row(b, n), products, false);
+        add_columns(a, m, end - first, sums, false);
+    });
+}
+
+/// The first `length` elements of all parts, which are `stride` long, added to each other or to `output`.
+fn add_parts<T: Real>(parts: &[T], stride: usize, output: &mut [T], accumulate: bool) {
+    if !accumulate {
+        output.fill(T::zero());
+    }
+    for part in parts.chunks(stride) {
+        for (sum, &value) in output.iter_mut().zip(part) {
+            *sum += value;
+        }
+    }
+}
+
+pub(super) fn finish_nt<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
+    let layout = [4 * call.count("SECTION"), call.count("WIDTH"), call.count("ACTIVATION")];
+    let (parts, bias, output) = (call.read("parts"), call.read("bias"), call.write("output"));
+    add_parts(parts, m * n, &mut output[..m * n], false);
+    finish_rows(output, n, layout, bias);
+}
+
+pub(super) fn finish_nn<T: Real>(call: &mut Call<'_, T>) {
+    let length = call.count("ROWS") * 4 * call.count("COLUMNS");
+    let (parts, accumulate) = (call.read("parts"), call.flag("ACCUMULATE"));
+    add_parts(parts, length, &mut call.write("output")[..length], accumulate);
+}
+
+pub(super) fn finish_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n, kind) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("ACTIVATION"));
+    let (parts, saved, accumulate) = (call.read("parts"), call.read("saved"), call.flag("ACCUMULATE"));
+    let output = call.write("output");
+    let before = accumulate.then(|| output.to_vec());
+    add_parts(parts, m * n, &mut output[..m * n], false);
+    multiply_derivative(output, n, kind, saved, before.as_deref());
+}
+
+pub(super) fn finish_tn<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
+    let (parts, accumulate) = (call.read("parts"), call.flag("ACCUMULATE"));
+    add_parts(parts, m * n + m, &mut call.write("output")[..m * n], accumulate);
+}
+
+pub(super) fn finish_tn_bias<T: Real>(call: &mut Call<'_, T>) {
+    let (m, n, start) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("BIAS_START"));
+    let (parts, accumulate) = (call.read("parts"), call.flag("ACCUMULATE"));
+    let (weight, bias) = call.write("output").split_at_mut(start);
+    add_parts(parts, m * n + m, &mut weight[..m * n], accumulate);
+    add_parts(&parts[m * n..], m * n + m, &mut bias[..m], accumulate);
 }

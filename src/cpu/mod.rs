@@ -26,7 +26,7 @@ use call::Call;
 /// The twin of a kernel.
 type Twin<T> = fn(&mut Call<'_, T>);
 
-/// The twin of the kernel called `name`.
+/// The twin of the entry point called `name`: variants of a kernel share theirs.
 fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
     Some(match name {
         "activate" => activation::activate,
@@ -59,6 +59,14 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "matmul_nn_derivative" => matmul::matmul_nn_derivative,
         "matmul_tn" => matmul::matmul_tn,
         "matmul_tn_bias" => matmul::matmul_tn_bias,
+        "partial_nt" => matmul::partial_nt,
+        "partial_nn" => matmul::partial_nn,
+        "partial_tn" => matmul::partial_tn,
+        "finish_nt" => matmul::finish_nt,
+        "finish_nn" => matmul::finish_nn,
+        "finish_nn_derivative" => matmul::finish_nn_derivative,
+        "finish_tn" => matmul::finish_tn,
+        "finish_tn_bias" => matmul::finish_tn_bias,
         "column_sum" => matmul::column_sum,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,
@@ -80,7 +88,7 @@ mod tests {
     fn every_kernel_has_a_twin() {
         let missing: Vec<_> = crate::kernels::all()
             .filter(|kernel| !kernel.file.starts_with("tests/"))
-            .filter(|kernel| super::twin::<f32>(&kernel.name).is_none())
+            .filter(|kernel| super::twin::<f32>(&kernel.entry).is_none())
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

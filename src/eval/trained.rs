@@ -46,7 +46,7 @@ impl TrainedModel {
         let checkpoint = Checkpoint::load(&file)?;
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
-        let device = OpenDevice::open(device.unwrap_or(&config.device))?;
+        let device = OpenDevice::open(device.unwrap_or(&config.device))?.with_tuning(&config.matmul);
         let mut session = Session::open(device, &config.model(dataset.shape), None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
         Ok(Self { run, config, dataset, session, state: checkpoint.state, checkpoint: file })

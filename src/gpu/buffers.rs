@@ -1,7 +1,7 @@
 //! The plan's buffers on the device, and copies between them and the host.
 
 use super::{Fault, Gpu};
-use crate::plan::{Buffer, BufferId};
+use crate::plan::{Buffer, BufferId, Plan};
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,8 +14,11 @@ const PIECE: usize = 64 << 20;
 /// The buffers of a plan.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    list: Vec<wgpu::Buffer>,
-    /// What the plan says of them.
+    /// The plan's blocks of memory.
+    blocks: Vec<wgpu::Buffer>,
+    /// Which of them holds a buffer.
+    block_of: Vec<usize>,
+    /// What the plan says of its buffers.
     plan: Vec<Buffer>,
     /// Where reads are copied to before the host sees them; kept for the next read.
     staging: Option<wgpu::Buffer>,
@@ -23,19 +26,22 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// Create all buffers; wgpu fills them with zeros before their first use.
-    pub(super) fn new(gpu: &Gpu, plan: &[Buffer]) -> Result<Self> {
+    pub(super) fn new(gpu: &Gpu, plan: &Plan) -> Result<Self> {
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
-        let total: u64 = plan.iter().map(Buffer::bytes).sum();
-        let mut list = Vec::with_capacity(plan.len());
-        for buffer in plan {
-            list.push(create(gpu, &buffer.name, buffer.bytes(), usage, total)?);
+        let total = plan.memory_bytes();
+        let block_of: Vec<usize> = (0..plan.buffers.len()).map(|index| plan.block(BufferId(index))).collect();
+        let mut blocks = Vec::new();
+        for (number, (length, _)) in plan.blocks().into_iter().enumerate() {
+            let held = plan.buffers.iter().zip(&block_of).filter(|(_, block)| **block == number);
+            let names: Vec<&str> = held.map(|(buffer, _)| buffer.name.as_str()).collect();
+            blocks.push(create(gpu, &names.join(", "), length as u64 * 4, usage, total)?);
         }
-        Ok(Self { list, plan: plan.to_vec(), staging: None })
+        Ok(Self { blocks, block_of, plan: plan.buffers.clone(), staging: None })
     }
 
     /// The buffer on the device.
     pub(super) fn get(&self, id: BufferId) -> &wgpu::Buffer {
-        &self.list[id.0]
+        &self.blocks[self.block_of[id.0]]
     }
 
     /// Write `words` from element `offset` on.

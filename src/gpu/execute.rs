@@ -44,7 +44,7 @@ impl GpuExecutor {
         let bytes = (stride * max_steps) as u64;
         let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
         let steps = create(gpu, "steps", bytes, usage, bytes)?;
-        let buffers = Buffers::new(gpu, &plan.buffers)?;
+        let buffers = Buffers::new(gpu, plan)?;
         let pipelines = Pipelines::new(gpu, plan, &buffers, &steps)?;
         let readback = Readback::new(gpu, max_steps)?;
         gpu.check()?;

@@ -7,6 +7,7 @@
 mod adapter;
 mod buffers;
 mod execute;
+mod kept;
 mod limits;
 mod pipelines;
 mod readback;
@@ -20,7 +21,9 @@ pub(crate) use adapter::tests::info as test_adapter;
 pub use adapter::{AdapterInfo, AdapterKind, Limits, adapters};
 pub use execute::GpuExecutor;
 
+use crate::tuning::Tuning;
 use crate::{Error, Result};
+use kept::KeptPipelines;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +39,8 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: AdapterInfo,
+    tuning: Tuning,
+    kept: Option<KeptPipelines>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
@@ -117,12 +122,24 @@ impl Gpu {
             Arc::new(move |error: wgpu::Error| note(&fault, error.into()))
         });
         log::debug!("opened {name}, driver {}", info.driver);
-        Ok(Self { device, queue, info, fault })
+        let kept = KeptPipelines::open(&device, &info);
+        Ok(Self { device, queue, info, tuning: Tuning::default(), kept, fault })
     }
 
     /// The adapter that was opened.
     pub fn info(&self) -> &AdapterInfo {
         &self.info
+    }
+
+    /// How variants of matrix products are chosen on it.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// The same device, on which they are chosen as `tuning` says.
+    #[must_use]
+    pub fn with_tuning(self, tuning: Tuning) -> Self {
+        Self { tuning, ..self }
     }
 
     /// The name for logs and errors: `NAME (Backend)`.

@@ -2,6 +2,7 @@
 
 use super::Gpu;
 use super::buffers::Buffers;
+use super::kept::KeptPipelines;
 use crate::kernels::{self, Kernel, VariableKind};
 use crate::plan::{Access, Dispatch, Plan, Step};
 use crate::{Error, Result};
@@ -65,10 +66,14 @@ impl Pipelines {
         let list = distinct
             .par_iter()
             .map(|dispatch| {
-                let module = &modules[used[dispatch.kernel].file];
-                pipeline(gpu, dispatch, module, &layouts[dispatch.kernel].pipeline)
+                let kernel = used[dispatch.kernel];
+                let module = &modules[kernel.file];
+                pipeline(gpu, dispatch, &kernel.entry, module, &layouts[dispatch.kernel].pipeline)
             })
             .collect::<Result<Vec<_>>>()?;
+        if let Some(kept) = &gpu.kept {
+            kept.save();
+        }
         let dispatches = plan
             .dispatches
             .iter()
@@ -136,6 +141,7 @@ fn layout(gpu: &Gpu, kernel: &Kernel) -> Result<Layout> {
 fn pipeline(
     gpu: &Gpu,
     dispatch: &Dispatch,
+    entry: &str,
     module: &wgpu::ShaderModule,
     layout: &wgpu::PipelineLayout,
 ) -> Result<wgpu::ComputePipeline> {
@@ -145,13 +151,13 @@ fn pipeline(
         label: Some(&dispatch.label),
         layout: Some(layout),
         module,
-        entry_point: Some(dispatch.kernel),
+        entry_point: Some(entry),
         compilation_options: wgpu::PipelineCompilationOptions {
             constants: &constants,
             // Kernels write workgroup memory before they read it.
             zero_initialize_workgroup_memory: false,
         },
-        cache: None,
+        cache: gpu.kept.as_ref().map(KeptPipelines::cache),
     };
     gpu.scoped(|| gpu.device.create_compute_pipeline(&descriptor)).map_err(|fault| {
         fault.into_error(&format!("{}, kernel {} with {constants:?}", gpu.name(), dispatch.kernel))

@@ -37,8 +37,11 @@ pub enum VariableKind {
 /// An entry point of a WGSL file, and what naga reads of it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// The entry point's name, unique over all files.
+    /// The kernel's name, unique over all files: that of its entry point and, where files share this, the file's own
+    /// suffix: `matmul_nt`, `matmul_nt_tiled_64`.
     pub name: String,
+    /// The entry point's name in its file.
+    pub entry: String,
     /// The file it stands in, relative to `shaders/`.
     pub file: &'static str,
     /// `@workgroup_size`.
@@ -135,7 +138,8 @@ fn describe(file: &File, whole: &naga::Module, entry: &str) -> Kernel {
         .collect();
     variables.sort_by_key(|variable| variable.binding);
     Kernel {
-        name: entry.to_string(),
+        name: format!("{entry}{}", file.suffix),
+        entry: entry.to_string(),
         file: file.name,
         workgroup_size: module.entry_points[0].workgroup_size,
         variables,

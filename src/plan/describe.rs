@@ -82,7 +82,11 @@ fn buffers(plan: &Plan) -> String {
     }
     let total: u64 = plan.buffers.iter().map(super::Buffer::bytes).sum();
     rows.push(["total".into(), format!("{} buffers", sorted.len()), String::new(), human_bytes(total)]);
-    table(["role", "buffer", ">shape", ">size"], &rows)
+    let table = table(["role", "buffer", ">shape", ">size"], &rows);
+    let (blocks, held) = (plan.blocks().len(), human_bytes(plan.memory_bytes()));
+    format!(
+        "{table}\nPeak device memory: {held} in {blocks} blocks; buffers never in use at once share one.\n"
+    )
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -93,6 +97,7 @@ fn role_name(role: Role) -> &'static str {
         Role::Gradient => "gradients",
         Role::Moment => "moments",
         Role::Activation => "activations",
+        Role::State => "state",
         Role::Metric => "metrics",
     }
 }
@@ -125,7 +130,10 @@ mod tests {
             assert_eq!(words[1], program.dispatches.len().to_string(), "{row}");
         }
         let total: u64 = plan.buffers.iter().map(crate::plan::Buffer::bytes).sum();
-        assert!(text.trim_end().ends_with(&human_bytes(total)));
+        let row = text.lines().find(|line| line.starts_with("total")).unwrap();
+        assert!(row.ends_with(&human_bytes(total)), "{row}");
+        let peak = format!("Peak device memory: {} in", human_bytes(plan.memory_bytes()));
+        assert!(text.contains(&peak), "{peak} is not in\n{text}");
         assert!(describe(&Plan::default()).contains("0 buffers"));
     }
 }

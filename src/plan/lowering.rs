@@ -54,6 +54,8 @@ pub(crate) enum Grid {
     Elements(usize),
     /// One for each tile of `TILE_ROWS` rows by `TILE_COLUMNS` vec4 columns.
     Tiles { rows: usize, columns: usize },
+    /// The same, where a workgroup has one such tile, so many times over.
+    WorkgroupTiles { rows: usize, columns: usize, parts: usize },
     /// So many workgroups.
     Workgroups(usize),
 }
@@ -68,6 +70,11 @@ impl Grid {
                 (columns as u32).div_ceil(x * kernel.constant("TILE_COLUMNS")),
                 (rows as u32).div_ceil(y * kernel.constant("TILE_ROWS")),
                 1,
+            ],
+            Self::WorkgroupTiles { rows, columns, parts } => [
+                (columns as u32).div_ceil(kernel.constant("TILE_COLUMNS")),
+                (rows as u32).div_ceil(kernel.constant("TILE_ROWS")),
+                parts as u32,
             ],
         }
     }

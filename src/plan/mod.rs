@@ -7,11 +7,14 @@ mod describe;
 mod executor;
 mod fusion;
 mod lowering;
+mod memory;
+mod variants;
 
 pub use describe::describe;
 pub use executor::{Executor, Metrics, Step};
 pub(crate) use lowering::{Constant, Grid, Lowering, constants};
 pub use lowering::{Setting, lower, lower_unfused};
+pub use variants::{Product, Variant};
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -47,6 +50,8 @@ pub enum Role {
     Moment,
     /// A value computed in a step and used within it.
     Activation,
+    /// A value that a step finds as the step before left it.
+    State,
     /// Loss terms, a row a step.
     Metric,
 }
@@ -135,6 +140,8 @@ pub struct Plan {
     pub dispatches: Vec<Dispatch>,
     /// Named sequences of dispatches.
     pub programs: Vec<Program>,
+    /// For each buffer the number of the block of memory that holds it; empty where each has its own.
+    pub memory: Vec<usize>,
 }
 
 impl Plan {

@@ -1,0 +1,8 @@
+// Matrix products by tiles of 32 rows by 32 columns: sizes for shared/matmul_tiled.wgsl, with which, and with
+// shared/registers_4x4.wgsl, this file is concatenated. The two operands' tiles fill 8 KiB of workgroup memory.
+
+const TILE_ROWS = 32u;
+const TILE_COLUMNS = 8u; // vec4
+const TILE_INNER = 32u; // k in a tile of an operand
+const WORKGROUP_WIDTH = 8u; // invocations along the columns of a tile
+const WORKGROUP_HEIGHT = 8u; // and along its rows

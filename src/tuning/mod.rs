@@ -1,0 +1,253 @@
+//! Which variant of each matrix product suits a device.
+//!
+//! GPUs differ in what they want of a matrix product, and products in what they want of a GPU, so the variants that make
+//! sense are checked and timed when a device first meets a product of some size. What was found is kept in the user's
+//! cache folder, under the adapter, its driver and the shaders. A choice is made before a model's first step and holds
+//! to its last, so that it never comes between two runs of one seed.
+
+mod cache;
+
+use crate::bench::time_variant;
+use crate::device::OpenDevice;
+use crate::files::cache_folder;
+use crate::gpu::AdapterInfo;
+use crate::plan::{Plan, Product, Variant};
+use crate::{Error, Result};
+use cache::Cache;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// Time that may be spent on measuring for one model; what is not reached in it is chosen by rule, and measured the next
+/// time.
+const BUDGET: Duration = Duration::from_secs(4);
+/// Seconds that one variant of one product is timed, beside what it takes to compile and to check it.
+const PATIENCE: f64 = 0.03;
+/// A variant must be faster than the best before it by this factor: what is nearly as fast is noise.
+const GAIN: f64 = 0.95;
+
+/// How variants are chosen: what `--matmul` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Tuning {
+    /// `measured`: by measurement on this device, once.
+    #[default]
+    Measured,
+    /// `fixed`: by a rule on the product's size and the kind of device; also `--no-tune`.
+    Fixed,
+    /// A variant's name: this one for all products.
+    Only(Variant),
+}
+
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Measured => f.write_str("measured"),
+            Self::Fixed => f.write_str("fixed"),
+            Self::Only(variant) => write!(f, "{variant}"),
+        }
+    }
+}
+
+impl FromStr for Tuning {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "measured" => Ok(Self::Measured),
+            "fixed" => Ok(Self::Fixed),
+            name => name.parse().map(Self::Only).map_err(|_: Error| {
+                let names = Variant::ALL.map(|variant| variant.to_string()).join(", ");
+                let hint = format!("use measured, fixed, or one of {names}");
+                Error::setting("--matmul", format!("'{name}' is no way to choose"), hint)
+            }),
+        }
+    }
+}
+
+impl TryFrom<String> for Tuning {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Tuning> for String {
+    fn from(tuning: Tuning) -> Self {
+        tuning.to_string()
+    }
+}
+
+/// The variants chosen for a plan's products, each under the product's name and size.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Choices(BTreeMap<String, Variant>);
+
+impl Choices {
+    /// The variant for `product`.
+    pub fn of(&self, product: Product) -> Variant {
+        self.0.get(&product.to_string()).copied().unwrap_or(Variant::Registers)
+    }
+
+    /// `plan` with the chosen variants.
+    pub fn apply(&self, plan: Plan) -> Plan {
+        if self.0.values().all(|variant| *variant == Variant::Registers) {
+            return plan;
+        }
+        plan.with_variants(|product| self.of(product)).with_shared_memory()
+    }
+}
+
+/// A variant that gave wrong numbers, or that the driver refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The variant.
+    pub variant: Variant,
+    /// The product it was tried on.
+    pub product: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The variants that may be best on a device of this kind, the one of least risk first.
+pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
+    // Workgroup memory and barriers cost a software adapter far more than they save.
+    if adapter.is_software() {
+        return vec![Variant::Registers];
+    }
+    let mut candidates = vec![Variant::Registers, Variant::Tiled(32)];
+    let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side);
+    if tiles(32) >= 16 {
+        candidates.push(Variant::Tiled(64));
+    }
+    if tiles(64) >= 16 {
+        candidates.push(Variant::Tiled(128));
+    }
+    // Even the largest GPUs are busy with so many tiles.
+    if tiles(32) < 512 {
+        candidates.extend([4, 16].map(Variant::Split).into_iter().filter(|_| product.k >= 128));
+    }
+    candidates
+}
+
+/// The variant for `product` without measuring.
+pub fn by_rule(adapter: &AdapterInfo, product: Product) -> Variant {
+    let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side);
+    match () {
+        () if adapter.is_software() => Variant::Registers,
+        () if tiles(128) >= 128 => Variant::Tiled(128),
+        () if tiles(64) >= 64 => Variant::Tiled(64),
+        () if tiles(32) < 64 && product.k >= 1024 => Variant::Split(16),
+        () if tiles(32) < 64 && product.k >= 256 => Variant::Split(4),
+        () => Variant::Tiled(32),
+    }
+}
+
+/// Choose a variant for each matrix product of `plan` on `device`, for minibatches of `rows` images.
+///
+/// # Errors
+/// If the device fails. A cache that cannot be read or written is no error: it costs the time to measure again.
+pub fn choose(device: &OpenDevice, plan: &Plan, rows: usize) -> Result<Choices> {
+    let OpenDevice::Gpu(gpu) = device else { return Ok(Choices::default()) };
+    let adapter = gpu.info();
+    let products = products(plan);
+    let fixed = |choose: &dyn Fn(Product) -> Variant| {
+        Choices(products.keys().map(|&product| (product.to_string(), choose(product))).collect())
+    };
+    match gpu.tuning() {
+        Tuning::Only(variant) => Ok(fixed(&|_| *variant)),
+        Tuning::Fixed => Ok(fixed(&|product| by_rule(adapter, product))),
+        Tuning::Measured => {
+            let file = cache_folder().map(|folder| folder.join("matmul.json"));
+            let open: Vec<_> = (products.iter())
+                .map(|(&product, &index)| (product, index, candidates(adapter, product)))
+                .collect();
+            measured(device, adapter, plan, rows, &open, file.as_deref(), BUDGET).map(|it| it.0)
+        }
+    }
+}
+
+/// The distinct products of a plan, each with one of its dispatches.
+fn products(plan: &Plan) -> BTreeMap<Product, usize> {
+    let dispatches = plan.dispatches.iter().enumerate().rev();
+    dispatches.filter_map(|(index, dispatch)| Some((Product::of(dispatch)?, index))).collect()
+}
+
+/// What is known from `cache`, else what is found by measuring the candidates of each product for up to `budget`.
+fn measured(
+    device: &OpenDevice,
+    adapter: &AdapterInfo,
+    plan: &Plan,
+    rows: usize,
+    products: &[(Product, usize, Vec<Variant>)],
+    file: Option<&std::path::Path>,
+    budget: Duration,
+) -> Result<(Choices, Vec<Refused>)> {
+    let mut cache = Cache::load(file, adapter);
+    let (mut choices, mut refused) = (Choices::default(), Vec::new());
+    let mut open = Vec::new();
+    for (product, index, candidates) in products {
+        let name = product.to_string();
+        match (cache.get(&name), candidates.as_slice()) {
+            (_, [only]) => drop(choices.0.insert(name, *only)),
+            (Some(known), candidates) if candidates.contains(&known) => drop(choices.0.insert(name, known)),
+            (_, candidates) => open.push((*product, *index, candidates)),
+        }
+    }
+    if open.is_empty() {
+        return Ok((choices, refused));
+    }
+    log::info!(
+        "{adapter}: timing the variants of {} matrix products, once for this adapter (at most {} s; --no-tune for a \
+         fixed choice)",
+        open.len(),
+        budget.as_secs()
+    );
+    let start = Instant::now();
+    let mut skipped = 0;
+    for (product, index, candidates) in open {
+        let name = product.to_string();
+        if start.elapsed() >= budget {
+            skipped += 1;
+            choices.0.insert(name, by_rule(adapter, product));
+            continue;
+        }
+        let mut best: Option<(f64, Variant)> = None;
+        for &variant in candidates {
+            if best.is_some() && start.elapsed() >= budget {
+                break;
+            }
+            match time_variant(device, plan, index, rows, variant, PATIENCE)? {
+                Ok(time) if best.is_none_or(|(least, _)| time.ms < GAIN * least) => {
+                    best = Some((time.ms, variant));
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    log::warn!("{adapter}: the variant {variant} of {name} is not used: {problem}");
+                    refused.push(Refused { variant, product: name.clone(), problem });
+                }
+            }
+        }
+        let Some((_, variant)) = best else {
+            return Err(Error::device(
+                adapter.to_string(),
+                format!("no variant of {name} gives the right result"),
+                "run 'vae selftest' to see what is wrong, and update the driver, or use --device cpu",
+            ));
+        };
+        log::debug!("{name}: {variant}");
+        choices.0.insert(name.clone(), variant);
+        cache.insert(name, variant);
+    }
+    cache.save();
+    if skipped > 0 {
+        log::info!("{skipped} of them were chosen by rule, and will be timed the next time");
+    }
+    Ok((choices, refused))
+}
+
+#[cfg(test)]
+mod tests;

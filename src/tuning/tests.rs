@@ -1,0 +1,124 @@
+use super::*;
+use crate::config::Config;
+use crate::data::ImageShape;
+use crate::device::DeviceChoice;
+use crate::gpu::AdapterKind;
+use crate::gpu::test_adapter as info;
+use crate::plan::Setting;
+use crate::session::plan_model;
+
+fn product(m: usize, n: usize, k: usize) -> Product {
+    Product { kernel: "matmul_nt", m, n, k }
+}
+
+fn plan() -> Plan {
+    let config =
+        Config { hidden: vec![37], latent: 3, batch_size: 9, ..Config::default() }.resolve().unwrap();
+    let shape = ImageShape { width: 5, height: 5, channels: 1 };
+    let setting = Setting { train_images: 20, test_images: 10, max_steps: 2, streamed: false };
+    plan_model(&config.model(shape), Some(&config.optimizer()), setting).unwrap().1
+}
+
+#[test]
+fn names_are_read_and_written() {
+    for text in ["measured", "fixed", "registers", "tiled-128", "split-4"] {
+        assert_eq!(text.parse::<Tuning>().unwrap().to_string(), text);
+    }
+    let error = "tiled-7".parse::<Tuning>().unwrap_err().to_string();
+    assert!(error.contains("tiled-64") && error.contains("--matmul"), "{error}");
+}
+
+#[test]
+fn rules_keep_software_simple_and_gpus_busy() {
+    let gpu = info(0, "GPU", "Vulkan", AdapterKind::Discrete);
+    let software = info(1, "llvmpipe", "Vulkan", AdapterKind::Software);
+    for (size, expected) in [
+        (product(4096, 4096, 4096), Variant::Tiled(128)),
+        (product(1024, 784, 500), Variant::Tiled(64)),
+        (product(128, 500, 784), Variant::Tiled(32)),
+        (product(128, 40, 500), Variant::Split(4)),
+        (product(128, 40, 2048), Variant::Split(16)),
+        (product(128, 500, 20), Variant::Tiled(32)),
+    ] {
+        assert_eq!(by_rule(&gpu, size), expected, "{size}");
+        assert!(candidates(&gpu, size).contains(&expected), "{size}");
+        assert_eq!(by_rule(&software, size), Variant::Registers);
+        assert_eq!(candidates(&software, size), [Variant::Registers]);
+    }
+}
+
+/// The choice as a GPU makes it, on whatever adapter there is: variants are checked and timed, the choice is kept, and
+/// taken from there the next time.
+#[test]
+fn choices_are_measured_once_and_kept() {
+    let Ok(device) = OpenDevice::open(&DeviceChoice::Software) else {
+        assert!(std::env::var("VAE_REQUIRE_GPU").is_err(), "an adapter is required");
+        return;
+    };
+    let OpenDevice::Gpu(gpu) = &device else { unreachable!("a software adapter is one") };
+    let (plan, adapter) = (plan(), gpu.info().clone());
+    let all = products(&plan);
+    assert!(all.len() >= 5, "{all:?}");
+    let (&first, &index) = all.iter().next().unwrap();
+    let open = [(first, index, vec![Variant::Registers, Variant::Tiled(32), Variant::Split(4)])];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new").join("matmul.json");
+    let measure = |budget, file: Option<&std::path::Path>| {
+        measured(&device, &adapter, &plan, 9, &open, file, budget).unwrap()
+    };
+    let (choices, refused) = measure(Duration::from_secs(60), Some(&file));
+    assert_eq!(refused, [], "no variant is wrong");
+    assert!(choices.0.contains_key(&first.to_string()));
+
+    // What is kept is believed, whatever it says.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = if choices.of(first) == Variant::Registers { "split-4" } else { "registers" };
+    std::fs::write(&file, text.replace(&choices.of(first).to_string(), other)).unwrap();
+    assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first).to_string(), other);
+
+    // But for another driver, or shaders, it counts for nothing; then no time means the rule.
+    std::fs::write(&file, text.replace("driver ", "driver of old, ")).unwrap();
+    assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first), by_rule(&adapter, first));
+    std::fs::write(&file, "no JSON").unwrap();
+    assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first), by_rule(&adapter, first));
+}
+
+/// Every variant of a plan computes what the plan computes.
+#[test]
+fn variants_change_nothing_but_roundings() {
+    use crate::cpu::CpuExecutor;
+    use crate::plan::{Executor, Step};
+    let plan = plan();
+    let train = |plan: &Plan| {
+        let mut cpu = CpuExecutor::<f64>::new(plan, 2).unwrap();
+        let id = plan.buffer("parameters").unwrap();
+        for (i, value) in cpu.real_mut(id).iter_mut().enumerate() {
+            *value = ((i * 7919) % 997) as f64 / 4000.0 - 0.125;
+        }
+        let images: Vec<u32> = (0..plan.buffers[plan.buffer("dataset.train").unwrap().0].length as u32)
+            .map(|i| i.wrapping_mul(2_654_435_761))
+            .collect();
+        cpu.write(plan.buffer("dataset.train").unwrap(), 0, &images).unwrap();
+        for t in 1..4 {
+            let step = Step {
+                rows: 7,
+                counter_low: t,
+                beta: 1.0,
+                learning_rate: 1e-3,
+                first_correction: 1.0,
+                second_correction: 1.0,
+                ..Step::default()
+            };
+            cpu.submit("train", &[step]).unwrap();
+        }
+        cpu.real(id).to_vec()
+    };
+    let expected = train(&plan);
+    for variant in Variant::ALL {
+        let changed = plan.clone().with_variants(|_| variant).with_shared_memory();
+        assert_eq!(changed.dispatches == plan.dispatches, variant == Variant::Registers, "{variant}");
+        for (i, (a, b)) in train(&changed).iter().zip(&expected).enumerate() {
+            assert!((a - b).abs() < 1e-9, "{variant}: parameter {i}: {a} should be {b}");
+        }
+    }
+}
