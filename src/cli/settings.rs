@@ -7,7 +7,7 @@ use vae::config::Config;
 use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
-use vae::model::Initialisation;
+use vae::model::{Initialisation, ObjectiveKind};
 use vae::train::OptimizerKind;
 use vae::{Error, Result};
 
@@ -60,7 +60,8 @@ pub(crate) struct ModelFlags {
     /// Function between layers [default: tanh]
     #[arg(long, value_name = "FUNCTION", help_heading = "Model")]
     activation: Option<Activation>,
-    /// Distribution of a pixel; gaussian has a fixed, -shared one learned, -learned a predicted deviation per pixel
+    /// Distribution of a pixel; gaussian has a fixed, -shared one learned, -learned a predicted deviation per pixel;
+    /// discretized-logistic gives the 256 grey levels probabilities, continuous-bernoulli a density
     /// [default: bernoulli]
     #[arg(long, value_name = "DISTRIBUTION", help_heading = "Model")]
     likelihood: Option<LikelihoodKind>,
@@ -75,6 +76,16 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "HOW", help_heading = "Model")]
     binarize: Option<Binarize>,
 
+    /// What to maximise: elbo, the importance-weighted bound iwae, or dreg, which is iwae with less noise in the encoder's
+    /// gradient [default: elbo]
+    #[arg(long, value_name = "BOUND", help_heading = "Objective")]
+    objective: Option<ObjectiveKind>,
+    /// Samples per image that iwae and dreg weigh [default: 50 for these]
+    #[arg(long, value_name = "K", help_heading = "Objective")]
+    importance_samples: Option<usize>,
+    /// Draw the KL divergence to so many nats, not to 0: the objective has --beta times their distance
+    #[arg(long, value_name = "NATS", help_heading = "Objective")]
+    capacity: Option<f64>,
     /// Nats per latent dimension below which its KL divergence is not reduced further [default: 0]
     #[arg(long, value_name = "NATS", help_heading = "Objective")]
     free_bits: Option<f64>,
@@ -128,6 +139,9 @@ impl ModelFlags {
             sigma,
             mean_activation,
             binarize,
+            objective,
+            importance_samples,
+            capacity,
             free_bits,
             noise_samples,
             optimizer,
@@ -147,6 +161,12 @@ pub(crate) struct TrainingFlags {
     /// Epochs over which that weight rises from 0 [default: 0]
     #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
     kl_warmup: Option<f64>,
+    /// Epochs after which that weight begins from 0 again; 0 for never [default: 0]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
+    kl_cycle: Option<f64>,
+    /// Epochs over which --capacity is reached from 0 [default: 0]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
+    capacity_epochs: Option<f64>,
     /// Step size [default: 0.002 for adam and adamax, 0.001 for rmsprop, 0.01 for adagrad, 0.0001 for sgd]
     #[arg(long, value_name = "RATE", help_heading = "Optimizer")]
     learning_rate: Option<f64>,

@@ -36,6 +36,11 @@ pub(super) const FILES: &[File] = &[
     File { name: "bench.wgsl", shared: &[STEP], text: include_str!("../../shaders/bench.wgsl") },
     File { name: "gather.wgsl", shared: &[STEP, PHILOX], text: include_str!("../../shaders/gather.wgsl") },
     File {
+        name: "importance.wgsl",
+        shared: &[STEP, LAYOUT],
+        text: include_str!("../../shaders/importance.wgsl"),
+    },
+    File {
         name: "latent.wgsl",
         shared: &[STEP, PHILOX, LAYOUT],
         text: include_str!("../../shaders/latent.wgsl"),
