@@ -680,6 +680,7 @@ fn other_objectives_train_resume_and_are_evaluated() {
 
 #[test]
 fn objectives_refuse_what_they_do_not_take() {
+    let place = Place::new();
     for (flags, problem) in [
         (&["--objective", "iwae", "--noise-samples", "2"][..], "--noise-samples: the objective is iwae"),
         (&["--objective", "dreg", "--free-bits", "0.1"], "--free-bits: the objective is dreg"),
@@ -695,7 +696,7 @@ fn objectives_refuse_what_they_do_not_take() {
             "--mean-activation: it shapes",
         ),
     ] {
-        vae(&["train", "--out", "/nowhere/run"]).args(flags).assert().code(1).stderr(contains(problem));
+        train(&place.path("run"), flags).assert().code(1).stderr(contains(problem));
     }
 }
 

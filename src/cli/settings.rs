@@ -193,7 +193,20 @@ impl TrainingFlags {
         if self.epochs.is_some() {
             config.steps = None;
         }
-        overlay!(self, config, beta, kl_warmup, learning_rate, epochs, steps, seed, init, device)
+        overlay!(
+            self,
+            config,
+            beta,
+            kl_warmup,
+            kl_cycle,
+            capacity_epochs,
+            learning_rate,
+            epochs,
+            steps,
+            seed,
+            init,
+            device,
+        )
     }
 }
 
@@ -299,6 +312,17 @@ mod tests {
             tried += 1;
         }
         assert!(tried > 15, "{tried}");
+    }
+
+    /// A flag that is read and then forgotten would pass the test above, whose values are the defaults.
+    #[test]
+    fn flags_of_the_objective_reach_the_configuration() {
+        let flags = ["--kl-cycle=3", "--kl-warmup=2", "--capacity=5", "--capacity-epochs=4", "--beta=7"];
+        let config = parse(&flags);
+        let given = (config.kl_cycle, config.kl_warmup, config.capacity, config.capacity_epochs, config.beta);
+        assert_eq!(given, (3.0, 2.0, Some(5.0), 4.0, 7.0));
+        let config = parse(&["--objective=dreg", "--importance-samples=6"]);
+        assert_eq!((config.objective, config.importance_samples), (ObjectiveKind::Dreg, Some(6)));
     }
 
     #[test]

@@ -58,6 +58,14 @@ fn samples_a_pass(samples: usize) -> usize {
     (1..=SAMPLES_A_PASS.min(samples)).rev().find(|share| samples.is_multiple_of(*share)).unwrap_or(1)
 }
 
+/// The plan of a minibatch's bound: `begin`, and `pass` as often as it takes.
+pub(crate) fn plan(spec: &MlpVae) -> Result<Plan> {
+    let (graph, _) = spec.build_importance()?;
+    // One minibatch at a time is sent, however large the dataset is.
+    let setting = Setting { train_images: 0, test_images: 0, max_steps: 1, streamed: true };
+    Ok(plan::lower(&graph, None, &[("begin", BEGIN), ("pass", PASS)], setting))
+}
+
 impl ImportanceSampler {
     /// Put the model `spec` with `parameters` (flat, as [`crate::Session::read_flat`] gives them) on `device`, to weigh
     /// `samples` samples of each image.
@@ -70,10 +78,7 @@ impl ImportanceSampler {
         }
         let share = samples_a_pass(samples);
         let spec = MlpVae { batch: (ROWS / share).max(1), noise_samples: share, ..spec.clone() };
-        let (graph, _) = spec.build_importance()?;
-        // One minibatch at a time is sent, however large the dataset is.
-        let setting = Setting { train_images: 0, test_images: 0, max_steps: 1, streamed: true };
-        let plan = plan::lower(&graph, None, &[("begin", BEGIN), ("pass", PASS)], setting);
+        let plan = plan(&spec)?;
         let executor = device.executor(&plan, MAX_STEPS)?;
         let mut sampler = Self { spec, samples, plan, executor, group: 1 };
         let buffer = sampler.buffer("parameters")?;

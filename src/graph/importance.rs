@@ -323,7 +323,7 @@ impl Graph {
         weighting: Weighting,
     ) -> Result<ValueId> {
         let rows = self.shape(log_weights).columns;
-        if samples == 0 || rows % samples != 0 {
+        if samples == 0 || !rows.is_multiple_of(samples) {
             let problem = format!("{rows} weights are not {samples} for each image");
             return Err(Error::shape("importance weights", problem));
         }
