@@ -8,11 +8,13 @@
 //                            weight = step.beta / step.rows
 //   batch_mean               the divergence of each dimension, averaged over the minibatch, for free bits
 //   gaussian_kl_gradient_free_bits   the same gradient where that average is above FREE_BITS, else 0
+//   gaussian_kl_gradient_capacity    the same gradient times the sign of (sum of that average - step.capacity)
 //
 //   reparametrize_kl, reparametrize_kl_gradient   the first and the third, the second and the fourth, in one
 //
 // Source: Kingma and Welling, "Auto-encoding variational Bayes" (arXiv 1312.6114), section 2.4 and appendix B;
-// free bits: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934).
+// free bits: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934);
+// capacity: Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
 // Sample l of image r is row l * BATCH + r of `z`.
 
 override BATCH: u32; // images
@@ -160,6 +162,26 @@ fn gaussian_kl_gradient_free_bits(
     if i < BATCH * COLUMNS {
         let open = average[i % COLUMNS] > vec4<f32>(FREE_BITS);
         let change = change_by_kl(i, select(vec4<f32>(0.0), vec4<f32>(kl_weight(i)), open));
+        add_gradient(position(i), change.mean, change.log_variance);
+    }
+}
+
+// The derivative of |KL - capacity| with respect to KL, the divergence of all dimensions together.
+fn side_of_capacity() -> f32 {
+    var sum = vec4<f32>(0.0);
+    for (var column = 0u; column < COLUMNS; column++) {
+        sum += average[column];
+    }
+    return sign(dot(sum, vec4<f32>(1.0)) - step.capacity);
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl_gradient_capacity(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < BATCH * COLUMNS {
+        let change = change_by_kl(i, vec4<f32>(kl_weight(i) * side_of_capacity()));
         add_gradient(position(i), change.mean, change.log_variance);
     }
 }

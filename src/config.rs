@@ -4,7 +4,7 @@
 use crate::data::{self, Dataset, ImageShape};
 use crate::device::DeviceChoice;
 use crate::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use crate::model::{Initialisation, MlpVae};
+use crate::model::{Initialisation, MlpVae, ObjectiveKind};
 use crate::train::{Optimizer, OptimizerKind};
 use crate::tuning::Tuning;
 use crate::{Error, Result};
@@ -46,10 +46,22 @@ pub struct Config {
     /// What becomes of grey pixels; `dynamic` for Bernoulli and `none` for Gaussian likelihoods where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binarize: Option<Binarize>,
+    /// What training maximises.
+    pub objective: ObjectiveKind,
+    /// Samples per image that `iwae` and `dreg` weigh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance_samples: Option<usize>,
     /// Weight of the KL divergence.
     pub beta: f64,
     /// Epochs over which that weight rises from 0.
     pub kl_warmup: f64,
+    /// Epochs after which it begins from 0 again; 0 for never.
+    pub kl_cycle: f64,
+    /// Nats to which the KL divergence is drawn, not to 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+    /// Epochs over which these nats rise from 0.
+    pub capacity_epochs: f64,
     /// Nats per latent dimension under which its divergence gives no gradient.
     pub free_bits: f64,
     /// Noise samples per image.
@@ -96,8 +108,13 @@ impl Default for Config {
             sigma: 1.0,
             mean_activation: Activation::Identity,
             binarize: None,
+            objective: ObjectiveKind::Elbo,
+            importance_samples: None,
             beta: 1.0,
             kl_warmup: 0.0,
+            kl_cycle: 0.0,
+            capacity: None,
+            capacity_epochs: 0.0,
             free_bits: 0.0,
             noise_samples: 1,
             optimizer: OptimizerKind::Adam,
@@ -115,6 +132,8 @@ impl Default for Config {
     }
 }
 
+/// Samples that `iwae` and `dreg` weigh where `--importance-samples` does not say: the most of Burda et al. (2016).
+const IMPORTANCE_SAMPLES: usize = 50;
 /// Training images of the procedural digits where `--images` does not say.
 const DIGITS: usize = 10_000;
 /// Held-out digits, for so many training images at least.
@@ -168,6 +187,9 @@ impl Config {
         for (flag, value) in [
             ("--beta", self.beta),
             ("--kl-warmup", self.kl_warmup),
+            ("--kl-cycle", self.kl_cycle),
+            ("--capacity", self.capacity.unwrap_or(0.0)),
+            ("--capacity-epochs", self.capacity_epochs),
             ("--free-bits", self.free_bits),
             ("--weight-decay", self.weight_decay),
             ("--clip-norm", self.clip_norm),
@@ -196,8 +218,8 @@ impl Config {
             let problem = format!("{} is not between 0 and 1", self.test_fraction);
             return Err(Error::setting("--test-fraction", problem, "give a fraction such as 0.1"));
         }
-        if self.likelihood == LikelihoodKind::Bernoulli && self.mean_activation != Activation::Identity {
-            let problem = "it shapes Gaussian means, and the likelihood is bernoulli";
+        if self.likelihood.takes_logits() && self.mean_activation != Activation::Identity {
+            let problem = format!("it shapes means, and the decoder of {} gives logits", self.likelihood);
             let hint = "leave it out, or choose a gaussian --likelihood";
             return Err(Error::setting("--mean-activation", problem, hint));
         }
@@ -206,6 +228,10 @@ impl Config {
             let problem = format!("the likelihood is {}, which takes no standard deviation", self.likelihood);
             let hint = "leave it out, or choose --likelihood gaussian or gaussian-shared";
             return Err(Error::setting("--sigma", problem, hint));
+        }
+        self.check_objective()?;
+        if self.objective != ObjectiveKind::Elbo {
+            counted("--importance-samples", *self.importance_samples.get_or_insert(IMPORTANCE_SAMPLES))?;
         }
         if !self.mean_activation.derivative_from_value() {
             return Err(Error::setting("--mean-activation", "silu is not offered for means", "use sigmoid"));
@@ -220,9 +246,57 @@ impl Config {
         positive("--learning-rate", rate)?;
         let binarize =
             if self.likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
-        self.binarize.get_or_insert(binarize);
+        let binarize = *self.binarize.get_or_insert(binarize);
+        if self.likelihood == LikelihoodKind::DiscretizedLogistic && binarize != Binarize::None {
+            let problem = "the likelihood is discretized-logistic, which is of 256 grey levels";
+            return Err(Error::setting(
+                "--binarize",
+                problem,
+                "leave it out, or choose --likelihood bernoulli",
+            ));
+        }
         self.make_paths_absolute()?;
         Ok(self)
+    }
+
+    /// Refuse settings of the objective that no objective takes together.
+    fn check_objective(&self) -> Result<()> {
+        let refuse = |flag: &str, problem: String, hint: &str| Err(Error::setting(flag, problem, hint));
+        if self.objective == ObjectiveKind::Elbo {
+            if self.importance_samples.is_some() {
+                let hint = "use --noise-samples, or choose --objective iwae or dreg";
+                return refuse(
+                    "--importance-samples",
+                    "the objective is elbo, which weighs no samples".into(),
+                    hint,
+                );
+            }
+        } else {
+            for (flag, given) in [
+                ("--noise-samples", self.noise_samples > 1),
+                ("--free-bits", self.free_bits > 0.0),
+                ("--capacity", self.capacity.is_some()),
+            ] {
+                if given {
+                    let problem = format!("the objective is {}, which does not take it", self.objective);
+                    return refuse(flag, problem, "leave it out, or choose --objective elbo");
+                }
+            }
+        }
+        if self.capacity.is_some() && self.free_bits > 0.0 {
+            let hint = "leave one of the two out";
+            return refuse("--capacity", "--free-bits is another rule for the same term".into(), hint);
+        }
+        if self.capacity.is_none() && self.capacity_epochs > 0.0 {
+            let hint = "give --capacity too, the nats to rise to";
+            return refuse("--capacity-epochs", "there is no capacity to rise to".into(), hint);
+        }
+        if self.kl_cycle > 0.0 && !(self.kl_warmup > 0.0 && self.kl_warmup <= self.kl_cycle) {
+            let problem = format!("a cycle of {} epochs has a rise of {}", self.kl_cycle, self.kl_warmup);
+            let hint = "give --kl-warmup, the epochs of a cycle in which the weight rises, above 0 and at most the cycle";
+            return refuse("--kl-cycle", problem, hint);
+        }
+        Ok(())
     }
 
     fn make_paths_absolute(&mut self) -> Result<()> {
@@ -343,8 +417,13 @@ impl Config {
                 mean_activation: self.mean_activation,
             },
             binarize: self.binarization(),
-            noise_samples: self.noise_samples,
+            noise_samples: match self.objective {
+                ObjectiveKind::Elbo => self.noise_samples,
+                _ => self.importance_samples.unwrap_or(IMPORTANCE_SAMPLES),
+            },
             free_bits: self.free_bits,
+            objective: self.objective,
+            capacity: self.capacity.is_some(),
         }
     }
 

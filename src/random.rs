@@ -13,6 +13,8 @@ pub mod stream {
     pub const TRAIN_NOISE: u32 = 0;
     /// Noise of the reparametrized samples in evaluation.
     pub const EVALUATION_NOISE: u32 = 1;
+    /// Noise of the samples that an importance-weighted bound is estimated with.
+    pub const IMPORTANCE_NOISE: u32 = 2;
     /// Added to a noise stream: the draws that binarise pixels.
     pub const BINARIZE: u32 = 16;
     /// Initial values of parameters.
@@ -25,6 +27,8 @@ pub mod stream {
     pub const DIGITS: u32 = 35;
     /// Latents drawn from the prior for pictures.
     pub const PRIOR: u32 = 36;
+    /// Latents drawn from posteriors, to measure what they have in common.
+    pub const AGGREGATE: u32 = 37;
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

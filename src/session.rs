@@ -2,7 +2,7 @@
 
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
-use crate::graph::{LikelihoodKind, Shape, Stage, Tensor, ValueId};
+use crate::graph::{Shape, Stage, Tensor, ValueId};
 use crate::model::{MlpVae, Vae};
 use crate::plan::{self, BufferId, Executor, Metrics, Plan, Setting, Step};
 use crate::random::stream;
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub const MAX_STEPS: usize = 64;
 
 /// Evaluation draws its noise under this seed, whatever seed the model was trained with.
-const EVALUATION_SEED: u64 = 0;
+pub(crate) const EVALUATION_SEED: u64 = 0;
 
 const EVALUATE: &[Stage] = &[Stage::TestInput, Stage::Encode, Stage::Sample, Stage::Decode, Stage::Objective];
 const TRAIN: &[Stage] = &[
@@ -49,6 +49,8 @@ pub struct Evaluation {
     pub reconstruction: f64,
     /// KL divergence from posterior to prior.
     pub kl: f64,
+    /// The bound that the model's objective is the negative of, where it weighs samples; else 0.
+    pub bound: f64,
     /// Images averaged over.
     pub images: usize,
     /// Noise samples per image.
@@ -105,7 +107,7 @@ impl std::fmt::Debug for Session {
 }
 
 /// Images as words: four pixels each, every image padded to whole words.
-fn image_words(pixels: &[u8], image: usize) -> Vec<u32> {
+pub(crate) fn image_words(pixels: &[u8], image: usize) -> Vec<u32> {
     pixels
         .chunks(image.max(1))
         .flat_map(|image| {
@@ -118,11 +120,11 @@ fn image_words(pixels: &[u8], image: usize) -> Vec<u32> {
         .collect()
 }
 
-fn bits(values: &[f32]) -> &[u32] {
+pub(crate) fn bits(values: &[f32]) -> &[u32] {
     bytemuck::cast_slice(values)
 }
 
-fn floats(words: Vec<u32>) -> Vec<f32> {
+pub(crate) fn floats(words: Vec<u32>) -> Vec<f32> {
     bytemuck::allocation::cast_vec(words)
 }
 
@@ -312,7 +314,7 @@ impl Session {
         let work: Vec<(usize, &[u32], usize)> = (0..passes)
             .flat_map(|pass| batches.iter().enumerate().map(move |(i, batch)| (i, *batch, pass)))
             .collect();
-        let (mut reconstruction, mut kl) = (0.0, 0.0);
+        let (mut reconstruction, mut kl, mut bound) = (0.0, 0.0, 0.0);
         for group in work.chunks(self.max_steps()) {
             let steps = group.iter().map(|&(batch, _, pass)| Self::evaluation_step(batch, pass)).collect();
             let images: Vec<&[u32]> = group.iter().map(|(_, batch, _)| *batch).collect();
@@ -320,12 +322,14 @@ impl Session {
             for (metrics, (_, batch, _)) in self.receive(0)?.into_iter().flatten().zip(group) {
                 reconstruction += f64::from(metrics.reconstruction) * batch.len() as f64;
                 kl += f64::from(metrics.kl) * batch.len() as f64;
+                bound += f64::from(metrics.bound()) * batch.len() as f64;
             }
         }
         let total = (count * passes) as f64;
         Ok(Evaluation {
             reconstruction: reconstruction / total,
             kl: kl / total,
+            bound: bound / total,
             images: count,
             samples: passes * self.spec.noise_samples,
         })
@@ -382,7 +386,7 @@ impl Session {
 
     /// Whether the likelihood's pictures are numbers that may leave [0, 1].
     pub fn pictures_unbounded(&self) -> bool {
-        self.spec.likelihood.kind != LikelihoodKind::Bernoulli
+        !self.spec.likelihood.kind.takes_logits()
     }
 }
 

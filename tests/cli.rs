@@ -110,7 +110,7 @@ fn training_leaves_a_complete_run() {
         tensors(&run.join("checkpoint.safetensors")).len()
     );
     let litter = std::fs::read_dir(&run).unwrap().count();
-    assert_eq!(litter, 9, "files left over in {}", run.display());
+    assert_eq!(litter, 10, "files left over in {}", run.display());
 }
 
 #[test]
@@ -597,4 +597,131 @@ fn a_stopped_run_goes_on_as_if_it_had_not_been() {
     };
     assert_eq!(metrics(&whole), metrics(&killed));
     assert_eq!(metrics(&whole), metrics(&interrupted));
+}
+
+#[test]
+fn a_report_has_the_bound_and_what_the_latents_carry() {
+    let place = Place::new();
+    let run = place.train("run", &["--epochs", "1", "--latent", "3"]);
+    let plain = eval(&run, &["--images", "40"]);
+    assert!(plain["importance"].is_null());
+    assert_eq!(plain["images"].as_u64(), Some(40));
+    let mut report = eval(&run, &["--images", "40", "--importance-samples", "100"]);
+    let number = |report: &Value, group: &str, key: &str| report[group][key].as_f64().unwrap();
+    let bound = number(&report, "importance", "bound");
+    assert_eq!(number(&report, "importance", "negative_log_likelihood"), -bound);
+    assert_eq!(number(&report, "importance", "samples"), 100.0);
+    assert!(bound >= number(&report, "importance", "elbo"), "{report}");
+    // Other draws of the same pixels and latents: near the ELBO beside it.
+    assert!(
+        (number(&report, "importance", "elbo") - report["elbo"].as_f64().unwrap()).abs() < 15.0,
+        "{report}"
+    );
+    assert!(number(&report, "importance", "standard_error") > 0.0);
+    let bits = number(&report, "importance", "bits_per_dimension");
+    assert!((bits + bound / (784.0 * 2.0_f64.ln())).abs() < 1e-9, "{report}");
+    let worth = number(&report, "importance", "effective_samples_median");
+    assert!((1.0..=100.0).contains(&worth), "{report}");
+    let latents = &report["latents"];
+    let divergences: Vec<f64> =
+        latents["kl_per_dimension"].as_array().unwrap().iter().map(|kl| kl.as_f64().unwrap()).collect();
+    assert_eq!(divergences.len(), 3);
+    let (information, rest) =
+        (number(&report, "latents", "mutual_information"), number(&report, "latents", "aggregate_kl"));
+    assert!((divergences.iter().sum::<f64>() - information - rest).abs() < 1e-9);
+    assert!((report["kl"].as_f64().unwrap() - divergences.iter().sum::<f64>()).abs() < 1e-3);
+    assert!((0.0..=40.0_f64.ln() + 1e-9).contains(&information));
+    // The same again, but for the time it took.
+    let mut again = eval(&run, &["--images", "40", "--importance-samples", "100"]);
+    for report in [&mut report, &mut again] {
+        report["importance"]["seconds"] = Value::Null;
+    }
+    assert_eq!(report, again);
+    vae(&["eval", text(&run), "--images", "7", "--importance-samples", "10"]).assert().success().stdout(
+        contains("log p(x) >=").and(contains("bits/dimension; binarisation dynamic")).and(contains("active")),
+    );
+    vae(&["eval", text(&run), "--importance-samples", "0"]).assert().code(2);
+}
+
+#[test]
+fn other_objectives_train_resume_and_are_evaluated() {
+    let place = Place::new();
+    for objective in ["iwae", "dreg"] {
+        let flags = ["--objective", objective, "--importance-samples", "5"];
+        let whole = place.path(&format!("{objective}-whole"));
+        train(&whole, &flags)
+            .args(["--epochs", "2"])
+            .assert()
+            .success()
+            .stdout(contains("held-out L_5"))
+            .stderr(contains(", L_5 -").and(contains("of 2 units active")));
+        let parts = place.train(&format!("{objective}-parts"), &[&flags[..], &["--epochs", "1"]].concat());
+        vae(&["train", "--resume", text(&parts), "--epochs", "2"]).assert().success();
+        assert_same_tensors(&whole, &parts);
+        let table = |run: &Path| std::fs::read_to_string(run.join("latents.csv")).unwrap();
+        assert_eq!(table(&whole), table(&parts));
+        let lines = table(&whole);
+        assert!(
+            lines.starts_with("epoch,step,active_units,train_bound,test_bound,kl_1,kl_2\n1,6,"),
+            "{lines}"
+        );
+        assert_eq!(lines.lines().count(), 3);
+        let report = eval(&whole, &["--importance-samples", "5", "--images", "300"]);
+        assert_eq!(report["samples"].as_u64(), Some(1));
+        // The bound of training at its end, on other draws.
+        let recorded: f64 = lines.lines().last().unwrap().split(',').nth(4).unwrap().parse().unwrap();
+        assert!(
+            (report["importance"]["bound"].as_f64().unwrap() - recorded).abs() < 5.0,
+            "{report} {recorded}"
+        );
+        vae(&["sample", text(&whole)]).assert().success();
+    }
+}
+
+#[test]
+fn objectives_refuse_what_they_do_not_take() {
+    let place = Place::new();
+    for (flags, problem) in [
+        (&["--objective", "iwae", "--noise-samples", "2"][..], "--noise-samples: the objective is iwae"),
+        (&["--objective", "dreg", "--free-bits", "0.1"], "--free-bits: the objective is dreg"),
+        (&["--objective", "iwae", "--capacity", "3"], "--capacity: the objective is iwae"),
+        (&["--importance-samples", "5"], "--importance-samples: the objective is elbo"),
+        (&["--capacity", "3", "--free-bits", "0.1"], "--capacity: --free-bits"),
+        (&["--capacity-epochs", "3"], "--capacity-epochs: there is no capacity"),
+        (&["--kl-cycle", "3"], "--kl-cycle: a cycle of 3 epochs"),
+        (&["--kl-cycle", "3", "--kl-warmup", "4"], "--kl-cycle: a cycle of 3 epochs"),
+        (&["--likelihood", "discretized-logistic", "--binarize", "static"], "--binarize: the likelihood"),
+        (
+            &["--likelihood", "continuous-bernoulli", "--mean-activation", "tanh"],
+            "--mean-activation: it shapes",
+        ),
+    ] {
+        train(&place.path("run"), flags).assert().code(1).stderr(contains(problem));
+    }
+}
+
+#[test]
+fn schedules_and_likelihoods_of_grey_pixels_train() {
+    let place = Place::new();
+    let run = place.train("cycles", &["--epochs", "4", "--kl-cycle", "2", "--kl-warmup", "1"]);
+    let weights: Vec<f64> = std::fs::read_to_string(run.join("metrics.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(10).unwrap().parse().unwrap())
+        .collect();
+    // The weight of each epoch's last step: 5/6 of the way up, then the whole.
+    assert!((weights[0] - 5.0 / 6.0).abs() < 1e-9 && weights[0] == weights[2], "{weights:?}");
+    assert_eq!((weights[1], weights[3]), (1.0, 1.0));
+    place.train("capacity", &["--epochs", "2", "--capacity", "4", "--capacity-epochs", "1", "--beta", "20"]);
+    for likelihood in ["discretized-logistic", "continuous-bernoulli"] {
+        let run = place.train(likelihood, &["--epochs", "1", "--likelihood", likelihood]);
+        let report = eval(&run, &["--importance-samples", "20", "--images", "10"]);
+        assert_eq!(
+            (report["likelihood"].as_str(), report["binarize"].as_str()),
+            (Some(likelihood), Some("none"))
+        );
+        vae(&["reconstruct", text(&run)]).assert().success();
+        assert_picture(&run.join("reconstructions.png"));
+    }
 }

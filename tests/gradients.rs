@@ -9,7 +9,7 @@
 
 use vae::cpu::CpuExecutor;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
-use vae::model::{Initialisation, MlpVae};
+use vae::model::{Initialisation, MlpVae, ObjectiveKind};
 use vae::plan::{self, Executor, Setting, Step};
 
 const PROGRAM: &[Stage] =
@@ -30,11 +30,16 @@ fn model() -> MlpVae {
         binarize: Binarize::None,
         noise_samples: 2,
         free_bits: 0.0,
+        objective: ObjectiveKind::Elbo,
+        capacity: false,
     }
 }
 
+/// Nats the divergence is drawn to in tests of that; on one side of what the model starts with, and on the other.
+const CAPACITIES: [f32; 2] = [0.01, 3.0];
+
 /// Largest difference between the gradient and central differences, relative to the largest gradient.
-fn worst_error(model: &MlpVae, rows: u32) -> f64 {
+fn worst_error(model: &MlpVae, rows: u32, capacity: f32) -> f64 {
     let mut vae = model.build().unwrap();
     vae.graph.differentiate().unwrap();
     let setting = Setting { train_images: 3, test_images: 3, max_steps: 1, streamed: false };
@@ -54,13 +59,19 @@ fn worst_error(model: &MlpVae, rows: u32) -> f64 {
     )) {
         *to = f64::from(from);
     }
-    let step = Step { seed_low: 3, rows, beta: 0.625, ..Step::default() };
+    let step = Step { seed_low: 3, rows, beta: 0.625, capacity, ..Step::default() };
     let metrics = plan.buffer("metrics").unwrap();
     let divergence = plan.buffer("kl").unwrap();
     let latent = model.latent;
     let objective = |cpu: &mut CpuExecutor<f64>| {
         cpu.submit("loss", &[step]).unwrap();
         let metrics = cpu.real(metrics);
+        if model.objective != ObjectiveKind::Elbo {
+            return metrics[3];
+        }
+        if model.capacity {
+            return metrics[0] + 0.625 * (metrics[1] - f64::from(capacity)).abs();
+        }
         if model.free_bits == 0.0 {
             return metrics[0] + 0.625 * metrics[1];
         }
@@ -108,8 +119,11 @@ fn worst_error(model: &MlpVae, rows: u32) -> f64 {
 }
 
 fn check(model: &MlpVae, rows: u32) {
-    let worst = worst_error(model, rows);
-    assert!(worst < 2e-8, "{model:?}: {worst:e}");
+    let capacities = if model.capacity { &CAPACITIES[..] } else { &[0.0] };
+    for &capacity in capacities {
+        let worst = worst_error(model, rows, capacity);
+        assert!(worst < 2e-8, "{model:?}, capacity {capacity}: {worst:e}");
+    }
 }
 
 #[test]
@@ -121,12 +135,7 @@ fn every_activation() {
 
 #[test]
 fn every_likelihood_with_and_without_activation_of_means() {
-    for kind in [
-        LikelihoodKind::Bernoulli,
-        LikelihoodKind::Gaussian,
-        LikelihoodKind::GaussianShared,
-        LikelihoodKind::GaussianLearned,
-    ] {
+    for kind in LikelihoodKind::ALL {
         for mean_activation in [Activation::Identity, Activation::Sigmoid] {
             let likelihood = Likelihood { kind, sigma: 0.7, mean_activation };
             check(&MlpVae { likelihood, ..model() }, 3);
@@ -152,4 +161,23 @@ fn depths_and_widths() {
     for (hidden, latent) in [(vec![], 1), (vec![9], 2), (vec![4, 3, 2], 5)] {
         check(&MlpVae { hidden, latent, noise_samples: 1, ..model() }, 3);
     }
+}
+
+#[test]
+fn the_divergence_is_drawn_to_a_capacity_from_both_sides() {
+    check(&MlpVae { capacity: true, ..model() }, 3);
+    check(&MlpVae { capacity: true, ..model() }, 2);
+}
+
+#[test]
+fn the_importance_weighted_bound() {
+    let iwae = MlpVae { objective: ObjectiveKind::Iwae, ..model() };
+    for noise_samples in [1, 2, 5] {
+        check(&MlpVae { noise_samples, ..iwae.clone() }, 3);
+    }
+    for kind in [LikelihoodKind::Gaussian, LikelihoodKind::GaussianShared, LikelihoodKind::GaussianLearned] {
+        let likelihood = Likelihood { kind, ..model().likelihood };
+        check(&MlpVae { likelihood, noise_samples: 3, ..iwae.clone() }, 2);
+    }
+    check(&MlpVae { hidden: vec![], latent: 5, noise_samples: 3, ..iwae }, 3);
 }

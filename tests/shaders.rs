@@ -112,12 +112,13 @@ fn the_step_record_is_laid_out_alike_on_both_sides() {
         beta,
         learning_rate,
         first_correction,
-        second_correction
+        second_correction,
+        capacity
     );
     for (field, offset) in host {
         assert_eq!(shader.get(field), Some(&offset), "{field}");
     }
-    assert_eq!(shader.len(), host.len() + 4, "four words of padding");
+    assert_eq!(shader.len(), host.len() + 3, "three words of padding");
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod common;
 use vae::data::{Dataset, digits::digits};
 use vae::device::OpenDevice;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{Initialisation, MlpVae};
+use vae::model::{Initialisation, MlpVae, ObjectiveKind};
 use vae::plan::{Metrics, Step, Variant};
 use vae::session::{Session, Which};
 use vae::train::{Optimizer, OptimizerKind, epoch_order};
@@ -36,6 +36,8 @@ fn model() -> MlpVae {
         binarize: Binarize::Dynamic,
         noise_samples: 2,
         free_bits: 0.0,
+        objective: ObjectiveKind::Elbo,
+        capacity: false,
     }
 }
 
@@ -126,9 +128,7 @@ fn every_variant_of_the_matrix_products_trains_alike() {
 #[test]
 fn every_likelihood_trains_alike() {
     for (name, device) in common::adapters() {
-        for kind in
-            [LikelihoodKind::Gaussian, LikelihoodKind::GaussianShared, LikelihoodKind::GaussianLearned]
-        {
+        for kind in LikelihoodKind::ALL.into_iter().skip(1) {
             let likelihood = Likelihood { kind, sigma: 0.5, mean_activation: Activation::Sigmoid };
             let spec =
                 MlpVae { likelihood, binarize: Binarize::None, free_bits: 0.1, hidden: vec![30], ..model() };

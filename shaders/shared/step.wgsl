@@ -14,7 +14,7 @@ struct Step {
     learning_rate: f32,
     first_correction: f32,
     second_correction: f32,
-    padding_0: u32,
+    capacity: f32,
     padding_1: u32,
     padding_2: u32,
     padding_3: u32,

@@ -5,7 +5,9 @@ use super::{Bench, Ceilings, Progress, Spread};
 use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
+use crate::eval::importance;
 use crate::graph::{Activation, LikelihoodKind};
+use crate::model::ObjectiveKind;
 use crate::plan::{self, Plan, Setting};
 use crate::session::{MAX_STEPS, PROGRAMS};
 use crate::train::OptimizerKind;
@@ -47,12 +49,20 @@ fn models() -> Vec<(&'static str, Config)> {
     let learned = gaussian(LikelihoodKind::GaussianLearned, OptimizerKind::Adamax);
     let shared = gaussian(LikelihoodKind::GaussianShared, OptimizerKind::Rmsprop);
     let fixed = gaussian(LikelihoodKind::Gaussian, OptimizerKind::Adagrad);
+    let bound = base.clone();
+    let likelihood = |likelihood| Config { likelihood, ..bound.clone() };
+    let objective = |objective| Config { objective, importance_samples: Some(5), ..bound.clone() };
     vec![
         ("784-500-20-tanh", base.clone()),
         ("silu", Config { activation: Activation::Silu, optimizer: OptimizerKind::Sgd, ..base }),
         ("gaussian-learned", Config { free_bits: 0.1, clip_norm: 1.0, ..learned }),
         ("gaussian-shared", shared),
         ("gaussian", fixed),
+        ("discretized-logistic", likelihood(LikelihoodKind::DiscretizedLogistic)),
+        ("continuous-bernoulli", likelihood(LikelihoodKind::ContinuousBernoulli)),
+        ("capacity", Config { capacity: Some(25.0), ..bound.clone() }),
+        ("iwae", objective(ObjectiveKind::Iwae)),
+        ("dreg", objective(ObjectiveKind::Dreg)),
     ]
 }
 
@@ -67,7 +77,7 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
     for (name, config) in models() {
         // These settings are fixed, and a test lowers them all.
         let Ok(config) = config.resolve() else { continue };
-        let Ok([fused, unfused]) = plans(&config, shape, setting) else { continue };
+        let Ok([fused, unfused, passes]) = plans(&config, shape, setting) else { continue };
         let train = match (seen.is_empty(), fused.program("train")) {
             (true, Some(train)) => train.dispatches.clone(),
             _ => Vec::new(),
@@ -75,7 +85,7 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
         seen.extend(train.iter().map(|&number| fused.dispatches[number].kernel));
         cases.extend(train.into_iter().map(|number| labelled(name, &fused, number, &config)));
         // What fusion has left over in no model is measured as it was before.
-        for plan in [&fused, &unfused] {
+        for plan in [&fused, &unfused, &passes] {
             let mut largest: Vec<usize> = (0..plan.dispatches.len()).collect();
             largest.sort_by_key(|&number| std::cmp::Reverse(plan.dispatches[number].bytes));
             largest.retain(|&number| seen.insert(plan.dispatches[number].kernel));
@@ -85,13 +95,14 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// The model's plan as it is run, and without fusion.
-fn plans(config: &Config, shape: ImageShape, setting: Setting) -> Result<[Plan; 2]> {
+/// The model's plan as it is run, and without fusion; and that of an importance-weighted bound on its evidence.
+fn plans(config: &Config, shape: ImageShape, setting: Setting) -> Result<[Plan; 3]> {
     let mut model = config.model(shape).build()?;
     model.graph.differentiate()?;
     let optimizer = config.optimizer();
-    Ok([plan::lower, plan::lower_unfused]
-        .map(|lower| lower(&model.graph, Some(&optimizer), &PROGRAMS, setting)))
+    let [fused, unfused] = [plan::lower, plan::lower_unfused]
+        .map(|lower| lower(&model.graph, Some(&optimizer), &PROGRAMS, setting));
+    Ok([fused, unfused, importance::plan(&config.model(shape))?])
 }
 
 fn labelled(model: &str, plan: &Plan, number: usize, config: &Config) -> (String, Case) {

@@ -7,7 +7,7 @@ use vae::config::Config;
 use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
-use vae::model::Initialisation;
+use vae::model::{Initialisation, ObjectiveKind};
 use vae::train::OptimizerKind;
 use vae::tuning::Tuning;
 use vae::{Error, Result};
@@ -61,7 +61,8 @@ pub(crate) struct ModelFlags {
     /// Function between layers [default: tanh]
     #[arg(long, value_name = "FUNCTION", help_heading = "Model")]
     activation: Option<Activation>,
-    /// Distribution of a pixel; gaussian has a fixed, -shared one learned, -learned a predicted deviation per pixel
+    /// Distribution of a pixel; gaussian has a fixed, -shared one learned, -learned a predicted deviation per pixel;
+    /// discretized-logistic gives the 256 grey levels probabilities, continuous-bernoulli a density
     /// [default: bernoulli]
     #[arg(long, value_name = "DISTRIBUTION", help_heading = "Model")]
     likelihood: Option<LikelihoodKind>,
@@ -76,6 +77,16 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "HOW", help_heading = "Model")]
     binarize: Option<Binarize>,
 
+    /// What to maximise: elbo, the importance-weighted bound iwae, or dreg, which is iwae with less noise in the encoder's
+    /// gradient [default: elbo]
+    #[arg(long, value_name = "BOUND", help_heading = "Objective")]
+    objective: Option<ObjectiveKind>,
+    /// Samples per image that iwae and dreg weigh [default: 50 for these]
+    #[arg(long, value_name = "K", help_heading = "Objective")]
+    importance_samples: Option<usize>,
+    /// Draw the KL divergence to so many nats, not to 0: the objective has --beta times their distance
+    #[arg(long, value_name = "NATS", help_heading = "Objective")]
+    capacity: Option<f64>,
     /// Nats per latent dimension below which its KL divergence is not reduced further [default: 0]
     #[arg(long, value_name = "NATS", help_heading = "Objective")]
     free_bits: Option<f64>,
@@ -129,6 +140,9 @@ impl ModelFlags {
             sigma,
             mean_activation,
             binarize,
+            objective,
+            importance_samples,
+            capacity,
             free_bits,
             noise_samples,
             optimizer,
@@ -148,6 +162,12 @@ pub(crate) struct TrainingFlags {
     /// Epochs over which that weight rises from 0 [default: 0]
     #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
     kl_warmup: Option<f64>,
+    /// Epochs after which that weight begins from 0 again; 0 for never [default: 0]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
+    kl_cycle: Option<f64>,
+    /// Epochs over which --capacity is reached from 0 [default: 0]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Objective")]
+    capacity_epochs: Option<f64>,
     /// Step size [default: 0.002 for adam and adamax, 0.001 for rmsprop, 0.01 for adagrad, 0.0001 for sgd]
     #[arg(long, value_name = "RATE", help_heading = "Optimizer")]
     learning_rate: Option<f64>,
@@ -181,8 +201,21 @@ impl TrainingFlags {
         if self.epochs.is_some() {
             config.steps = None;
         }
-        let mut given =
-            overlay!(self, config, beta, kl_warmup, learning_rate, epochs, steps, seed, init, device, matmul);
+        let mut given = overlay!(
+            self,
+            config,
+            beta,
+            kl_warmup,
+            kl_cycle,
+            capacity_epochs,
+            learning_rate,
+            epochs,
+            steps,
+            seed,
+            init,
+            device,
+            matmul,
+        );
         if self.no_tune {
             config.matmul = Tuning::Fixed;
             given.push("--no-tune".to_string());
@@ -298,6 +331,17 @@ mod tests {
             tried += 1;
         }
         assert!(tried > 15, "{tried}");
+    }
+
+    /// A flag that is read and then forgotten would pass the test above, whose values are the defaults.
+    #[test]
+    fn flags_of_the_objective_reach_the_configuration() {
+        let flags = ["--kl-cycle=3", "--kl-warmup=2", "--capacity=5", "--capacity-epochs=4", "--beta=7"];
+        let config = parse(&flags);
+        let given = (config.kl_cycle, config.kl_warmup, config.capacity, config.capacity_epochs, config.beta);
+        assert_eq!(given, (3.0, 2.0, Some(5.0), 4.0, 7.0));
+        let config = parse(&["--objective=dreg", "--importance-samples=6"]);
+        assert_eq!((config.objective, config.importance_samples), (ObjectiveKind::Dreg, Some(6)));
     }
 
     #[test]

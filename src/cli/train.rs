@@ -12,9 +12,9 @@ use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
 use vae::eval::{check_same_model, pictures};
 use vae::graph::{Binarize, LikelihoodKind, Tensor};
-use vae::report::{self, EpochRecord, MetricsFile, Progress, human_duration, thousands};
+use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration, thousands};
 use vae::session::Session;
-use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
+use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, TrainState, Trainer};
 use vae::{Error, Result};
 
 /// The exit code of programs that were interrupted.
@@ -139,7 +139,8 @@ fn train(
     let total = config.total_steps(dataset.train.count);
     let terminal = std::io::stderr().is_terminal();
     let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
-    let mut display = Display { bar, epochs: total.div_ceil(per_epoch) };
+    let mut display =
+        Display { bar, epochs: total.div_ceil(per_epoch), importance_samples: config.importance_samples };
     let mut trainer = Trainer::new(session, config, dataset, run, checkpoint)?;
     let outcome = trainer.train(interrupt, &mut display);
     display.bar.finish();
@@ -157,7 +158,7 @@ fn train(
     }
     let history = MetricsFile::read(run.file("metrics.csv"))?;
     let files = draw(run, config, dataset, &mut trainer.into_session(), &history)?;
-    print(&summary(run, &history, state.seconds, &files))?;
+    print(&summary(run, config, &history, &state, &files))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -218,6 +219,7 @@ fn announcement(
 struct Display {
     bar: Progress,
     epochs: u64,
+    importance_samples: Option<usize>,
 }
 
 impl Observer for Display {
@@ -232,6 +234,15 @@ impl Observer for Display {
             seconds_left: Some(snapshot.seconds_left),
         };
         self.bar.update(snapshot.step, &shown);
+    }
+
+    fn latents(&mut self, record: &LatentRecord) {
+        let bound = match (record.test_bound, self.importance_samples) {
+            (Some(bound), Some(samples)) => format!(", L_{samples} {bound:.2}"),
+            _ => String::new(),
+        };
+        let (active, all) = (record.active_units, record.divergences.len());
+        self.bar.aside(format!("{bound}, {active} of {all} units active"));
     }
 
     fn epoch(&mut self, record: &EpochRecord) {
@@ -266,7 +277,13 @@ fn draw(
 }
 
 /// What came of it, and what to do next.
-fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[PathBuf]) -> String {
+fn summary(
+    run: &RunFolder,
+    config: &Config,
+    history: &[EpochRecord],
+    state: &TrainState,
+    files: &[PathBuf],
+) -> String {
     let mut text = String::new();
     // Of equal ones the first is the best: its parameters are the ones kept.
     let better = |a: &&EpochRecord, b: &&EpochRecord| a.test_elbo.total_cmp(&b.test_elbo);
@@ -278,6 +295,14 @@ fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[Path
         );
     };
     match (last, best) {
+        (Some(last), _) if config.objective.weighting().is_some() => {
+            line("the last", last);
+            // The parameters kept are those with the best bound of the objective, not those with the best ELBO.
+            if let (Some(samples), Some(best)) = (config.importance_samples, state.best_elbo) {
+                text +=
+                    &format!("held-out L_{samples} {best:.2} nats/image at its best (best.safetensors)\n");
+            }
+        }
         (Some(last), Some(best)) if last.step != best.step => {
             line("the last", last);
             line("the best (best.safetensors)", best);
@@ -286,6 +311,7 @@ fn summary(run: &RunFolder, history: &[EpochRecord], seconds: f64, files: &[Path
         _ => {}
     }
     if let Some(last) = last {
+        let seconds = state.seconds;
         let speed = last.images as f64 / seconds.max(1e-9);
         text += &format!(
             "trained for {}, {} images/s\n",

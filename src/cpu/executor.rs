@@ -112,7 +112,7 @@ impl<T: Real> CpuExecutor<T> {
             reconstruction: row[0].single(),
             kl: row[1].single(),
             gradient_norm: row[2].single(),
-            reserved: 0.0,
+            reserved: row[3].single(),
         })
         .collect()
     }

@@ -1,25 +1,24 @@
 //! Twins of `shaders/latent.wgsl`.
 
 use super::Real;
-use super::call::{Call, by_rows, put};
+use super::call::{Call, by_rows, by_rows_of_two, put};
 use super::random::{normals, words};
 
 pub(super) fn reparametrize<T: Real>(call: &mut Call<'_, T>) {
     let (batch, columns, width) = (call.count("BATCH"), 4 * call.count("COLUMNS"), call.count("WIDTH"));
     let (posterior, step) = (call.read("posterior"), call.step);
-    let noise = call.write("noise");
-    for (i, noise) in noise.chunks_exact_mut(4).enumerate() {
-        let draws = normals::<T>(words(step, i, 0));
-        for (lane, (noise, draw)) in noise.iter_mut().zip(draws).enumerate() {
-            *noise = if 4 * i % columns + lane < width { draw } else { T::zero() };
+    by_rows_of_two((call.write("z"), columns), (call.write("noise"), columns), |row, z, noise| {
+        for (i, noise) in noise.chunks_exact_mut(4).enumerate() {
+            let draws = normals::<T>(words(step, row * columns / 4 + i, 0));
+            for (lane, (noise, draw)) in noise.iter_mut().zip(draws).enumerate() {
+                *noise = if 4 * i + lane < width { draw } else { T::zero() };
+            }
         }
-    }
-    for (row, (z, noise)) in call.write("z").chunks_mut(columns).zip(noise.chunks(columns)).enumerate() {
         let (mean, log_variance) = posterior_row(posterior, row % batch, columns);
         for i in 0..columns {
             z[i] = mean[i] + (T::of(0.5) * log_variance[i]).exponential() * noise[i];
         }
-    }
+    });
 }
 
 /// Means and log-variances of an image.
@@ -45,7 +44,7 @@ pub(super) fn reparametrize_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (posterior, accumulate) = (call.read("posterior"), call.flag("ACCUMULATE"));
     let (z_gradient, noise) = (call.read("z_gradient"), call.read("noise_used"));
     let target = call.write("posterior_gradient");
-    divergence_gradient(call, columns, None, target, accumulate);
+    divergence_gradient(call, columns, Part::Whole, target, accumulate);
     samples_gradient([batch, samples, columns], posterior, z_gradient, noise, target, true);
 }
 
@@ -89,24 +88,41 @@ pub(super) fn gaussian_kl<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn gaussian_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
-    kl_gradient(call, None);
+    kl_gradient(call, Part::Whole);
 }
 
 pub(super) fn gaussian_kl_gradient_free_bits<T: Real>(call: &mut Call<'_, T>) {
-    kl_gradient(call, Some((call.read("average"), call.number("FREE_BITS"))));
+    kl_gradient(call, Part::Above(call.read("average"), call.number("FREE_BITS")));
 }
 
-fn kl_gradient<T: Real>(call: &mut Call<'_, T>, free_bits: Option<(&[T], T)>) {
+pub(super) fn gaussian_kl_gradient_capacity<T: Real>(call: &mut Call<'_, T>) {
+    let total: T = call.read("average").iter().copied().sum();
+    let over = total - T::of(f64::from(call.step.capacity));
+    // 0 at the capacity itself, as WGSL's sign.
+    kl_gradient(call, Part::Times(if over == T::zero() { over } else { over.signum() }));
+}
+
+/// The part of the divergence's gradient that is wanted.
+#[derive(Clone, Copy)]
+enum Part<'a, T> {
+    Whole,
+    /// Of dimensions whose average is above a number.
+    Above(&'a [T], T),
+    /// This much of all.
+    Times(T),
+}
+
+fn kl_gradient<T: Real>(call: &mut Call<'_, T>, part: Part<'_, T>) {
     let (columns, accumulate) = (4 * call.count("COLUMNS"), call.flag("ACCUMULATE"));
     let target = call.write("posterior_gradient");
-    divergence_gradient(call, columns, free_bits, target, accumulate);
+    divergence_gradient(call, columns, part, target, accumulate);
 }
 
 /// The gradient that reaches the posterior through its divergence.
 fn divergence_gradient<T: Real>(
     call: &Call<'_, T>,
     columns: usize,
-    free_bits: Option<(&[T], T)>,
+    part: Part<'_, T>,
     target: &mut [T],
     accumulate: bool,
 ) {
@@ -116,8 +132,13 @@ fn divergence_gradient<T: Real>(
         let (mean, log_variance) = posterior_row(posterior, row, columns);
         let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
         for i in 0..columns {
-            let open = free_bits.is_none_or(|(average, floor)| average[i] > floor);
-            let weight = if row < rows && open { beta / T::of(rows as f64) } else { T::zero() };
+            let factor = match part {
+                Part::Whole => T::one(),
+                Part::Above(average, floor) if average[i] > floor => T::one(),
+                Part::Above(..) => T::zero(),
+                Part::Times(factor) => factor,
+            };
+            let weight = if row < rows { factor * (beta / T::of(rows as f64)) } else { T::zero() };
             put(&mut mean_gradient[i], weight * mean[i], accumulate);
             let change = weight * T::of(0.5) * (log_variance[i].exponential() - T::one());
             put(&mut variance_gradient[i], change, accumulate);

@@ -10,16 +10,16 @@ const FLOOR: f64 = -11.082527; // 2 log(1/255)
 
 /// Sizes every likelihood kernel is given.
 #[derive(Clone, Copy)]
-struct Sizes {
+pub(super) struct Sizes {
     batch: usize,
     samples: usize,
-    columns: usize,
-    width: usize,
+    pub(super) columns: usize,
+    pub(super) width: usize,
     rows: usize,
 }
 
 impl Sizes {
-    fn of<T: Real>(call: &Call<'_, T>) -> Self {
+    pub(super) fn of<T: Real>(call: &Call<'_, T>) -> Self {
         Self {
             batch: call.count("BATCH"),
             samples: call.count("SAMPLES"),
@@ -34,17 +34,21 @@ impl Sizes {
     }
 
     /// The row of `images` for a row of the decoder's output; `None` past the minibatch.
-    fn image(&self, row: usize) -> Option<usize> {
+    pub(super) fn image(&self, row: usize) -> Option<usize> {
         Some(row % self.batch).filter(|image| *image < self.rows)
     }
 
-    fn scale<T: Real>(&self) -> T {
+    pub(super) fn scale<T: Real>(&self) -> T {
         T::one() / T::of((self.samples * self.rows) as f64)
     }
 }
 
 /// Fill `value` with chunk sums of `term(row of decoded, row of images, pixel)`.
-fn chunk_sums<T: Real>(sizes: Sizes, value: &mut [T], term: impl Fn(usize, usize, usize) -> T + Sync + Send) {
+pub(super) fn chunk_sums<T: Real>(
+    sizes: Sizes,
+    value: &mut [T],
+    term: impl Fn(usize, usize, usize) -> T + Sync + Send,
+) {
     let total = sizes.samples * sizes.batch * sizes.chunks();
     by_rows(&mut value[..total], sizes.chunks(), |row, sums| {
         for (chunk, sum) in sums.iter_mut().enumerate() {
@@ -57,9 +61,25 @@ fn chunk_sums<T: Real>(sizes: Sizes, value: &mut [T], term: impl Fn(usize, usize
 
 pub(super) fn bernoulli<T: Real>(call: &mut Call<'_, T>) {
     let (sizes, decoded, images) = (Sizes::of(call), call.read("decoded"), call.read("images"));
-    chunk_sums(sizes, call.write("value"), |row, image, pixel| {
-        let s = decoded[row * sizes.columns + pixel];
-        softplus(s) - s * images[image * sizes.columns + pixel]
+    let (columns, chunks) = (sizes.columns, sizes.chunks());
+    let total = sizes.samples * sizes.batch * chunks;
+    by_rows(&mut call.write("value")[..total], chunks, |row, sums| {
+        let Some(image) = sizes.image(row) else {
+            sums.fill(T::zero());
+            return;
+        };
+        let logits = &decoded[row * columns..row * columns + columns];
+        let pixels = &images[image * columns..image * columns + columns];
+        for (chunk, sum) in sums.iter_mut().enumerate() {
+            let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(columns);
+            // First the terms, in vector code, then their sum.
+            let mut terms = [T::zero(); CHUNK];
+            for ((term, &s), &x) in terms.iter_mut().zip(&logits[range.clone()]).zip(&pixels[range.clone()]) {
+                *term = softplus(s) - s * x;
+            }
+            let real = sizes.width.saturating_sub(range.start).min(range.len());
+            *sum = terms[..real].iter().copied().sum();
+        }
     });
 }
 

@@ -10,8 +10,10 @@ mod call;
 mod executor;
 mod gather;
 mod gemm;
+mod importance;
 mod latent;
 mod likelihood;
+mod likelihood_grey;
 mod matmul;
 mod optimizer;
 mod random;
@@ -34,11 +36,22 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
         "gather" => gather::gather,
+        "sampled_kl" => importance::sampled_kl,
+        "log_weights" => importance::log_weights,
+        "importance_weights" => importance::importance_weights,
+        "weigh_rows" => importance::weigh_rows,
+        "weigh_rows_twice" => importance::weigh_rows_twice,
+        "sampled_kl_gradient" => importance::sampled_kl_gradient,
+        "sampled_kl_path_gradient" => importance::sampled_kl_path_gradient,
+        "sampled_kl_posterior_gradient" => importance::sampled_kl_posterior_gradient,
+        "begin_stream" => importance::begin_stream,
+        "stream_weights" => importance::stream_weights,
         "reparametrize" => latent::reparametrize,
         "reparametrize_gradient" => latent::reparametrize_gradient,
         "gaussian_kl" => latent::gaussian_kl,
         "gaussian_kl_gradient" => latent::gaussian_kl_gradient,
         "gaussian_kl_gradient_free_bits" => latent::gaussian_kl_gradient_free_bits,
+        "gaussian_kl_gradient_capacity" => latent::gaussian_kl_gradient_capacity,
         "reparametrize_kl" => latent::reparametrize_kl,
         "reparametrize_kl_gradient" => latent::reparametrize_kl_gradient,
         "batch_mean" => latent::batch_mean,
@@ -50,6 +63,11 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian_shared_gradient" => likelihood::gaussian_shared_gradient,
         "gaussian_learned" => likelihood::gaussian_learned,
         "gaussian_learned_gradient" => likelihood::gaussian_learned_gradient,
+        "discretized_logistic" => likelihood_grey::discretized_logistic,
+        "discretized_logistic_gradient" => likelihood_grey::discretized_logistic_gradient,
+        "continuous_bernoulli" => likelihood_grey::continuous_bernoulli,
+        "continuous_bernoulli_gradient" => likelihood_grey::continuous_bernoulli_gradient,
+        "continuous_bernoulli_mean" => likelihood_grey::continuous_bernoulli_mean,
         "bernoulli_with_gradient" => likelihood::bernoulli_with_gradient,
         "gaussian_with_gradient" => likelihood::gaussian_with_gradient,
         "gaussian_shared_with_gradient" => likelihood::gaussian_shared_with_gradient,

@@ -19,6 +19,8 @@ pub struct TrainedModel {
     pub dataset: Dataset,
     /// Its model.
     pub session: Session,
+    /// Where the model is.
+    pub device: OpenDevice,
     /// Where training stood when the parameters were saved.
     pub state: TrainState,
     /// The checkpoint the parameters are from.
@@ -47,9 +49,10 @@ impl TrainedModel {
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         let device = OpenDevice::open(device.unwrap_or(&config.device))?.with_tuning(&config.matmul);
-        let mut session = Session::open(device, &config.model(dataset.shape), None, &dataset)?;
+        let mut session =
+            Session::open(device.clone(), &config.model(dataset.shape).for_evaluation(), None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
-        Ok(Self { run, config, dataset, session, state: checkpoint.state, checkpoint: file })
+        Ok(Self { run, config, dataset, session, device, state: checkpoint.state, checkpoint: file })
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 pub struct Gradients<'a> {
     graph: &'a mut Graph,
     found: HashMap<ValueId, ValueId>,
+    weighed_again: HashMap<ValueId, ValueId>,
 }
 
 impl Graph {
@@ -19,8 +20,9 @@ impl Graph {
     pub fn differentiate(&mut self) -> Result<()> {
         self.begin(Stage::Backward);
         let forward: Vec<_> = self.nodes.clone();
-        let terms: Vec<ValueId> = self.terms.iter().map(|term| term.value).collect();
-        let mut gradients = Gradients { graph: self, found: HashMap::new() };
+        let trained = self.terms.iter().filter(|term| term.trained);
+        let terms: Vec<ValueId> = trained.map(|term| term.value).collect();
+        let mut gradients = Gradients { graph: self, found: HashMap::new(), weighed_again: HashMap::new() };
         for node in forward.iter().rev() {
             let output = node.outputs[0];
             let upstream = gradients.found.get(&output).copied();
@@ -53,6 +55,26 @@ impl Gradients<'_> {
         let gradient = ValueId(self.graph.values.len() - 1);
         self.found.insert(value, gradient);
         Some((gradient, false))
+    }
+
+    /// `gradient` is the whole gradient of `value`: for values that have one and the same for many of their elements,
+    /// such as the weight of a sample for all terms of its likelihood.
+    pub(crate) fn give(&mut self, value: ValueId, gradient: ValueId) {
+        self.found.insert(value, gradient);
+    }
+
+    /// The gradient of `value` is to be multiplied by `weights` once more before it goes on.
+    pub(crate) fn weigh_again(&mut self, value: ValueId, weights: ValueId) {
+        self.weighed_again.insert(value, weights);
+    }
+
+    /// The weights by which the gradient of `value` is still to be multiplied.
+    pub(crate) fn still_to_weigh(&self, value: ValueId) -> Option<ValueId> {
+        self.weighed_again.get(&value).copied()
+    }
+
+    pub(crate) fn shape(&self, value: ValueId) -> Shape {
+        self.graph.shape(value)
     }
 
     /// Append a node that computes gradients.

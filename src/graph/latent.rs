@@ -1,5 +1,6 @@
 //! The Gaussian posterior: reparametrized samples and the KL divergence to the prior N(0, I).
 
+use super::importance::{WeighRows, WeighRule};
 use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
@@ -31,6 +32,12 @@ impl Operation for Reparametrize {
         else {
             return Ok(());
         };
+        if let Some(weights) = gradients.still_to_weigh(node.outputs[0]) {
+            let label = format!("{} weighed again", gradients.name(upstream));
+            let rows = self.0.samples * self.0.batch;
+            let operation = WeighRows { row: 4 * self.0.vec4(), rows, rule: WeighRule::Twice };
+            gradients.push(label, operation, &[weights], &[upstream]);
+        }
         let label = format!("gradient of {} through samples", gradients.name(node.inputs[0]));
         let inputs = [upstream, node.outputs[1], node.inputs[0]];
         gradients.push(label, ReparametrizeGradient(self.0, accumulate), &inputs, &[target]);
@@ -75,20 +82,31 @@ impl Operation for ReparametrizeGradient {
     }
 }
 
+/// To what the objective draws the KL divergence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum KlTarget {
+    /// To 0: beta KL.
+    Zero,
+    /// To 0, but with no gradient for a dimension whose average over the minibatch is below so many nats (Kingma et
+    /// al. 2016, equation 15).
+    FreeBits(f64),
+    /// To the step's capacity: beta |KL - capacity|, KL averaged over the minibatch (Burgess et al. 2018, equation 8).
+    Capacity,
+}
+
 /// Input: posterior. Output: the divergence of each latent dimension of each image.
 #[derive(Debug)]
 struct GaussianKl {
     shape: LatentShape,
-    /// Nats per dimension below which there is no gradient.
-    free_bits: f64,
+    target: KlTarget,
 }
 
 impl Operation for GaussianKl {
     fn gradient(&self, node: &Node, _: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
         let Some((target, accumulate)) = gradients.target(node.inputs[0]) else { return Ok(()) };
         let label = format!("gradient of {} through KL", gradients.name(node.inputs[0]));
-        let operation = GaussianKlGradient { shape: self.shape, free_bits: self.free_bits, accumulate };
-        if self.free_bits > 0.0 {
+        let operation = GaussianKlGradient { shape: self.shape, target: self.target, accumulate };
+        if self.target != KlTarget::Zero {
             let average = gradients.temporary("kl.average".into(), Shape::matrix(1, self.shape.width));
             gradients.push("average KL".into(), BatchMean(self.shape), &[node.outputs[0]], &[average]);
             gradients.push(label, operation, &[node.inputs[0], average], &[target]);
@@ -111,11 +129,11 @@ impl Operation for GaussianKl {
     }
 }
 
-/// Inputs: posterior, and with free bits the average divergence of each dimension.
+/// Inputs: posterior, and with a target other than 0 the average divergence of each dimension.
 #[derive(Debug)]
 struct GaussianKlGradient {
     shape: LatentShape,
-    free_bits: f64,
+    target: KlTarget,
     accumulate: bool,
 }
 
@@ -127,10 +145,17 @@ impl Operation for GaussianKlGradient {
             BATCH: self.shape.batch, COLUMNS: self.shape.vec4(), ACCUMULATE: self.accumulate,
         };
         let mut kernel = "gaussian_kl_gradient";
-        if self.free_bits > 0.0 {
-            kernel = "gaussian_kl_gradient_free_bits";
-            values.push(("average", node.inputs[1]));
-            constants.insert("FREE_BITS", self.free_bits);
+        match self.target {
+            KlTarget::Zero => {}
+            KlTarget::FreeBits(nats) => {
+                kernel = "gaussian_kl_gradient_free_bits";
+                values.push(("average", node.inputs[1]));
+                constants.insert("FREE_BITS", nats);
+            }
+            KlTarget::Capacity => {
+                kernel = "gaussian_kl_gradient_capacity";
+                values.push(("average", node.inputs[1]));
+            }
         }
         lowering.dispatch(node, kernel, constants, &values, Grid::Elements(vec4), vec4 * 4 * 6);
     }
@@ -184,8 +209,17 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] if `posterior` has not two sections.
     pub fn gaussian_kl(&mut self, posterior: ValueId, free_bits: f64) -> Result<ValueId> {
+        let target = if free_bits > 0.0 { KlTarget::FreeBits(free_bits) } else { KlTarget::Zero };
+        self.gaussian_kl_towards(posterior, target)
+    }
+
+    /// The same, drawn to `target`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `posterior` has not two sections.
+    pub fn gaussian_kl_towards(&mut self, posterior: ValueId, target: KlTarget) -> Result<ValueId> {
         let shape = self.latent_shape(posterior, 1)?;
-        let operation = GaussianKl { shape, free_bits };
+        let operation = GaussianKl { shape, target };
         let value = self.apply("kl", operation, &[posterior], Shape::matrix(shape.batch, shape.width));
         self.add_term(value, 1, 1.0);
         Ok(value)

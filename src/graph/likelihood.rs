@@ -1,5 +1,6 @@
 //! Likelihoods p(x|z): negative logarithms and their gradients.
 
+use super::importance::{WeighRows, WeighRule};
 use super::parameters::{Tensor, TensorKind};
 use super::{Activation, Gradients, Graph, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
@@ -21,6 +22,10 @@ pub enum LikelihoodKind {
     GaussianShared,
     /// Gaussian with a standard deviation per pixel, given by the decoder.
     GaussianLearned,
+    /// The mass of a logistic distribution on each of 256 grey levels; the decoder gives its mean and scale per pixel.
+    DiscretizedLogistic,
+    /// Continuous Bernoulli, a density of grey pixels; the decoder gives logits.
+    ContinuousBernoulli,
 }
 
 impl std::fmt::Display for LikelihoodKind {
@@ -30,6 +35,8 @@ impl std::fmt::Display for LikelihoodKind {
             Self::Gaussian => "gaussian",
             Self::GaussianShared => "gaussian-shared",
             Self::GaussianLearned => "gaussian-learned",
+            Self::DiscretizedLogistic => "discretized-logistic",
+            Self::ContinuousBernoulli => "continuous-bernoulli",
         })
     }
 }
@@ -52,6 +59,32 @@ impl LikelihoodKind {
             Self::Gaussian => ("gaussian", "gaussian_gradient"),
             Self::GaussianShared => ("gaussian_shared", "gaussian_shared_gradient"),
             Self::GaussianLearned => ("gaussian_learned", "gaussian_learned_gradient"),
+            Self::DiscretizedLogistic => ("discretized_logistic", "discretized_logistic_gradient"),
+            Self::ContinuousBernoulli => ("continuous_bernoulli", "continuous_bernoulli_gradient"),
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Bernoulli,
+        Self::Gaussian,
+        Self::GaussianShared,
+        Self::GaussianLearned,
+        Self::DiscretizedLogistic,
+        Self::ContinuousBernoulli,
+    ];
+
+    /// Whether the decoder gives logits, and no means.
+    pub fn takes_logits(self) -> bool {
+        matches!(self, Self::Bernoulli | Self::ContinuousBernoulli)
+    }
+
+    /// What the decoder's last layer is called: one output a pixel, or two.
+    pub fn outputs(self) -> &'static [&'static str] {
+        match self {
+            Self::GaussianLearned => &["decoder.output", "decoder.log_variance"],
+            Self::DiscretizedLogistic => &["decoder.output", "decoder.log_scale"],
+            _ => &["decoder.output"],
         }
     }
 }
@@ -77,7 +110,7 @@ impl NegativeLogLikelihood {
         let rows = self.samples * self.batch;
         let mut constants =
             constants! { BATCH: self.batch, SAMPLES: self.samples, COLUMNS: vec4, WIDTH: self.pixels };
-        if self.likelihood.kind != LikelihoodKind::Bernoulli {
+        if !self.likelihood.kind.takes_logits() {
             constants.insert("MEAN_ACTIVATION", f64::from(self.likelihood.mean_activation.number()));
         }
         if self.likelihood.kind == LikelihoodKind::Gaussian {
@@ -100,7 +133,8 @@ impl NegativeLogLikelihood {
 }
 
 impl Operation for NegativeLogLikelihood {
-    fn gradient(&self, node: &Node, _: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
+    /// `upstream` are the weights of the rows, where they have any; else each counts as 1 / (samples * images).
+    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
         let Some((target, false)) = gradients.target(node.inputs[0]) else {
             return Err(Error::Internal("a decoder's output has two likelihoods".into()));
         };
@@ -110,12 +144,20 @@ impl Operation for NegativeLogLikelihood {
         if let Some(&log_variance) = node.inputs.get(2) {
             let terms = gradients.temporary("gradient.log_variance.terms".into(), self.terms_shape());
             gradients.push(label, LikelihoodGradient(*self), &inputs, &[target, terms]);
+            if let Some(weights) = upstream {
+                let label = format!("{} weighed", gradients.name(terms));
+                gradients.push(label, self.weigh(self.chunks().columns), &[weights], &[terms]);
+            }
             if let Some((total, _)) = gradients.target(log_variance) {
                 let label = format!("gradient of {}", gradients.name(log_variance));
                 gradients.push(label, Sum, &[terms], &[total]);
             }
         } else {
             gradients.push(label, LikelihoodGradient(*self), &inputs, &[target]);
+        }
+        if let Some(weights) = upstream {
+            let label = format!("{} weighed", gradients.name(target));
+            gradients.push(label, self.weigh(gradients.shape(target).stride()), &[weights], &[target]);
         }
         Ok(())
     }
@@ -131,6 +173,11 @@ impl Operation for NegativeLogLikelihood {
 }
 
 impl NegativeLogLikelihood {
+    /// Rows of the gradient, made as if all counted alike, to what they weigh.
+    fn weigh(&self, row: usize) -> WeighRows {
+        WeighRows { row, rows: self.samples * self.batch, rule: WeighRule::Times(self.samples as f64) }
+    }
+
     /// Chunk sums lie without padding: a matrix of one row.
     fn terms_shape(&self) -> Shape {
         let chunks = self.chunks();
@@ -157,6 +204,25 @@ impl Operation for LikelihoodGradient {
     }
 }
 
+/// Input: logits. Output: expected pixels of a continuous Bernoulli distribution.
+#[derive(Debug)]
+struct ContinuousBernoulliMean;
+
+impl Operation for ContinuousBernoulliMean {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let shape = lowering.shape(node.outputs[0]);
+        let vec4 = shape.stride() / 4;
+        lowering.dispatch(
+            node,
+            "continuous_bernoulli_mean",
+            constants! { BATCH: shape.rows, SAMPLES: 1, COLUMNS: vec4, WIDTH: shape.columns },
+            &[("decoded", node.inputs[0]), ("expected", node.outputs[0])],
+            Grid::Elements(shape.rows * vec4),
+            10 * shape.length(),
+        );
+    }
+}
+
 /// Sum of all elements, to one number.
 #[derive(Debug)]
 struct Sum;
@@ -176,6 +242,19 @@ impl Operation for Sum {
 }
 
 impl Graph {
+    /// Expected images under the decoder's output, `[rows, pixels]`: in the first section, where it has two.
+    pub fn expected_image(&mut self, decoded: ValueId, likelihood: Likelihood) -> ValueId {
+        let kind = match likelihood.kind {
+            LikelihoodKind::ContinuousBernoulli => {
+                let shape = self.shape(decoded);
+                return self.apply("picture", ContinuousBernoulliMean, &[decoded], shape);
+            }
+            LikelihoodKind::Bernoulli => Activation::Sigmoid,
+            _ => likelihood.mean_activation,
+        };
+        self.activate("picture", decoded, kind)
+    }
+
     /// The negative log-likelihood of `images` `[batch, pixels]` under `decoded`
     /// `[samples * batch, (sections,) pixels]`, as a term of the objective: averaged over samples and images, in
     /// nats (Kingma and Welling 2014, appendix C).
@@ -189,7 +268,7 @@ impl Graph {
         likelihood: Likelihood,
     ) -> Result<ValueId> {
         let (d, x) = (self.shape(decoded), self.shape(images));
-        let sections = if likelihood.kind == LikelihoodKind::GaussianLearned { 2 } else { 1 };
+        let sections = likelihood.kind.outputs().len();
         if d.columns != x.columns || d.sections != sections || x.rows == 0 || d.rows % x.rows != 0 {
             let problem = format!("decoder output {d} does not fit images {x}");
             return Err(Error::shape("likelihood", problem));

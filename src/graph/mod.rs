@@ -6,6 +6,7 @@
 
 mod activation;
 mod gradients;
+mod importance;
 mod input;
 mod latent;
 mod likelihood;
@@ -15,8 +16,9 @@ mod shape;
 
 pub use activation::Activation;
 pub use gradients::Gradients;
+pub use importance::Weighting;
 pub use input::Binarize;
-pub use latent::LatentShape;
+pub use latent::{KlTarget, LatentShape};
 pub use likelihood::{Likelihood, LikelihoodKind};
 pub use parameters::{Parameter, Tensor, TensorKind};
 pub use shape::Shape;
@@ -71,6 +73,10 @@ pub enum Stage {
     Picture,
     /// Loss terms.
     Objective,
+    /// Importance weights gathered over passes: their beginning.
+    BeginStream,
+    /// Importance weights gathered over passes: a further pass.
+    Stream,
     /// Gradients.
     Backward,
     /// The optimiser's step.
@@ -108,6 +114,8 @@ pub(crate) struct Term {
     pub(crate) column: usize,
     /// 1 / noise samples for terms that are summed over samples.
     pub(crate) scale: f64,
+    /// Whether it is a part of the objective of its own, or reported only.
+    pub(crate) trained: bool,
 }
 
 /// A model's operations, in an order in which they can be run.
@@ -195,6 +203,6 @@ impl Graph {
 
     /// Make `value` a term of the objective, reported in `column` of the metrics.
     pub(crate) fn add_term(&mut self, value: ValueId, column: usize, scale: f64) {
-        self.terms.push(Term { value, column, scale });
+        self.terms.push(Term { value, column, scale, trained: true });
     }
 }

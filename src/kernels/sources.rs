@@ -48,6 +48,12 @@ pub(super) const FILES: &[File] = &[
         text: include_str!("../../shaders/gather.wgsl"),
     },
     File {
+        name: "importance.wgsl",
+        suffix: "",
+        shared: &[STEP, LAYOUT],
+        text: include_str!("../../shaders/importance.wgsl"),
+    },
+    File {
         name: "latent.wgsl",
         suffix: "",
         shared: &[STEP, PHILOX, LAYOUT],

@@ -1,7 +1,8 @@
 //! A variational autoencoder whose encoder and decoder are multilayer perceptrons.
 
+use super::ObjectiveKind;
 use crate::Result;
-use crate::graph::{Activation, Binarize, Graph, Likelihood, LikelihoodKind, Stage, ValueId};
+use crate::graph::{Activation, Binarize, Graph, KlTarget, Likelihood, Stage, ValueId, Weighting};
 
 /// Sizes and choices of a [`Vae`] with Gaussian posterior and prior (Kingma and Welling 2014, appendix C).
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,10 @@ pub struct MlpVae {
     pub noise_samples: usize,
     /// Nats per latent dimension under which its divergence gives no gradient.
     pub free_bits: f64,
+    /// What training maximises.
+    pub objective: ObjectiveKind,
+    /// Whether the KL divergence is drawn to each step's capacity, not to 0.
+    pub capacity: bool,
 }
 
 /// A model as a graph, and where to find in it what people ask for.
@@ -39,12 +44,65 @@ pub struct Vae {
     pub picture: ValueId,
 }
 
+/// The forward pass, to the parameters of the likelihood.
+struct Forward {
+    graph: Graph,
+    images: ValueId,
+    posterior: ValueId,
+    latent: ValueId,
+    decoded: ValueId,
+}
+
 impl MlpVae {
+    /// The same model, to be evaluated: what an objective asks of training, many samples of each image, is left out.
+    #[must_use]
+    pub fn for_evaluation(self) -> Self {
+        if self.objective.weighting().is_none() {
+            return self;
+        }
+        Self { objective: ObjectiveKind::Elbo, noise_samples: 1, ..self }
+    }
+
     /// The forward pass and the terms of its objective, without gradients.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if a size is zero.
     pub fn build(&self) -> Result<Vae> {
+        let Forward { mut graph, images, posterior, latent, decoded } = self.forward()?;
+        graph.begin(Stage::Objective);
+        let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
+        if self.capacity {
+            graph.gaussian_kl_towards(posterior, KlTarget::Capacity)?;
+        } else {
+            graph.gaussian_kl(posterior, self.free_bits)?;
+        }
+        if let Some(weighting) = self.objective.weighting() {
+            let weights = graph.log_weights(reconstruction, posterior, latent, weighting)?;
+            graph.importance_bound(weights, self.noise_samples, weighting)?;
+        }
+
+        graph.begin(Stage::Picture);
+        let picture = graph.expected_image(decoded, self.likelihood);
+        Ok(Vae { graph, posterior, latent, picture })
+    }
+
+    /// The forward pass, and the importance weights of its samples gathered over many passes: the graph, and the
+    /// running log-sum-exp of each image's weights ([`Graph::begin_stream`]).
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if a size is zero.
+    pub fn build_importance(&self) -> Result<(Graph, ValueId)> {
+        let Forward { mut graph, images, posterior, latent, decoded } = self.forward()?;
+        graph.begin(Stage::BeginStream);
+        let running = graph.begin_stream(self.batch);
+        graph.begin(Stage::Stream);
+        let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
+        let weights = graph.log_weights(reconstruction, posterior, latent, Weighting::Importance)?;
+        graph.stream_weights(weights, running);
+        Ok((graph, running))
+    }
+
+    fn forward(&self) -> Result<Forward> {
         let mut graph = Graph::default();
         let images = graph.minibatch(self.batch, self.pixels, self.binarize);
 
@@ -63,23 +121,8 @@ impl MlpVae {
         for (i, &width) in self.hidden.iter().rev().enumerate() {
             hidden = self.layer(&mut graph, &format!("decoder.{i}"), hidden, width)?;
         }
-        let outputs: &[&str] = match self.likelihood.kind {
-            LikelihoodKind::GaussianLearned => &["decoder.output", "decoder.log_variance"],
-            _ => &["decoder.output"],
-        };
-        let decoded = graph.linear(outputs, hidden, self.pixels)?;
-
-        graph.begin(Stage::Objective);
-        graph.negative_log_likelihood(decoded, images, self.likelihood)?;
-        graph.gaussian_kl(posterior, self.free_bits)?;
-
-        graph.begin(Stage::Picture);
-        let mean = match self.likelihood.kind {
-            LikelihoodKind::Bernoulli => Activation::Sigmoid,
-            _ => self.likelihood.mean_activation,
-        };
-        let picture = graph.activate("picture", decoded, mean);
-        Ok(Vae { graph, posterior, latent, picture })
+        let decoded = graph.linear(self.likelihood.kind.outputs(), hidden, self.pixels)?;
+        Ok(Forward { graph, images, posterior, latent, decoded })
     }
 
     fn layer(&self, graph: &mut Graph, name: &str, input: ValueId, width: usize) -> Result<ValueId> {

@@ -2,6 +2,8 @@
 
 mod init;
 mod mlp;
+mod objective;
 
 pub use init::Initialisation;
 pub use mlp::{MlpVae, Vae};
+pub use objective::ObjectiveKind;

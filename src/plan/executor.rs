@@ -33,8 +33,10 @@ pub struct Step {
     pub first_correction: f32,
     /// Adam: `1 / (1 - beta2^t)`.
     pub second_correction: f32,
+    /// Nats the KL divergence is drawn to, where the objective has such a target.
+    pub capacity: f32,
     /// Filler up to 64 bytes.
-    pub padding: [u32; 4],
+    pub padding: [u32; 3],
 }
 
 /// One step's row of `metrics`: means over the minibatch, in nats per image.
@@ -47,8 +49,16 @@ pub struct Metrics {
     pub kl: f32,
     /// Norm of all gradients together; 0 when it was not computed.
     pub gradient_norm: f32,
-    /// Not used; 0.
+    /// Negative importance-weighted bound, see [`Metrics::bound`].
     pub reserved: f32,
+}
+
+impl Metrics {
+    /// The bound on the evidence that the objective is the negative of, where it weighs samples (Burda et al. 2016);
+    /// 0 where it does not.
+    pub fn bound(&self) -> f32 {
+        -self.reserved
+    }
 }
 
 /// A device that holds a plan's buffers and runs its programs.

@@ -41,6 +41,8 @@ pub struct Progress {
     last: Snapshot,
     /// An epoch's line that came too soon after the one before it.
     held_back: Option<String>,
+    /// What the next epoch's line ends with.
+    aside: String,
     written: Option<Instant>,
 }
 
@@ -87,6 +89,7 @@ impl Progress {
             output,
             last: Snapshot::default(),
             held_back: None,
+            aside: String::new(),
             written: None,
         }
     }
@@ -122,7 +125,7 @@ impl Progress {
     pub fn epoch_done(&mut self, record: &EpochRecord) {
         let left = if Some(record.step) == self.total_steps { None } else { self.last.seconds_left };
         let line = format!(
-            "{}  held out: {}",
+            "{}  held out: {}{}",
             epoch_name(record.epoch, self.last.epochs),
             numbers(
                 record.test_elbo,
@@ -130,7 +133,8 @@ impl Progress {
                 record.test_kl,
                 record.images_per_second,
                 left
-            )
+            ),
+            std::mem::take(&mut self.aside),
         );
         if let Some(bar) = &self.bar {
             bar.println(line);
@@ -142,6 +146,11 @@ impl Progress {
             self.held_back = None;
             self.write(&line);
         }
+    }
+
+    /// The next epoch's line is to end with `text`.
+    pub fn aside(&mut self, text: String) {
+        self.aside = text;
     }
 
     /// Says something in between.
@@ -254,6 +263,7 @@ mod tests {
         progress.written = None;
         progress.update(469, &snapshot());
         progress.written = None;
+        progress.aside(", 3 of 20 units active".to_string());
         progress.epoch_done(&record(1));
         let text = log.text();
         assert_eq!(text.lines().count(), 2, "{text}");
@@ -264,7 +274,7 @@ mod tests {
             "reconstruction -211.70",
             "KL 14.10",
             "18,182 images/s",
-            "1m 20s left",
+            "1m 20s left, 3 of 20 units active",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in {text:?}");
         }

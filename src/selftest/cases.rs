@@ -60,7 +60,7 @@ pub(super) struct Case {
 
 use Content::{Below, Normal, Unit, Words};
 
-fn case(
+pub(super) fn case(
     kernel: &'static str,
     constants: BTreeMap<&'static str, f64>,
     contents: &[(&'static str, Content)],
@@ -81,6 +81,7 @@ fn case(
         learning_rate: 0.01,
         first_correction: 1.5,
         second_correction: 3.0,
+        capacity: 1.1,
         ..Step::default()
     };
     // Roundings of a sum of n terms of size 1 grow with the square root of n.
@@ -98,6 +99,7 @@ pub(super) fn all() -> Vec<Case> {
         gather(),
         latent(),
         likelihood(),
+        super::importance_cases::all(),
         sums(),
         optimizers(),
         ceilings(),
@@ -388,6 +390,14 @@ fn latent() -> Vec<Case> {
             1,
         ));
         cases.push(case(
+            "gaussian_kl_gradient_capacity",
+            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
+            &[posterior, ("average", Unit(4 * columns)), gradient],
+            Grid::Elements(batch * columns),
+            rows,
+            1,
+        ));
+        cases.push(case(
             "batch_mean",
             constants! { COLUMNS: columns },
             &[("divergence_read", Normal(n)), ("batch_average", Normal(4 * columns))],
@@ -412,6 +422,29 @@ fn likelihood() -> Vec<Case> {
             [Activation::Identity, Activation::Sigmoid, Activation::Tanh, Activation::Softplus][i].number();
         let images = ("images", Unit(4 * batch * columns));
         let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width };
+        let decoded = ("decoded", Normal(values));
+        cases.push(case(
+            "continuous_bernoulli_mean",
+            sizes.clone(),
+            &[decoded, ("expected", Normal(values))],
+            Grid::Elements(samples * batch * columns),
+            rows,
+            1,
+        ));
+        for (kernel, gradient, sections) in [
+            ("discretized_logistic", "discretized_logistic_gradient", 2),
+            ("continuous_bernoulli", "continuous_bernoulli_gradient", 1),
+        ] {
+            let mut constants = sizes.clone();
+            if sections == 2 {
+                constants.insert("MEAN_ACTIVATION", f64::from(mean));
+            }
+            let decoded = ("decoded", Normal(sections * values));
+            let (value, change) = (("value", Normal(total)), ("decoded_gradient", Normal(sections * values)));
+            let grid = Grid::Elements(total);
+            cases.push(case(kernel, constants.clone(), &[decoded, images, value], grid, rows, 16));
+            cases.push(case(gradient, constants, &[decoded, images, change], grid, rows, 16));
+        }
         for (kernel, sections) in
             [("bernoulli", 1), ("gaussian", 1), ("gaussian_shared", 1), ("gaussian_learned", 2)]
         {

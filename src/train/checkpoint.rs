@@ -25,9 +25,13 @@ pub struct TrainState {
     pub epoch_reconstruction: f64,
     /// Sum over these of the KL divergence, nats.
     pub epoch_kl: f64,
+    /// Sum over these of the bound the objective is the negative of, where it weighs samples, nats.
+    #[serde(default)]
+    pub epoch_bound: f64,
     /// Seconds of training in the current epoch.
     pub epoch_seconds: f64,
-    /// Best evidence lower bound on held-out images so far, nats per image.
+    /// Best bound on the evidence of held-out images so far, nats per image: the evidence lower bound, or the importance-
+    /// weighted one where that is the objective.
     pub best_elbo: Option<f64>,
 }
 

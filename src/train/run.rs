@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     CONFIG,
     "metrics.csv",
     "checkpoint.safetensors",
@@ -17,6 +17,7 @@ const FILES: [&str; 10] = [
     "latent.png",
     "manifold.png",
     "interpolation.png",
+    "latents.csv",
 ];
 
 /// A folder that holds a run: its configuration, metrics, checkpoints and pictures.

@@ -3,9 +3,10 @@
 use super::{Checkpoint, Optimizer, RunFolder, TrainState, schedule};
 use crate::config::Config;
 use crate::data::Dataset;
+use crate::eval::latents::LatentUse;
 use crate::plan::{Metrics, Step};
 use crate::random::stream;
-use crate::report::{EpochRecord, MetricsFile};
+use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
 use std::collections::VecDeque;
@@ -17,6 +18,10 @@ use std::time::{Duration, Instant};
 const SUBMIT: Duration = Duration::from_millis(200);
 /// The latest checkpoint is never older than this, and an epoch's end.
 const SAVE_EVERY: Duration = Duration::from_secs(20);
+
+/// Held-out images whose posteriors tell which latent dimensions are in use: enough for averages, few enough to cost
+/// next to nothing.
+const MONITORED: usize = 2000;
 
 /// How far a run is, between epochs.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +46,10 @@ pub struct Snapshot {
 pub trait Observer {
     /// Some steps are done.
     fn progress(&mut self, snapshot: &Snapshot);
+    /// What the latent dimensions carry, measured at an epoch's end; comes before [`Observer::epoch`].
+    fn latents(&mut self, record: &LatentRecord) {
+        let _ = record;
+    }
     /// An epoch is done and evaluated.
     fn epoch(&mut self, record: &EpochRecord);
 }
@@ -188,6 +197,25 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Weight of the KL divergence at `step`.
+    fn beta(&self, step: u64) -> f64 {
+        let (config, per_epoch) = (&self.config, self.steps_per_epoch());
+        let step = schedule::step_of_cycle(config.kl_cycle, step, per_epoch);
+        schedule::beta(config.beta, config.kl_warmup, step, per_epoch)
+    }
+
+    /// Nats that the KL divergence is drawn to at `step`.
+    fn capacity(&self, step: u64) -> f64 {
+        let config = &self.config;
+        let nats = config.capacity.unwrap_or(0.0);
+        schedule::capacity(nats, config.capacity_epochs, step, self.steps_per_epoch())
+    }
+
+    /// Whether the objective weighs samples, and so has a bound of its own.
+    fn weighs(&self) -> bool {
+        self.config.objective.weighting().is_some()
+    }
+
     fn step_record(&self, step: u64) -> Step {
         let config = &self.config;
         let mut record = Step {
@@ -196,7 +224,8 @@ impl<'a> Trainer<'a> {
             counter_low: step as u32,
             counter_high: (step >> 32) as u32,
             stream: stream::TRAIN_NOISE,
-            beta: schedule::beta(config.beta, config.kl_warmup, step, self.steps_per_epoch()) as f32,
+            beta: self.beta(step) as f32,
+            capacity: self.capacity(step) as f32,
             learning_rate: config.learning_rate.unwrap_or(1e-3) as f32,
             ..Step::default()
         };
@@ -256,6 +285,7 @@ impl<'a> Trainer<'a> {
             ("reconstruction", metrics.reconstruction),
             ("KL divergence", metrics.kl),
             ("gradient norm", metrics.gradient_norm),
+            ("importance-weighted bound", metrics.bound()),
         ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value));
@@ -264,6 +294,7 @@ impl<'a> Trainer<'a> {
         self.state.epoch_images += images;
         self.state.epoch_reconstruction += f64::from(metrics.reconstruction) * images as f64;
         self.state.epoch_kl += f64::from(metrics.kl) * images as f64;
+        self.state.epoch_bound += f64::from(metrics.bound()) * images as f64;
         Ok(())
     }
 
@@ -284,12 +315,15 @@ impl<'a> Trainer<'a> {
         for (term, value) in [
             ("held-out reconstruction", evaluation.reconstruction),
             ("held-out KL divergence", evaluation.kl),
+            ("held-out importance-weighted bound", evaluation.bound),
         ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value as f32));
             }
         }
-        let per_epoch = self.steps_per_epoch();
+        let (per_epoch, weighs) = (self.steps_per_epoch(), self.weighs());
+        let beta = self.beta(self.state.step.max(1) - 1);
+        let used = self.latent_use()?;
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
         let (reconstruction, kl) = (state.epoch_reconstruction / seen, state.epoch_kl / seen);
@@ -305,18 +339,28 @@ impl<'a> Trainer<'a> {
             test_elbo: evaluation.elbo(),
             test_reconstruction: evaluation.reconstruction,
             test_kl: evaluation.kl,
-            beta: schedule::beta(self.config.beta, self.config.kl_warmup, state.step.max(1) - 1, per_epoch),
+            beta,
             learning_rate: self.config.learning_rate.unwrap_or(1e-3),
             images_per_second: seen / state.epoch_seconds.max(1e-9),
         };
-        let best = state.best_elbo.is_none_or(|best| evaluation.elbo() > best);
+        let latents = LatentRecord {
+            epoch: record.epoch,
+            step: record.step,
+            active_units: used.active(),
+            train_bound: weighs.then_some(state.epoch_bound / seen),
+            test_bound: weighs.then_some(evaluation.bound),
+            divergences: used.divergences,
+        };
+        let score = if weighs { evaluation.bound } else { evaluation.elbo() };
+        let best = state.best_elbo.is_none_or(|best| score > best);
         if best {
-            state.best_elbo = Some(evaluation.elbo());
+            state.best_elbo = Some(score);
         }
         if state.step.is_multiple_of(per_epoch) {
             state.epoch_images = 0;
             state.epoch_reconstruction = 0.0;
             state.epoch_kl = 0.0;
+            state.epoch_bound = 0.0;
             state.epoch_seconds = 0.0;
         }
         if best {
@@ -325,9 +369,18 @@ impl<'a> Trainer<'a> {
         // The row is written before the checkpoint: should the program die between the two, resuming drops the row
         // and makes it again.
         self.metrics.append(&record)?;
+        LatentsFile::append(&self.run.file("latents.csv"), &latents)?;
         self.save("checkpoint.safetensors")?;
+        observer.latents(&latents);
         observer.epoch(&record);
         Ok(())
+    }
+
+    /// What the latent dimensions carry, on the first held-out images.
+    fn latent_use(&mut self) -> Result<LatentUse> {
+        let numbers: Vec<u32> = (0..self.test_images.min(MONITORED) as u32).collect();
+        let posteriors = self.session.encode(&numbers)?;
+        Ok(LatentUse::of(&posteriors, self.config.latent))
     }
 
     fn save(&mut self, name: &str) -> Result<()> {

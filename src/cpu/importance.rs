@@ -1,0 +1,147 @@
+//! Twins of `shaders/importance.wgsl`.
+
+use super::Real;
+use super::call::{Call, by_rows, put};
+
+const LOWEST: f64 = -3.4e38;
+
+fn rows_of_z<T: Real>(call: &Call<'_, T>) -> usize {
+    call.count("SAMPLES") * call.count("BATCH")
+}
+
+fn beta<T: Real>(call: &Call<'_, T>) -> T {
+    T::of(f64::from(call.step.beta))
+}
+
+pub(super) fn sampled_kl<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, columns, posteriors) =
+        (call.count("BATCH"), 4 * call.count("COLUMNS"), call.count("POSTERIOR_ROWS"));
+    let (posterior, z, noise) = (call.read("posterior"), call.read("z"), call.read("noise"));
+    let (total, rows, accumulate) = (rows_of_z(call), call.rows(), call.flag("ACCUMULATE"));
+    by_rows(&mut call.write("divergence")[..total], 1, |row, sum| {
+        let mut own = T::zero();
+        if row % batch < rows {
+            let variances = &posterior[(2 * (row % posteriors) + 1) * columns..][..columns];
+            let row = row * columns..(row + 1) * columns;
+            for ((&z, &draw), &v) in z[row.clone()].iter().zip(&noise[row]).zip(variances) {
+                own += T::of(0.5) * (z * z - v - draw * draw);
+            }
+        }
+        put(&mut sum[0], own, accumulate);
+    });
+}
+
+pub(super) fn log_weights<T: Real>(call: &mut Call<'_, T>) {
+    let (total, chunks, beta) = (rows_of_z(call), call.count("CHUNKS"), beta(call));
+    let (terms, divergence) = (call.read("likelihood_terms"), call.read("divergence_read"));
+    for (row, log_weight) in call.write("log_weight")[..total].iter_mut().enumerate() {
+        let sum: T = terms[row * chunks..(row + 1) * chunks].iter().copied().sum();
+        *log_weight = -sum - beta * divergence[row];
+    }
+}
+
+pub(super) fn importance_weights<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, samples, uniform) = (call.count("BATCH"), call.count("SAMPLES"), call.flag("UNIFORM"));
+    let (log_weight, rows) = (call.read("log_weight_read"), call.rows());
+    let (weights, bound) = (call.write("weights"), call.write("bound"));
+    for image in 0..batch {
+        if image >= rows {
+            (0..samples).for_each(|l| weights[l * batch + image] = T::zero());
+            bound[image] = T::zero();
+            continue;
+        }
+        let all = || (0..samples).map(|l| log_weight[l * batch + image]);
+        let largest = all().fold(T::of(LOWEST), T::max);
+        let sum: T = all().map(|w| (w - largest).exp()).sum();
+        let (count, share) = (T::of(samples as f64), T::one() / T::of(rows as f64));
+        for l in 0..samples {
+            let weight = (log_weight[l * batch + image] - largest).exp() / sum;
+            weights[l * batch + image] = share * if uniform { T::one() / count } else { weight };
+        }
+        bound[image] = if uniform { -all().sum::<T>() / count } else { count.ln() - largest - sum.ln() };
+    }
+}
+
+pub(super) fn weigh_rows<T: Real>(call: &mut Call<'_, T>) {
+    let factor = call.number("FACTOR") * T::of(call.rows() as f64);
+    weigh(call, |weight| weight * factor);
+}
+
+pub(super) fn weigh_rows_twice<T: Real>(call: &mut Call<'_, T>) {
+    let (beta, rows) = (beta(call), T::of(call.rows() as f64));
+    weigh(call, |weight| T::one() - beta + beta * weight * rows);
+}
+
+fn weigh<T: Real>(call: &mut Call<'_, T>, factor: impl Fn(T) -> T + Sync + Send) {
+    let (row, length, weights) = (call.count("ROW"), call.count("LENGTH"), call.read("weights_read"));
+    by_rows(&mut call.write("values")[..length], row, |i, values| {
+        let factor = factor(weights[i]);
+        values.iter_mut().for_each(|value| *value *= factor);
+    });
+}
+
+pub(super) fn sampled_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, beta, accumulate) = (4 * call.count("COLUMNS"), beta(call), call.flag("ACCUMULATE"));
+    let (weights, z) = (call.read("weights_read"), call.read("z"));
+    by_rows(call.write("z_gradient"), columns, |row, gradient| {
+        for (gradient, &z) in gradient.iter_mut().zip(&z[row * columns..]) {
+            put(gradient, beta * weights[row] * z, accumulate);
+        }
+    });
+}
+
+pub(super) fn sampled_kl_path_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, beta, accumulate) = (4 * call.count("COLUMNS"), beta(call), call.flag("ACCUMULATE"));
+    let (weights, z, noise) = (call.read("weights_read"), call.read("z"), call.read("noise"));
+    let (posterior, posteriors) = (call.read("posterior"), call.count("POSTERIOR_ROWS"));
+    by_rows(call.write("z_gradient"), columns, |row, gradient| {
+        let variances = &posterior[(2 * (row % posteriors) + 1) * columns..][..columns];
+        for (i, gradient) in gradient.iter_mut().enumerate() {
+            let at = row * columns + i;
+            let change = z[at] - noise[at] * (T::of(-0.5) * variances[i]).exponential();
+            put(gradient, beta * weights[row] * change, accumulate);
+        }
+    });
+}
+
+pub(super) fn sampled_kl_posterior_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, width, posteriors) =
+        (4 * call.count("COLUMNS"), call.count("WIDTH"), call.count("POSTERIOR_ROWS"));
+    let (beta, accumulate, weights) = (beta(call), call.flag("ACCUMULATE"), call.read("weights_read"));
+    let total = rows_of_z(call);
+    by_rows(call.write("posterior_gradient"), 2 * columns, |row, gradient| {
+        let sum: T = (row..total).step_by(posteriors).map(|row| weights[row]).sum();
+        if !accumulate {
+            gradient.fill(T::zero());
+        }
+        for gradient in &mut gradient[columns..columns + width] {
+            *gradient -= T::of(0.5) * beta * sum;
+        }
+    });
+}
+
+pub(super) fn begin_stream<T: Real>(call: &mut Call<'_, T>) {
+    let batch = call.count("BATCH");
+    for running in call.write("running").chunks_mut(4).take(batch) {
+        running.copy_from_slice(&[T::of(LOWEST), T::zero(), T::zero(), T::zero()]);
+    }
+}
+
+pub(super) fn stream_weights<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, samples) = (call.count("BATCH"), call.count("SAMPLES"));
+    let log_weight = call.read("log_weight_read");
+    for (image, running) in call.write("running").chunks_mut(4).take(batch).enumerate() {
+        let all = || (0..samples).map(|l| log_weight[l * batch + image]);
+        let largest = all().fold(running[0], T::max);
+        let shrink = (running[0] - largest).exp();
+        let (mut sum, mut squares, mut total) =
+            (running[1] * shrink, running[2] * shrink * shrink, T::zero());
+        for log_w in all() {
+            let w = (log_w - largest).exp();
+            sum += w;
+            squares += w * w;
+            total += log_w;
+        }
+        running.copy_from_slice(&[largest, sum, squares, running[3] + total]);
+    }
+}

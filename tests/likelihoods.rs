@@ -1,0 +1,107 @@
+//! Every likelihood is one: it sums or integrates to one over what it is a distribution of.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use vae::cpu::CpuExecutor;
+use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
+use vae::model::{MlpVae, ObjectiveKind};
+use vae::plan::{self, Executor, Setting, Step};
+
+/// -log p(x) of a single pixel with the values `x`, where the decoder gives `outputs`.
+fn negative_logs(kind: LikelihoodKind, sigma: f64, outputs: &[f64], x: &[f64]) -> Vec<f64> {
+    let model = MlpVae {
+        batch: x.len(),
+        pixels: 1,
+        hidden: vec![],
+        latent: 1,
+        activation: Activation::Identity,
+        likelihood: Likelihood { kind, sigma, mean_activation: Activation::Identity },
+        binarize: Binarize::None,
+        noise_samples: 1,
+        free_bits: 0.0,
+        objective: ObjectiveKind::Elbo,
+        capacity: false,
+    };
+    let graph = model.build().unwrap().graph;
+    let setting = Setting { train_images: 1, test_images: 1, max_steps: 1, streamed: false };
+    // Latents and images are written here, not drawn and gathered: pixels need not be bytes.
+    let plan = plan::lower(&graph, None, &[("value", &[Stage::Decode, Stage::Objective])], setting);
+    let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
+    let parameters = cpu.real_mut(plan.buffer("parameters").unwrap());
+    for tensor in graph.tensors().filter(|tensor| tensor.name.starts_with("decoder")) {
+        let value = match tensor.name.as_str() {
+            "decoder.output.bias" => outputs[0],
+            "decoder.log_variance.bias" | "decoder.log_scale.bias" => outputs[1],
+            "decoder.log_variance" => 2.0 * sigma.ln(),
+            _ => 0.0,
+        };
+        tensor.put(parameters, &[value]);
+    }
+    let images = cpu.real_mut(plan.buffer("images").unwrap());
+    for (row, x) in images.chunks_mut(4).zip(x) {
+        row[0] = *x;
+    }
+    cpu.submit("value", &[Step { rows: x.len() as u32, ..Step::default() }]).unwrap();
+    cpu.real(plan.buffer("reconstruction").unwrap())[..x.len()].to_vec()
+}
+
+/// Simpson's rule over equal steps from `low` to `high`.
+fn integral(kind: LikelihoodKind, sigma: f64, outputs: &[f64], [low, high]: [f64; 2]) -> f64 {
+    let steps = 4000;
+    let h = (high - low) / f64::from(steps);
+    let x: Vec<f64> = (0..=steps).map(|i| low + h * f64::from(i)).collect();
+    let weight = |i: usize| match i {
+        0 | 4000 => 1.0,
+        i if i % 2 == 1 => 4.0,
+        _ => 2.0,
+    };
+    let densities = negative_logs(kind, sigma, outputs, &x).into_iter().map(|value| (-value).exp());
+    densities.enumerate().map(|(i, density)| weight(i) * density).sum::<f64>() * h / 3.0
+}
+
+#[test]
+fn bernoulli_sums_to_one() {
+    for logit in [-30.0, -0.7, 0.0, 2.5, 40.0] {
+        let sum: f64 = negative_logs(LikelihoodKind::Bernoulli, 1.0, &[logit], &[0.0, 1.0])
+            .iter()
+            .map(|v| (-v).exp())
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-12, "{logit}: {sum}");
+    }
+}
+
+#[test]
+fn gaussians_integrate_to_one() {
+    for (kind, outputs, deviation) in [
+        (LikelihoodKind::Gaussian, vec![0.3], 0.2),
+        (LikelihoodKind::GaussianShared, vec![-1.5], 2.0),
+        // Log-variance -3 above its floor, and far below it: the floor is one grey level.
+        (LikelihoodKind::GaussianLearned, vec![0.3, -3.0], (-1.5_f64).exp()),
+        (LikelihoodKind::GaussianLearned, vec![0.3, -40.0], 1.0 / 255.0),
+    ] {
+        let range = [outputs[0] - 12.0 * deviation, outputs[0] + 12.0 * deviation];
+        let integral = integral(kind, deviation, &outputs, range);
+        assert!((integral - 1.0).abs() < 1e-9, "{kind} {outputs:?}: {integral}");
+    }
+}
+
+#[test]
+fn discretized_logistic_sums_to_one_over_its_levels() {
+    let levels: Vec<f64> = (0..256).map(|level| f64::from(level) / 255.0).collect();
+    for mean in [-0.4, 0.0, 0.31, 0.5, 1.0, 1.7] {
+        for log_scale in [-30.0, -7.0, -5.0, -2.0, 0.0, 4.0] {
+            let values = negative_logs(LikelihoodKind::DiscretizedLogistic, 1.0, &[mean, log_scale], &levels);
+            let sum: f64 = values.iter().map(|value| (-value).exp()).sum();
+            assert!((sum - 1.0).abs() < 1e-10, "mean {mean}, log-scale {log_scale}: {sum}");
+            assert!(values.iter().all(|value| value.is_finite() && *value >= -1e-12), "{mean} {log_scale}");
+        }
+    }
+}
+
+/// Near s = 0, where lambda is near 1/2 and the normaliser is 0 over 0, it is a series; it must meet the rest.
+#[test]
+fn continuous_bernoulli_integrates_to_one() {
+    for logit in [-40.0, -3.0, -0.501, -0.499, -1e-3, 0.0, 1e-9, 0.1, 0.4999, 0.5, 2.0, 15.0] {
+        let integral = integral(LikelihoodKind::ContinuousBernoulli, 1.0, &[logit], [0.0, 1.0]);
+        assert!((integral - 1.0).abs() < 1e-9, "{logit}: {integral}");
+    }
+}
