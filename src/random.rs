@@ -13,6 +13,8 @@ pub mod stream {
     pub const TRAIN_NOISE: u32 = 0;
     /// Noise of the reparametrized samples in evaluation.
     pub const EVALUATION_NOISE: u32 = 1;
+    /// Momenta of Hamiltonian Monte Carlo.
+    pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
     pub const BINARIZE: u32 = 16;
     /// Initial values of parameters.
@@ -25,6 +27,8 @@ pub mod stream {
     pub const DIGITS: u32 = 35;
     /// Latents drawn from the prior for pictures.
     pub const PRIOR: u32 = 36;
+    /// Where chains begin, and images simulated from a model.
+    pub const CHAINS: u32 = 40;
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

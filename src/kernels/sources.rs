@@ -35,6 +35,7 @@ pub(super) const FILES: &[File] = &[
     },
     File { name: "bench.wgsl", shared: &[STEP], text: include_str!("../../shaders/bench.wgsl") },
     File { name: "gather.wgsl", shared: &[STEP, PHILOX], text: include_str!("../../shaders/gather.wgsl") },
+    File { name: "hmc.wgsl", shared: &[STEP, PHILOX, LAYOUT], text: include_str!("../../shaders/hmc.wgsl") },
     File {
         name: "latent.wgsl",
         shared: &[STEP, PHILOX, LAYOUT],

@@ -49,37 +49,58 @@ impl MlpVae {
         let images = graph.minibatch(self.batch, self.pixels, self.binarize);
 
         graph.begin(Stage::Encode);
-        let mut hidden = images;
-        for (i, &width) in self.hidden.iter().enumerate() {
-            hidden = self.layer(&mut graph, &format!("encoder.{i}"), hidden, width)?;
-        }
-        let posterior = graph.linear(&["encoder.mean", "encoder.log_variance"], hidden, self.latent)?;
+        let posterior = self.encoder(&mut graph, images)?;
 
         graph.begin(Stage::Sample);
         let latent = graph.reparametrize(posterior, self.noise_samples)?;
 
         graph.begin(Stage::Decode);
-        let mut hidden = latent;
-        for (i, &width) in self.hidden.iter().rev().enumerate() {
-            hidden = self.layer(&mut graph, &format!("decoder.{i}"), hidden, width)?;
-        }
-        let outputs: &[&str] = match self.likelihood.kind {
-            LikelihoodKind::GaussianLearned => &["decoder.output", "decoder.log_variance"],
-            _ => &["decoder.output"],
-        };
-        let decoded = graph.linear(outputs, hidden, self.pixels)?;
+        let decoded = self.decoder(&mut graph, latent)?;
 
         graph.begin(Stage::Objective);
         graph.negative_log_likelihood(decoded, images, self.likelihood)?;
         graph.gaussian_kl(posterior, self.free_bits)?;
 
         graph.begin(Stage::Picture);
+        let picture = self.picture(&mut graph, decoded);
+        Ok(Vae { graph, posterior, latent, picture })
+    }
+
+    /// Layers from images `[batch, pixels]` to posteriors `[batch, 2, latent]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if a size is zero.
+    pub(crate) fn encoder(&self, graph: &mut Graph, images: ValueId) -> Result<ValueId> {
+        let mut hidden = images;
+        for (i, &width) in self.hidden.iter().enumerate() {
+            hidden = self.layer(graph, &format!("encoder.{i}"), hidden, width)?;
+        }
+        graph.linear(&["encoder.mean", "encoder.log_variance"], hidden, self.latent)
+    }
+
+    /// Layers from latents `[rows, latent]` to the likelihood's parameters `[rows, (sections,) pixels]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if a size is zero.
+    pub(crate) fn decoder(&self, graph: &mut Graph, latent: ValueId) -> Result<ValueId> {
+        let mut hidden = latent;
+        for (i, &width) in self.hidden.iter().rev().enumerate() {
+            hidden = self.layer(graph, &format!("decoder.{i}"), hidden, width)?;
+        }
+        let outputs: &[&str] = match self.likelihood.kind {
+            LikelihoodKind::GaussianLearned => &["decoder.output", "decoder.log_variance"],
+            _ => &["decoder.output"],
+        };
+        graph.linear(outputs, hidden, self.pixels)
+    }
+
+    /// Expected images of what [`MlpVae::decoder`] gave.
+    pub(crate) fn picture(&self, graph: &mut Graph, decoded: ValueId) -> ValueId {
         let mean = match self.likelihood.kind {
             LikelihoodKind::Bernoulli => Activation::Sigmoid,
             _ => self.likelihood.mean_activation,
         };
-        let picture = graph.activate("picture", decoded, mean);
-        Ok(Vae { graph, posterior, latent, picture })
+        graph.activate("picture", decoded, mean)
     }
 
     fn layer(&self, graph: &mut Graph, name: &str, input: ValueId, width: usize) -> Result<ValueId> {

@@ -1,5 +1,6 @@
 //! The cases of the self-test.
 
+use super::cases_hmc as hmc;
 use crate::graph::Activation;
 use crate::plan::{Grid, Step, constants};
 use crate::random::{Philox, stream};
@@ -59,7 +60,7 @@ pub(super) struct Case {
 
 use Content::{Below, Normal, Unit, Words};
 
-fn case(
+pub(super) fn case(
     kernel: &'static str,
     constants: BTreeMap<&'static str, f64>,
     contents: &[(&'static str, Content)],
@@ -89,7 +90,7 @@ fn case(
 
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
-    [matmul(), activation(), gather(), latent(), likelihood(), sums(), optimizers(), ceilings()].concat()
+    [matmul(), activation(), gather(), latent(), likelihood(), sums(), optimizers(), ceilings(), hmc::all()].concat()
 }
 
 /// (rows, vec4 columns, vec4 inner): one, tile edges and one beyond, primes, and a real layer.
