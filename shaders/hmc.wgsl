@@ -8,16 +8,16 @@
 //   hmc_leap     a kick and a drift:  p -= size * grad U(latent),  latent += size * p
 //   hmc_accept   half a kick; the end is accepted with probability min(1, exp(H(start) - H(end))), else the chain stays
 //
-// with beta = step.beta, size = step.learning_rate (the leapfrog's step), change = step.first_correction (by how much
-// the inverse temperature has changed since the last transition; 0 for plain HMC).
-// `latent_gradient` holds the gradient of the negative log-likelihood divided by SAMPLES * step.rows.
+// with beta = step.beta, size = sizes[step.slot, image] (the leapfrog's step), change = step.first_correction (by how
+// much the inverse temperature has changed since the last transition; 0 for plain HMC).
+// `latent_gradient` holds the gradient of the negative log-likelihood divided by the number of rows.
 // Sources: Neal, "MCMC using Hamiltonian dynamics" (arXiv 1206.1901), section 3; Neal, "Annealed importance sampling",
-// Statistics and Computing 11 (2001). Row l * batch + r is chain l of image r; an invocation has one row.
+// Statistics and Computing 11 (2001). Row l * BATCH + r is chain l of image r; an invocation has one row.
 
 override CHAINS: u32; // rows
 override COLUMNS: u32; // vec4 in a row of `latent`
 override WIDTH: u32; // latent dimensions
-override SAMPLES: u32; // chains of an image
+override BATCH: u32; // images
 override CHUNKS: u32; // chunk sums of a row
 
 @group(0) @binding(1) var<storage, read> value: array<f32>; // [CHAINS, CHUNKS]
@@ -27,15 +27,20 @@ override CHUNKS: u32; // chunk sums of a row
 @group(0) @binding(5) var<storage, read_write> position: array<vec4<f32>>; // [CHAINS, COLUMNS]
 @group(0) @binding(6) var<storage, read_write> position_gradient: array<vec4<f32>>; // like latent_gradient
 @group(0) @binding(7) var<storage, read_write> momentum: array<vec4<f32>>; // [CHAINS, COLUMNS]
-@group(0) @binding(8) var<storage, read_write> state: array<vec4<f32>>; // [CHAINS]: log p(x|z), log p(z), log weight, its rounding error
-@group(0) @binding(9) var<storage, read_write> trace: array<vec4<f32>>; // [CHAINS]: kinetic energy, acceptance, sum of it, transitions
+@group(0) @binding(8) var<storage, read_write> state: array<vec4<f32>>; // [CHAINS, 2]: log p(x|z), log p(z), log weight, its rounding error;
+// kinetic energy at the start, acceptance, sum of it, transitions
+@group(0) @binding(9) var<storage, read> sizes: array<f32>; // [steps, BATCH]
 
 const LOG_TWO_PI = 1.8378770664093453;
 const STREAM_ACCEPT = 16u;
 
 // The gradient of the potential energy.
 fn slope(at: vec4<f32>, likelihood_gradient: vec4<f32>) -> vec4<f32> {
-    return at + step.beta * f32(SAMPLES * step.rows) * likelihood_gradient;
+    return at + step.beta * f32(CHAINS) * likelihood_gradient;
+}
+
+fn size_of(i: u32) -> f32 {
+    return sizes[step.slot * BATCH + i % BATCH];
 }
 
 @compute @workgroup_size(64)
@@ -71,8 +76,8 @@ fn hmc_reset(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         position[i * COLUMNS + c] = latent[i * COLUMNS + c];
         position_gradient[i * COLUMNS + c] = latent_gradient[i * COLUMNS + c];
     }
-    state[i] = vec4<f32>(density[i].xy, 0.0, 0.0);
-    trace[i] = vec4<f32>(0.0);
+    state[2u * i] = vec4<f32>(density[i].xy, 0.0, 0.0);
+    state[2u * i + 1u] = vec4<f32>(0.0);
 }
 
 @compute @workgroup_size(64)
@@ -82,11 +87,11 @@ fn hmc_start(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         return;
     }
     // Thousands of small changes are added: the rounding error is carried along.
-    let now = state[i];
+    let now = state[2u * i];
     let term = step.first_correction * now.x - now.w;
     let weight = now.z + term;
-    state[i] = vec4<f32>(now.xy, weight, (weight - now.z) - term);
-    let size = step.learning_rate;
+    state[2u * i] = vec4<f32>(now.xy, weight, (weight - now.z) - term);
+    let size = size_of(i);
     var kinetic = 0.0;
     for (var c = 0u; c < COLUMNS; c++) {
         let at = i * COLUMNS + c;
@@ -98,7 +103,7 @@ fn hmc_start(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         momentum[at] = kicked;
         latent[at] = here + size * kicked;
     }
-    trace[i].x = kinetic;
+    state[2u * i + 1u].x = kinetic;
 }
 
 @compute @workgroup_size(64)
@@ -107,7 +112,7 @@ fn hmc_leap(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     if i >= CHAINS {
         return;
     }
-    let size = step.learning_rate;
+    let size = size_of(i);
     for (var c = 0u; c < COLUMNS; c++) {
         let at = i * COLUMNS + c;
         let here = latent[at];
@@ -123,7 +128,7 @@ fn hmc_accept(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     if i >= CHAINS {
         return;
     }
-    let size = step.learning_rate;
+    let size = size_of(i);
     var kinetic = 0.0;
     for (var c = 0u; c < COLUMNS; c++) {
         let at = i * COLUMNS + c;
@@ -131,9 +136,9 @@ fn hmc_accept(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
         momentum[at] = kicked;
         kinetic += 0.5 * dot(kicked, kicked);
     }
-    let before = state[i];
+    let before = state[2u * i];
     let end = density[i];
-    let past = trace[i];
+    let past = state[2u * i + 1u];
     let change = step.beta * (end.x - before.x) + (end.y - before.y) + (past.x - kinetic);
     // A trajectory that has left all bounds gives NaN, and is rejected.
     var acceptance = 0.0;
@@ -143,11 +148,11 @@ fn hmc_accept(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream + STREAM_ACCEPT);
     let draw = open_uniform(philox(counter, vec2<u32>(step.seed_low, step.seed_high)).xy).x;
     if draw < acceptance {
-        state[i] = vec4<f32>(end.xy, before.zw);
+        state[2u * i] = vec4<f32>(end.xy, before.zw);
         for (var c = 0u; c < COLUMNS; c++) {
             position[i * COLUMNS + c] = latent[i * COLUMNS + c];
             position_gradient[i * COLUMNS + c] = latent_gradient[i * COLUMNS + c];
         }
     }
-    trace[i] = vec4<f32>(past.x, acceptance, past.z + acceptance, past.w + 1.0);
+    state[2u * i + 1u] = vec4<f32>(past.x, acceptance, past.z + acceptance, past.w + 1.0);
 }

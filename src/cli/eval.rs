@@ -15,7 +15,8 @@ use vae::report::thousands;
 /// so the same command gives the same number.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vae eval runs/digits-1 --samples 16\n  vae eval runs/digits-1 --best --json -"
+    after_help = "Examples:\n  vae eval runs/digits-1 --samples 16\n  vae eval runs/digits-1 --best --json -\n  \
+                  vae eval runs/digits-1 --ais --bdmc --chains 16 --temperatures 1000"
 )]
 pub(crate) struct Eval {
     #[command(flatten)]
@@ -26,6 +27,8 @@ pub(crate) struct Eval {
     /// Write the numbers as JSON to FILE, or to standard output for -
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    annealing: super::ais::Annealing,
 }
 
 /// What `--json` writes. Nats per image; `elbo` is `-(reconstruction + kl)`.
@@ -43,6 +46,8 @@ struct Numbers {
     likelihood: LikelihoodKind,
     binarize: Binarize,
     device: String,
+    #[serde(flatten)]
+    annealed: super::ais::Annealed,
 }
 
 impl Eval {
@@ -62,12 +67,13 @@ impl Eval {
             likelihood: model.config.likelihood,
             binarize: model.config.binarization(),
             device: model.session.device_name(),
+            annealed: self.annealing.run(&mut model)?,
         };
         if let Some(path) = &self.json {
             output::write_json(&numbers, path)?;
         }
         if self.json.as_deref() != Some(Path::new("-")) {
-            output::print(&numbers.text(&model))?;
+            output::print(&(numbers.text(&model) + &numbers.annealed.text()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -14,11 +14,13 @@ fn sizes<T: Real>(call: &Call<'_, T>) -> (usize, usize) {
 
 /// The gradient of the potential energy is the latent plus this times the likelihood's gradient.
 fn slope_factor<T: Real>(call: &Call<'_, T>) -> T {
-    T::of(f64::from(call.step.beta)) * T::of((call.count("SAMPLES") * call.rows()) as f64)
+    T::of(f64::from(call.step.beta)) * T::of(call.count("CHAINS") as f64)
 }
 
-fn step_size<T: Real>(call: &Call<'_, T>) -> T {
-    T::of(f64::from(call.step.learning_rate))
+/// The step size of each image's chains in this transition.
+fn step_sizes<'a, T: Real>(call: &Call<'a, T>) -> &'a [T] {
+    let (batch, slot) = (call.count("BATCH"), call.step.slot as usize);
+    &call.read("sizes")[slot * batch..(slot + 1) * batch]
 }
 
 pub(super) fn log_density<T: Real>(call: &mut Call<'_, T>) {
@@ -50,22 +52,22 @@ pub(super) fn hmc_reset<T: Real>(call: &mut Call<'_, T>) {
     call.write("position_gradient").copy_from_slice(latent_gradient);
     let state = call.write("state");
     for i in 0..chains {
-        let record = [density[4 * i], density[4 * i + 1], T::zero(), T::zero()];
-        state[4 * i..4 * i + 4].copy_from_slice(&record);
+        state[8 * i..8 * i + 8].fill(T::zero());
+        state[8 * i..8 * i + 2].copy_from_slice(&density[4 * i..4 * i + 2]);
     }
-    call.write("trace").fill(T::zero());
 }
 
 pub(super) fn hmc_start<T: Real>(call: &mut Call<'_, T>) {
     let ((chains, columns), width) = (sizes(call), call.count("WIDTH"));
-    let (factor, size, step) = (slope_factor(call), step_size(call), call.step);
+    let (factor, sizes_of_images, step) = (slope_factor(call), step_sizes(call), call.step);
     let change = T::of(f64::from(step.first_correction));
     let (position, gradient) = (call.write("position"), call.write("position_gradient"));
     let (latent, momentum) = (call.write("latent"), call.write("momentum"));
-    let (state, trace) = (call.write("state"), call.write("trace"));
+    let state = call.write("state");
     let half = T::of(0.5);
     for i in 0..chains {
-        let now = &mut state[4 * i..4 * i + 4];
+        let size = sizes_of_images[i % sizes_of_images.len()];
+        let now = &mut state[8 * i..8 * i + 4];
         let term = change * now[0] - now[3];
         let weight = now[2] + term;
         now[3] = (weight - now[2]) - term;
@@ -82,30 +84,34 @@ pub(super) fn hmc_start<T: Real>(call: &mut Call<'_, T>) {
                 latent[at] = position[at] + size * kicked;
             }
         }
-        trace[4 * i] = kinetic;
+        state[8 * i + 4] = kinetic;
     }
 }
 
 pub(super) fn hmc_leap<T: Real>(call: &mut Call<'_, T>) {
-    let (factor, size) = (slope_factor(call), step_size(call));
-    let gradient = call.read("latent_gradient");
+    let ((chains, columns), factor) = (sizes(call), slope_factor(call));
+    let (sizes_of_images, gradient) = (step_sizes(call), call.read("latent_gradient"));
     let (latent, momentum) = (call.write("latent"), call.write("momentum"));
-    for ((latent, momentum), &gradient) in latent.iter_mut().zip(momentum).zip(gradient) {
-        *momentum -= size * (*latent + factor * gradient);
-        *latent += size * *momentum;
+    for i in 0..chains {
+        let size = sizes_of_images[i % sizes_of_images.len()];
+        for at in i * columns..(i + 1) * columns {
+            momentum[at] -= size * (latent[at] + factor * gradient[at]);
+            latent[at] += size * momentum[at];
+        }
     }
 }
 
 pub(super) fn hmc_accept<T: Real>(call: &mut Call<'_, T>) {
     let (chains, columns) = sizes(call);
-    let (factor, size, step) = (slope_factor(call), step_size(call), call.step);
+    let (factor, sizes_of_images, step) = (slope_factor(call), step_sizes(call), call.step);
     let beta = T::of(f64::from(step.beta));
     let gradient = call.read("latent_gradient");
     let (latent, density, momentum) = (call.write("latent"), call.write("density"), call.write("momentum"));
     let (position, position_gradient) = (call.write("position"), call.write("position_gradient"));
-    let (state, trace) = (call.write("state"), call.write("trace"));
+    let state = call.write("state");
     let half = T::of(0.5);
     for i in 0..chains {
+        let size = sizes_of_images[i % sizes_of_images.len()];
         let row = i * columns..(i + 1) * columns;
         let mut kinetic = T::zero();
         for at in row.clone() {
@@ -113,8 +119,8 @@ pub(super) fn hmc_accept<T: Real>(call: &mut Call<'_, T>) {
             momentum[at] = kicked;
             kinetic += half * kicked * kicked;
         }
-        let (before, end) = (&mut state[4 * i..4 * i + 4], &density[4 * i..4 * i + 4]);
-        let past = &mut trace[4 * i..4 * i + 4];
+        let (before, past) = state[8 * i..8 * i + 8].split_at_mut(4);
+        let end = &density[4 * i..4 * i + 4];
         let change = beta * (end[0] - before[0]) + (end[1] - before[1]) + (past[0] - kinetic);
         // A trajectory that has left all bounds gives NaN, and is rejected.
         let acceptance = if change > T::of(-80.0) { change.min(T::zero()).exp() } else { T::zero() };

@@ -98,8 +98,8 @@ pub struct Annealer {
     pub density: Density,
     settings: AisSettings,
     betas: Vec<f64>,
-    /// A step size for each of `betas`; empty until adapted.
-    step_sizes: Vec<f64>,
+    /// For each of `betas`, a step size for each image; empty until adapted.
+    step_sizes: Vec<Vec<f64>>,
     draws: Philox,
 }
 
@@ -130,15 +130,11 @@ impl Annealer {
         self.prior(self.density.images() * self.density.rows())
     }
 
-    /// The adapted step size at the last temperature, 1.
-    pub fn step_size(&self) -> f64 {
-        self.step_sizes.last().copied().unwrap_or(0.1)
-    }
-
     /// The transition to temperature number `to`.
     fn transition(&mut self, to: usize, change: f64) -> Transition {
         let jitter = 1.0 + JITTER * (2.0 * self.draws.random::<f64>() - 1.0);
-        Transition { beta: self.betas[to], change, step_size: self.step_sizes[to] * jitter }
+        let step_sizes = self.step_sizes[to].iter().map(|size| (size * jitter) as f32).collect();
+        Transition { beta: self.betas[to], change, step_sizes }
     }
 
     /// `count` transitions at temperature 1.
@@ -146,38 +142,48 @@ impl Annealer {
         (0..count).map(|_| self.transition(self.betas.len() - 1, 0.0)).collect()
     }
 
-    /// Walk from prior to posterior of the density's images once, and adapt the step sizes on the way; they are then
-    /// used for all images.
+    /// Walk from prior to posterior of the density's images once, adapt the step size of each image's chains on the way
+    /// (Robbins and Monro 1951, on its logarithm), and keep these sizes until the next call: [`Annealer::forward`] and
+    /// [`Annealer::reverse`] then walk with them. To be called whenever the images have changed.
     ///
     /// # Errors
     /// If the device fails.
     pub fn adapt(&mut self) -> Result<()> {
         let count = self.settings.temperatures;
+        let (images, rows) = (self.density.images(), self.density.rows());
         let knots = (count / 5).clamp(1, KNOTS);
         let start = self.prior_of_all();
         self.density.begin(&start)?;
-        let mut log_size = 0.5_f64.ln();
-        let mut adapted = Vec::with_capacity(knots + 1);
+        // The fewer chains an image has, the less one transition tells of its acceptance.
+        let certainty = (rows as f64 / 8.0).min(1.0);
+        let mut log_sizes = vec![0.5_f64.ln(); images];
+        let mut adapted: Vec<(usize, Vec<f64>)> = Vec::with_capacity(knots + 1);
         for knot in 0..=knots {
             let at = knot * count / knots;
             // At the first temperature the size may be far off; later it follows that of the one before.
-            let (repeats, gain) = if knot == 0 { (12, 0.8) } else { (4, 0.4) };
-            let mut sum = 0.0;
+            let (repeats, gain) = if knot == 0 { (12, 0.8) } else { (4, 0.5) };
+            let mut sums = vec![0.0; images];
             for _ in 0..repeats {
-                self.density.forget_acceptance()?;
-                let transition = Transition { beta: self.betas[at], change: 0.0, step_size: log_size.exp() };
+                let step_sizes = log_sizes.iter().map(|size| size.exp() as f32).collect();
+                let transition = Transition { beta: self.betas[at], change: 0.0, step_sizes };
                 self.density.transitions(&[transition])?;
-                log_size += gain * (acceptance(&self.density.chains()?) - TARGET_ACCEPTANCE);
-                sum += log_size;
+                let chains = self.density.chains()?;
+                for (image, size) in log_sizes.iter_mut().enumerate() {
+                    let accepted = chains.iter().skip(image).step_by(images).map(|it| it.last_acceptance);
+                    *size += certainty * gain * (accepted.sum::<f64>() / rows as f64 - TARGET_ACCEPTANCE);
+                    sums[image] += *size;
+                }
             }
-            adapted.push((at, if knot == 0 { log_size } else { sum / f64::from(repeats) }));
+            let kept = sums.iter().zip(&log_sizes);
+            let sizes = kept.map(|(sum, last)| if knot == 0 { *last } else { sum / f64::from(repeats) });
+            adapted.push((at, sizes.collect()));
         }
         self.step_sizes = (0..=count)
             .map(|t| {
                 let next = adapted.iter().position(|(at, _)| *at >= t).unwrap_or(knots);
-                let ((a, from), (b, to)) = (adapted[next.saturating_sub(1)], adapted[next]);
+                let ((a, from), (b, to)) = (&adapted[next.saturating_sub(1)], &adapted[next]);
                 let share = if b > a { (t - a) as f64 / (b - a) as f64 } else { 0.0 };
-                (from + share * (to - from)).exp()
+                from.iter().zip(to).map(|(from, to)| (from + share * (to - from)).exp()).collect()
             })
             .collect();
         Ok(())
@@ -202,12 +208,11 @@ impl Annealer {
     /// # Errors
     /// If the device fails.
     pub fn forward(&mut self) -> Result<(Vec<Estimate>, f64)> {
-        self.adapt_once()?;
+        self.adapt_if_never()?;
         let start = self.prior_of_all();
         self.density.begin(&start)?;
-        let up: Vec<Transition> = (1..self.betas.len())
-            .map(|t| self.transition(t, self.betas[t] - self.betas[t - 1]))
-            .collect();
+        let up: Vec<Transition> =
+            (1..self.betas.len()).map(|t| self.transition(t, self.betas[t] - self.betas[t - 1])).collect();
         self.density.transitions(&up)?;
         let chains = self.density.chains()?;
         Ok((self.estimates(&chains, 1.0), acceptance(&chains)))
@@ -219,7 +224,7 @@ impl Annealer {
     /// # Errors
     /// If the device fails.
     pub fn reverse(&mut self, exact: &[f32]) -> Result<(Vec<Estimate>, f64)> {
-        self.adapt_once()?;
+        self.adapt_if_never()?;
         self.density.begin(&exact.repeat(self.density.rows()))?;
         let down: Vec<Transition> = (1..self.betas.len())
             .rev()
@@ -230,11 +235,31 @@ impl Annealer {
         Ok((self.estimates(&chains, -1.0), acceptance(&chains)))
     }
 
-    fn adapt_once(&mut self) -> Result<()> {
+    /// The ELBO of each of the density's images: analytic KL divergence, and log p(x|z) averaged over as many draws of
+    /// q as there are chains.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn elbo(&mut self) -> Result<Vec<f64>> {
+        let (images, rows, width) = (self.density.images(), self.density.rows(), self.density.spec().latent);
+        let q = self.density.encode()?.gaussians(width);
+        let mut latents = Vec::with_capacity(images * rows * width);
+        for _ in 0..rows {
+            for q in &q {
+                latents.extend((0..width).map(|i| (q.mean[i] + q.deviation(i) * self.draws.normal()) as f32));
+            }
+        }
+        let values = self.density.log_likelihood(&latents)?;
+        let average = |image: usize| values.iter().skip(image).step_by(images).sum::<f64>() / rows as f64;
+        Ok(q.iter().enumerate().map(|(image, q)| average(image) - q.divergence_to_prior()).collect())
+    }
+
+    fn adapt_if_never(&mut self) -> Result<()> {
         if self.step_sizes.is_empty() { self.adapt() } else { Ok(()) }
     }
 
-    /// log p(x) of each of `images` `[count, pixels]`, and the mean acceptance. `progress` is told how many are done.
+    /// log p(x) and the ELBO of each of `images` `[count, pixels]`, and the mean acceptance. `progress` is told how
+    /// many are done.
     ///
     /// # Errors
     /// If the device fails.
@@ -242,19 +267,21 @@ impl Annealer {
         &mut self,
         images: &[f32],
         progress: &mut dyn FnMut(usize),
-    ) -> Result<(Vec<Estimate>, f64)> {
+    ) -> Result<(Vec<Estimate>, Vec<f64>, f64)> {
         let pixels = self.density.spec().pixels;
-        let (mut all, mut accepted) = (Vec::new(), 0.0);
+        let (mut all, mut bounds, mut accepted) = (Vec::new(), Vec::new(), 0.0);
         for group in images.chunks(self.density.images() * pixels) {
             self.density.set_images(group)?;
+            self.adapt()?;
             let (estimates, acceptance) = self.forward()?;
             let count = group.len() / pixels;
+            bounds.extend_from_slice(&self.elbo()?[..count]);
             all.extend_from_slice(&estimates[..count]);
             accepted += acceptance * count as f64;
             progress(all.len());
         }
         let count = all.len().max(1) as f64;
-        Ok((all, accepted / count))
+        Ok((all, bounds, accepted / count))
     }
 
     /// Simulate `count` images from the model and bound log p(x) of each from both sides; the mean acceptance of both
@@ -276,9 +303,9 @@ impl Annealer {
             for (draws, item) in [(&mut uniforms, 1), (&mut normals, 2)] {
                 *draws = Philox::new(self.settings.seed, stream::CHAINS, 3 * (1 + all.len() as u64) + item);
             }
-            let pixels =
-                self.density.simulate(&exact, || uniforms.random::<f64>(), || normals.normal())?;
+            let pixels = self.density.simulate(&exact, || uniforms.random::<f64>(), || normals.normal())?;
             self.density.set_images(&pixels)?;
+            self.adapt()?;
             let (lower, up) = self.forward()?;
             let (upper, down) = self.reverse(&exact)?;
             accepted += (up + down) / 2.0;

@@ -46,14 +46,14 @@ impl Weights {
 }
 
 /// One transition of all chains.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
     /// Inverse temperature: the weight of log p(x|z) in the density that is sampled.
     pub beta: f64,
     /// By how much it differs from that of the transition before; what the importance weights grow by.
     pub change: f64,
-    /// Size of a leapfrog step.
-    pub step_size: f64,
+    /// Size of a leapfrog step, for each image's chains.
+    pub step_sizes: Vec<f32>,
 }
 
 /// Where a chain stands.
@@ -65,9 +65,10 @@ pub struct ChainState {
     pub log_prior: f64,
     /// Logarithm of the annealed importance weight.
     pub log_weight: f64,
-    /// Probability of acceptance, averaged over the transitions since [`Density::begin`] or
-    /// [`Density::forget_acceptance`].
+    /// Probability of acceptance, averaged over the transitions since [`Density::begin`].
     pub acceptance: f64,
+    /// That of the last transition.
+    pub last_acceptance: f64,
 }
 
 /// A density on a device. Rows of latents: row `l * images + r` is number `l` of image `r`.
@@ -347,12 +348,15 @@ impl Density {
                         counter_high: (number >> 32) as u32,
                         slot,
                         beta: transition.beta as f32,
-                        learning_rate: transition.step_size as f32,
                         first_correction: transition.change as f32,
                         ..self.step()
                     }
                 })
                 .collect();
+            let sizes: Vec<f32> =
+                now.iter().flat_map(|transition| transition.step_sizes.iter().copied()).collect();
+            let (buffer, _) = self.buffer(self.model.hmc.sizes)?;
+            self.executor.write(buffer, 0, cast_slice(&sizes))?;
             self.executor.submit("transition", &steps)?;
             self.executor.receive(0)?;
             self.transitions += now.len() as u64;
@@ -370,7 +374,7 @@ impl Density {
     /// If the device fails.
     pub fn chains(&mut self) -> Result<Vec<ChainState>> {
         let state = self.read(self.model.hmc.state, self.total(), 0)?;
-        let trace = self.read(self.model.hmc.trace, self.total(), 0)?;
+        let trace = self.read(self.model.hmc.state, self.total(), 1)?;
         let rows = state.chunks(4).zip(trace.chunks(4));
         Ok(rows
             .map(|(state, trace)| ChainState {
@@ -378,16 +382,9 @@ impl Density {
                 log_prior: f64::from(state[1]),
                 log_weight: f64::from(state[2]) - f64::from(state[3]),
                 acceptance: f64::from(trace[2]) / f64::from(trace[3]).max(1.0),
+                last_acceptance: f64::from(trace[1]),
             })
             .collect())
-    }
-
-    /// Count the acceptance of transitions anew.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn forget_acceptance(&mut self) -> Result<()> {
-        self.write(self.model.hmc.trace, &vec![0.0; 4 * self.total()])
     }
 
     /// Where the chains are, `[chains, latent]`.

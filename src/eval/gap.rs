@@ -1,7 +1,7 @@
 //! The best diagonal Gaussian for one image, found by optimisation: what the family can reach, and so what the encoder
 //! loses (Cremer, Li and Duvenaud, "Inference suboptimality in variational autoencoders", arXiv 1801.03558).
 
-use super::gaussian::Gaussian;
+use super::gaussian::{Gaussian, Rule};
 use crate::Result;
 
 /// log p(x|z) and its gradient for rows of latents.
@@ -22,10 +22,13 @@ struct Slope {
 
 fn slope(q: &Gaussian, order: usize, likelihood: &mut LikelihoodGradient<'_>) -> Result<Slope> {
     let d = q.mean.len();
-    let (nodes, weights) = q.nodes(order);
+    let (nodes, weights) = q.nodes(Rule::GaussHermite(order));
     let (values, gradients) = likelihood(&nodes)?;
-    let mut found =
-        Slope { elbo: -q.divergence_to_prior(), mean: q.mean.iter().map(|m| -m).collect(), precision: vec![1.0; d] };
+    let mut found = Slope {
+        elbo: -q.divergence_to_prior(),
+        mean: q.mean.iter().map(|m| -m).collect(),
+        precision: vec![1.0; d],
+    };
     for (k, weight) in weights.iter().enumerate() {
         found.elbo += weight * values[k];
         for i in 0..d {

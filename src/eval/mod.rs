@@ -6,6 +6,7 @@ pub mod density;
 pub mod gap;
 pub mod gaussian;
 pub mod pictures;
+pub mod posterior;
 pub mod quadrature;
 mod trained;
 

@@ -119,13 +119,11 @@ impl Grid<'_> {
         let points: Vec<(f64, Vec<f64>)> =
             self.cells.iter().map(|cell| ((cell.joint - top).exp(), self.centre(cell.at))).collect();
         let total: f64 = points.iter().map(|(weight, _)| weight).sum();
-        let average = |f: &dyn Fn(&[f64]) -> f64| {
-            points.iter().map(|(weight, z)| weight * f(z)).sum::<f64>() / total
-        };
+        let average =
+            |f: &dyn Fn(&[f64]) -> f64| points.iter().map(|(weight, z)| weight * f(z)).sum::<f64>() / total;
         let mean: Vec<f64> = (0..d).map(|i| average(&|z| z[i])).collect();
-        let covariance = (0..d * d)
-            .map(|i| average(&|z| (z[i / d] - mean[i / d]) * (z[i % d] - mean[i % d])))
-            .collect();
+        let covariance =
+            (0..d * d).map(|i| average(&|z| (z[i / d] - mean[i / d]) * (z[i % d] - mean[i % d]))).collect();
         (mean, covariance)
     }
 
@@ -171,8 +169,7 @@ pub fn integrate(q: &Gaussian, log_likelihood: &mut LogLikelihood<'_>) -> Result
     let side = 2.0_f64.powf(reach.log2().ceil()).min(64.0);
     let mut limit = (side / FIRST) as i32;
     let rows = if dimensions == 2 { -limit..limit } else { 0..1 };
-    let mut places: Vec<[i32; 2]> =
-        rows.flat_map(|y| (-limit..limit).map(move |x| [x, y])).collect();
+    let mut places: Vec<[i32; 2]> = rows.flat_map(|y| (-limit..limit).map(move |x| [x, y])).collect();
     let mut grid = Grid { dimensions, width: FIRST, q, cells: Vec::new() };
     let mut points = 0;
     let mut last: Option<(Sums, f64)> = None;
@@ -187,8 +184,8 @@ pub fn integrate(q: &Gaussian, log_likelihood: &mut LogLikelihood<'_>) -> Result
             let kl_error = (sums.kl - before.kl).abs();
             let error = log_evidence_error.max(kl_error).max((sums.mass - 1.0).abs());
             let children = active.len() << dimensions;
-            // Below a thousandth, an error that no longer falls is that of the device's numbers.
-            let floor = error < 1e-3 && error > 0.5 * last_error;
+            // A small error that no longer falls is that of the device's numbers.
+            let floor = error < 10.0 * TOLERANCE && error > 0.5 * last_error;
             if error < TOLERANCE || floor || level == LEVELS || children > MOST {
                 let (mean, covariance) = grid.moments();
                 return Ok(GridEstimate {

@@ -17,6 +17,8 @@ pub struct TrainedModel {
     pub config: Config,
     /// Its images.
     pub dataset: Dataset,
+    /// Where it runs.
+    pub device: OpenDevice,
     /// Its model.
     pub session: Session,
     /// Where training stood when the parameters were saved.
@@ -47,9 +49,9 @@ impl TrainedModel {
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         let device = OpenDevice::open(device.unwrap_or(&config.device))?;
-        let mut session = Session::open(device, &config.model(dataset.shape), None, &dataset)?;
+        let mut session = Session::open(device.clone(), &config.model(dataset.shape), None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
-        Ok(Self { run, config, dataset, session, state: checkpoint.state, checkpoint: file })
+        Ok(Self { run, config, dataset, device, session, state: checkpoint.state, checkpoint: file })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Graph, LatentShape, Node, Operation, Shape, Stage, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
 
-/// Numbers of a chain in [`Hmc::state`] and [`Hmc::trace`], and in the density: one vec4.
+/// Numbers of a chain in each half of [`Hmc::state`], and in the density: one vec4.
 const RECORD: usize = 4;
 
 /// What a set of chains keeps between transitions. Row `l * batch + r` is chain `l` of image `r`.
@@ -15,11 +15,13 @@ const RECORD: usize = 4;
 pub struct Hmc {
     /// Where the chains are, `[chains, latent]`.
     pub position: ValueId,
-    /// `[chains, 4]`: log p(x|z), log p(z), logarithm of the importance weight, its rounding error.
+    /// `[chains, 2, 4]`: log p(x|z), log p(z), logarithm of the importance weight, its rounding error; and kinetic
+    /// energy at the start of the transition, probability that its end was accepted, sum of these probabilities, number
+    /// of transitions.
     pub state: ValueId,
-    /// `[chains, 4]`: kinetic energy at the start of the transition, probability that its end was accepted, sum of
-    /// these probabilities, number of transitions.
-    pub trace: ValueId,
+    /// Leapfrog step of each image's chains in each transition of a submit, `[1, transitions * images]`, written by
+    /// the host.
+    pub sizes: ValueId,
 }
 
 /// Which of the steps of a transition, and the sizes.
@@ -60,40 +62,39 @@ impl Operation for LogDensity {
     }
 }
 
-/// Inputs: latents, their gradient, density. Outputs: position, its gradient, momentum, state, trace. Every part of a
-/// transition names those it uses.
+/// Inputs: latents, their gradient, density, step sizes. Outputs: position, its gradient, momentum, state. Every part of
+/// a transition names those it uses.
 #[derive(Debug)]
 struct Move(LatentShape, Part);
 
 impl Operation for Move {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
         let chains = self.0.chains();
-        let [latent, latent_gradient, density] =
-            [("latent", 0), ("latent_gradient", 1), ("density", 2)].map(|(name, i)| (name, node.inputs[i]));
-        let [position, position_gradient, momentum, state, trace] =
-            [("position", 0), ("position_gradient", 1), ("momentum", 2), ("state", 3), ("trace", 4)]
+        let [latent, latent_gradient, density, sizes] =
+            [("latent", 0), ("latent_gradient", 1), ("density", 2), ("sizes", 3)]
+                .map(|(name, i)| (name, node.inputs[i]));
+        let [position, position_gradient, momentum, state] =
+            [("position", 0), ("position_gradient", 1), ("momentum", 2), ("state", 3)]
                 .map(|(name, i)| (name, node.outputs[i]));
         let mut constants = constants! { CHAINS: chains, COLUMNS: self.0.columns() };
         if !matches!(self.1, Part::Reset) {
-            constants.insert("SAMPLES", self.0.samples as f64);
+            constants.insert("BATCH", self.0.batch as f64);
         }
         if matches!(self.1, Part::Start) {
             constants.insert("WIDTH", self.0.width as f64);
         }
         // Box-Muller counts ten a number, a kick and a drift some six.
         let (kernel, values, flops) = match self.1 {
-            Part::Reset => (
-                "hmc_reset",
-                vec![latent, latent_gradient, density, position, position_gradient, state, trace],
-                0,
-            ),
-            Part::Start => {
-                ("hmc_start", vec![latent, position, position_gradient, momentum, state, trace], 18)
+            Part::Reset => {
+                ("hmc_reset", vec![latent, latent_gradient, density, position, position_gradient, state], 0)
             }
-            Part::Leap => ("hmc_leap", vec![latent, latent_gradient, momentum], 6),
+            Part::Start => {
+                ("hmc_start", vec![latent, position, position_gradient, momentum, state, sizes], 18)
+            }
+            Part::Leap => ("hmc_leap", vec![latent, latent_gradient, momentum, sizes], 6),
             Part::Accept => (
                 "hmc_accept",
-                vec![latent, latent_gradient, density, position, position_gradient, momentum, state, trace],
+                vec![latent, latent_gradient, density, position, position_gradient, momentum, state, sizes],
                 8,
             ),
         };
@@ -132,7 +133,7 @@ impl Graph {
     /// decoding, gradient and [`Stage::Leap`], and decoding, gradient and [`Stage::Accept`].
     ///
     /// `latent_gradient` is the gradient of the negative log-likelihood averaged over all rows, `density` what
-    /// [`Graph::log_density`] gave.
+    /// [`Graph::log_density`] gave; a submit has up to `transitions` transitions.
     ///
     /// # Errors
     /// [`Error::Shape`] if they do not fit.
@@ -142,16 +143,17 @@ impl Graph {
         latent_gradient: ValueId,
         density: ValueId,
         batch: usize,
+        transitions: usize,
     ) -> Result<Hmc> {
         let chains = self.chains(latent, batch)?;
         let shape = self.shape(latent);
-        let record = Shape::matrix(chains.chains(), RECORD);
+        let record = Shape { rows: chains.chains(), sections: 2, columns: RECORD };
+        let sizes = self.input("chain.sizes", Shape::matrix(1, transitions * batch), false);
         let names = [
             ("chain.position", shape),
             ("chain.gradient", shape),
             ("chain.momentum", shape),
             ("chain.state", record),
-            ("chain.trace", record),
         ];
         let outputs = names.map(|(name, shape)| self.add_value(name.into(), shape, false));
         for (stage, part, label) in [
@@ -161,9 +163,9 @@ impl Graph {
             (Stage::Accept, Part::Accept, "half a kick, accept or reject"),
         ] {
             self.begin(stage);
-            self.push(label, Move(chains, part), &[latent, latent_gradient, density], &outputs);
+            self.push(label, Move(chains, part), &[latent, latent_gradient, density, sizes], &outputs);
         }
-        let [position, _, _, state, trace] = outputs;
-        Ok(Hmc { position, state, trace })
+        let [position, _, _, state] = outputs;
+        Ok(Hmc { position, state, sizes })
     }
 }

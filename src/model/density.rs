@@ -58,7 +58,7 @@ impl DensityModel {
         let density = graph.log_density(likelihood, latent, images)?;
         graph.begin(Stage::Picture);
         let picture = spec.picture(&mut graph, decoded);
-        let hmc = graph.hmc(latent, latent_gradient, density, images)?;
+        let hmc = graph.hmc(latent, latent_gradient, density, images, MAX_TRANSITIONS)?;
         Ok(Self { graph, images: x, posterior, latent, latent_gradient, decoded, picture, density, hmc })
     }
 
@@ -94,5 +94,4 @@ impl DensityModel {
         plan.programs.push(Program { name: "transition", dispatches: transition });
         Ok(plan)
     }
-
 }

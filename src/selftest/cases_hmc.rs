@@ -1,11 +1,12 @@
 //! The cases of `shaders/hmc.wgsl`.
 
-use super::cases::Content::Normal;
+use super::cases::Content::{Hundredth, Normal};
 use super::cases::{Case, case};
 use crate::plan::{Grid, constants};
 
 /// (images, chains of an image, latent dimensions, chunks): one, ragged, a workgroup and one more.
-const SHAPES: [(usize, usize, usize, usize); 4] = [(1, 1, 1, 1), (3, 5, 2, 7), (5, 13, 10, 49), (43, 3, 33, 2)];
+const SHAPES: [(usize, usize, usize, usize); 4] =
+    [(1, 1, 1, 1), (3, 5, 2, 7), (5, 13, 10, 49), (43, 3, 33, 2)];
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -26,12 +27,12 @@ pub(super) fn all() -> Vec<Case> {
             ("position", rows),
             ("position_gradient", rows),
             ("momentum", rows),
-            ("state", records),
-            ("trace", records),
+            ("state", Normal(8 * chains)),
+            // Steps of a hundredth: random numbers themselves would be far too large.
+            ("sizes", Hundredth(batch)),
         ];
-        let of = |names: &[&str]| {
-            all.into_iter().filter(|(name, _)| names.contains(name)).collect::<Vec<_>>()
-        };
+        let of =
+            |names: &[&str]| all.into_iter().filter(|(name, _)| names.contains(name)).collect::<Vec<_>>();
         // Gradients are multiplied by the number of chains, which makes large numbers of random ones.
         let scale = batch * samples * columns;
         cases.push(case(
@@ -42,16 +43,16 @@ pub(super) fn all() -> Vec<Case> {
             batch,
             chunks + 4 * columns,
         ));
-        let names = ["latent", "latent_gradient", "density", "position", "position_gradient", "state", "trace"];
+        let names = ["latent", "latent_gradient", "density", "position", "position_gradient", "state"];
         cases.push(case("hmc_reset", sizes.clone(), &of(&names), grid, batch, 1));
-        let names = ["latent", "position", "position_gradient", "momentum", "state", "trace"];
-        let constants = with(&[("SAMPLES", samples), ("WIDTH", width)]);
+        let names = ["latent", "position", "position_gradient", "momentum", "state", "sizes"];
+        let constants = with(&[("BATCH", batch), ("WIDTH", width)]);
         cases.push(case("hmc_start", constants, &of(&names), grid, batch, 4 * scale));
-        let names = ["latent", "latent_gradient", "momentum"];
-        cases.push(case("hmc_leap", with(&[("SAMPLES", samples)]), &of(&names), grid, batch, scale));
+        let names = ["latent", "latent_gradient", "momentum", "sizes"];
+        cases.push(case("hmc_leap", with(&[("BATCH", batch)]), &of(&names), grid, batch, scale));
         let all_names = all.map(|(name, _)| name);
         // Some of these random ends are accepted, some are not.
-        cases.push(case("hmc_accept", with(&[("SAMPLES", samples)]), &of(&all_names), grid, batch, 4 * scale));
+        cases.push(case("hmc_accept", with(&[("BATCH", batch)]), &of(&all_names), grid, batch, 4 * scale));
     }
     cases
 }

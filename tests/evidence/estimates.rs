@@ -68,7 +68,10 @@ fn quadrature_and_the_identity() {
                 // What a device's numbers of some 20 nats leave, beside what the grid says of itself.
                 let rounding = 2e-5;
                 let difference = (grid.log_evidence - exact.log_evidence(x)).abs();
-                assert!(difference < grid.log_evidence_error + rounding, "{name} {latent}: {difference} {grid:?}");
+                assert!(
+                    difference < grid.log_evidence_error + rounding,
+                    "{name} {latent}: {difference} {grid:?}"
+                );
                 let (mean, covariance) = exact.posterior(x);
                 for i in 0..latent {
                     assert!((grid.mean[i] - mean[i]).abs() < 1e-4, "{name}: {grid:?} {mean:?}");
@@ -80,7 +83,10 @@ fn quadrature_and_the_identity() {
                 let elbo = expected.value - q.divergence_to_prior();
                 let residual = grid.log_evidence - elbo - grid.kl;
                 let stated = grid.log_evidence_error + grid.kl_error + expected.error;
-                assert!(residual.abs() < stated + rounding, "{name} {latent}: {residual} {grid:?} {expected:?}");
+                assert!(
+                    residual.abs() < stated + rounding,
+                    "{name} {latent}: {residual} {grid:?} {expected:?}"
+                );
                 assert!(grid.kl > 1e-3, "q is the posterior: the identity shows nothing");
 
                 // The best Gaussian has the posterior's mean and, for variances, the inverse of the precision's diagonal.

@@ -125,7 +125,9 @@ impl LinearGaussian {
             .map(|i| (0..pixels).map(|p| self.weight(p, i) * centred[p]).sum::<f64>() / self.variance)
             .collect();
         let columns: Vec<Vec<f64>> = (0..self.latent)
-            .map(|j| precision.solve(&(0..self.latent).map(|i| f64::from(u8::from(i == j))).collect::<Vec<_>>()))
+            .map(|j| {
+                precision.solve(&(0..self.latent).map(|i| f64::from(u8::from(i == j))).collect::<Vec<_>>())
+            })
             .collect();
         (precision.solve(&right), Matrix::new(self.latent, |i, j| columns[j][i]))
     }
@@ -159,7 +161,9 @@ fn the_closed_forms_agree_with_each_other() {
     let right = identity(3, 0.04).log_normal(&aside) + identity(2, 1.0).log_normal(&z) - posterior;
     assert!((model.log_evidence(&x) - right).abs() < 1e-10, "{} {right}", model.log_evidence(&x));
     let matrix = Matrix::new(3, |i, j| [[2.0, 1.0, 0.0], [1.0, 2.0, 1.0], [0.0, 1.0, 2.0]][i][j]);
-    for (found, exact) in matrix.eigenvalues().into_iter().zip([2.0 + 2.0_f64.sqrt(), 2.0, 2.0 - 2.0_f64.sqrt()]) {
+    for (found, exact) in
+        matrix.eigenvalues().into_iter().zip([2.0 + 2.0_f64.sqrt(), 2.0, 2.0 - 2.0_f64.sqrt()])
+    {
         assert!((found - exact).abs() < 1e-10, "{found} {exact}");
     }
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod estimates;
