@@ -33,9 +33,9 @@ impl Matrix {
     pub(crate) fn log_normal(&self, x: &[f64]) -> f64 {
         let l = self.cholesky();
         let mut y = Vec::new();
-        for i in 0..self.size {
+        for (i, x) in x.iter().enumerate() {
             let sum: f64 = (0..i).map(|k| l.at(i, k) * y[k]).sum();
-            y.push((x[i] - sum) / l.at(i, i));
+            y.push((x - sum) / l.at(i, i));
         }
         let log_root: f64 = (0..self.size).map(|i| l.at(i, i).ln()).sum();
         let constant = 0.5 * self.size as f64 * std::f64::consts::TAU.ln();
