@@ -372,7 +372,7 @@ impl Numbers {
         );
         let s = &self.summary;
         let mut text = format!(
-            "{}\n{table}\nHMC: largest difference of its mean and covariance to the grid's, in its standard errors\n\n\
+            "{}\n{table}\n\
              images          {}\n\
              log p(x)        {:>10.4} nats/image\n\
              ELBO            {:>10.4} nats/image\n\
@@ -392,7 +392,8 @@ impl Numbers {
         if let Some(deviation) = s.hmc_deviation {
             let _ = writeln!(
                 text,
-                "HMC             {deviation:>10.2} standard errors off the grid, root mean square"
+                "HMC             {deviation:>10.2} standard errors off the grid's mean and covariance, root mean square; \
+                 above, the largest of each image"
             );
         }
         text
