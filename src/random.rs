@@ -15,6 +15,8 @@ pub mod stream {
     pub const EVALUATION_NOISE: u32 = 1;
     /// Noise of the samples that an importance-weighted bound is estimated with.
     pub const IMPORTANCE_NOISE: u32 = 2;
+    /// Momenta of Hamiltonian Monte Carlo.
+    pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
     pub const BINARIZE: u32 = 16;
     /// Initial values of parameters.
@@ -29,6 +31,8 @@ pub mod stream {
     pub const PRIOR: u32 = 36;
     /// Latents drawn from posteriors, to measure what they have in common.
     pub const AGGREGATE: u32 = 37;
+    /// Where chains begin, and images simulated from a model.
+    pub const CHAINS: u32 = 40;
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

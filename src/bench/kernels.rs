@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::data::ImageShape;
 use crate::eval::importance;
 use crate::graph::{Activation, LikelihoodKind};
-use crate::model::ObjectiveKind;
+use crate::model::{DensityModel, ObjectiveKind};
 use crate::plan::{self, Plan, Setting};
 use crate::session::{MAX_STEPS, PROGRAMS};
 use crate::train::OptimizerKind;
@@ -91,8 +91,24 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
             largest.retain(|&number| seen.insert(plan.dispatches[number].kernel));
             cases.extend(largest.into_iter().map(|number| labelled(name, plan, number, &config)));
         }
+        cases.extend(chain_cases(&config, shape, &mut seen).unwrap_or_default());
     }
     cases
+}
+
+/// The kernels of Hamiltonian Monte Carlo: 8 chains for each of a minibatch's images.
+fn chain_cases(
+    config: &Config,
+    shape: ImageShape,
+    seen: &mut BTreeSet<&'static str>,
+) -> Result<Vec<(String, Case)>> {
+    let plan = DensityModel::build(&config.model(shape), config.batch_size, 8)?.plan(1)?;
+    let mut numbers: Vec<usize> = (0..plan.dispatches.len()).collect();
+    numbers.retain(|&number| {
+        let dispatch = &plan.dispatches[number];
+        crate::kernels::kernel(dispatch.kernel).file == "hmc.wgsl" && seen.insert(dispatch.kernel)
+    });
+    Ok(numbers.into_iter().map(|number| labelled("chains", &plan, number, config)).collect())
 }
 
 /// The model's plan as it is run, and without fusion; and that of an importance-weighted bound on its evidence.

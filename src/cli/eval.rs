@@ -26,7 +26,8 @@ const ALIVE: Duration = Duration::from_secs(10);
 Examples:
   vae eval runs/digits-1 --samples 16
   vae eval runs/digits-1 --best --json -
-  vae eval runs/digits-1 --importance-samples 5000 --images 200")]
+  vae eval runs/digits-1 --importance-samples 5000 --images 200
+  vae eval runs/digits-1 --ais --bdmc --chains 16 --temperatures 1000")]
 pub(crate) struct Eval {
     #[command(flatten)]
     run: RunArguments,
@@ -42,6 +43,8 @@ pub(crate) struct Eval {
     /// Write the numbers as JSON to FILE, or to standard output for -
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    annealing: super::ais::Annealing,
 }
 
 /// A number of samples or images: at least one, and fewer than counters hold.
@@ -70,6 +73,8 @@ struct Numbers {
     latents: Latents,
     #[serde(skip_serializing_if = "Option::is_none")]
     importance: Option<Importance>,
+    #[serde(flatten)]
+    annealed: super::ais::Annealed,
 }
 
 /// What the latent dimensions carry; nats per image.
@@ -127,12 +132,13 @@ impl Eval {
                 Some(samples) => Some(importance(&mut model, count, samples)?),
                 None => None,
             },
+            annealed: self.annealing.run(&mut model)?,
         };
         if let Some(path) = &self.json {
             output::write_json(&numbers, path)?;
         }
         if self.json.as_deref() != Some(Path::new("-")) {
-            output::print(&numbers.text(&model))?;
+            output::print(&(numbers.text(&model) + &numbers.annealed.text()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

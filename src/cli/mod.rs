@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, and no numerics.
 
+mod ais;
 mod bench;
 mod devices;
 mod eval;
@@ -8,6 +9,7 @@ mod latent;
 mod manifold;
 pub(crate) mod output;
 mod plan;
+mod posterior;
 mod reconstruct;
 mod run;
 mod sample;
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Train(Box<train::Train>),
     /// Measure a trained model: the evidence lower bound on held-out images
     Eval(eval::Eval),
+    /// Check log p(x) = ELBO + KL(q || posterior) on held-out images, for one or two latent dimensions
+    Posterior(posterior::Posterior),
     /// Draw held-out images and their reconstructions
     Reconstruct(reconstruct::Reconstruct),
     /// Draw new images from the prior
@@ -81,6 +85,7 @@ impl Command {
         match self {
             Self::Train(command) => command.run(),
             Self::Eval(command) => command.run(),
+            Self::Posterior(command) => command.run(),
             Self::Reconstruct(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Manifold(command) => command.run(),

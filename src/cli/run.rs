@@ -3,7 +3,7 @@
 use super::output;
 use clap::Args;
 use image::RgbImage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vae::device::DeviceChoice;
 use vae::eval::TrainedModel;
@@ -47,11 +47,8 @@ impl RunArguments {
         draw: impl FnOnce(&mut TrainedModel) -> Result<RgbImage>,
     ) -> Result<ExitCode> {
         // Refused before the model is loaded.
-        if let Some(path) = out
-            && !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
-        {
-            let problem = format!("{} is not a PNG file's name", path.display());
-            return Err(Error::setting("--out", problem, "name a file that ends in .png"));
+        if let Some(path) = out {
+            check_png(path)?;
         }
         let mut model = self.open()?;
         let picture = draw(&mut model)?;
@@ -60,4 +57,16 @@ impl RunArguments {
         output::print(&format!("{}\n", path.display()))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Refuse a picture under another ending.
+///
+/// # Errors
+/// [`Error::Setting`]
+pub(crate) fn check_png(path: &Path) -> Result<()> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Ok(());
+    }
+    let problem = format!("{} is not a PNG file's name", path.display());
+    Err(Error::setting("--out", problem, "name a file that ends in .png"))
 }

@@ -10,6 +10,7 @@ mod call;
 mod executor;
 mod gather;
 mod gemm;
+mod hmc;
 mod importance;
 mod latent;
 mod likelihood;
@@ -72,6 +73,11 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian_with_gradient" => likelihood::gaussian_with_gradient,
         "gaussian_shared_with_gradient" => likelihood::gaussian_shared_with_gradient,
         "gaussian_learned_with_gradient" => likelihood::gaussian_learned_with_gradient,
+        "log_density" => hmc::log_density,
+        "hmc_reset" => hmc::hmc_reset,
+        "hmc_start" => hmc::hmc_start,
+        "hmc_leap" => hmc::hmc_leap,
+        "hmc_accept" => hmc::hmc_accept,
         "matmul_nt" => matmul::matmul_nt,
         "matmul_nn" => matmul::matmul_nn,
         "matmul_nn_derivative" => matmul::matmul_nn_derivative,

@@ -1,8 +1,16 @@
-//! Looking at trained models: loading them, and the pictures that show what they have learned.
+//! Looking at trained models: loading them, the evidence and the posteriors of their images, and the pictures that
+//! show what they have learned.
 
+pub mod ais;
+pub mod density;
+mod draw;
+pub mod gap;
+pub mod gaussian;
 pub mod importance;
 pub mod latents;
 pub mod pictures;
+pub mod posterior;
+pub mod quadrature;
 mod trained;
 
 pub use trained::{TrainedModel, check_same_model};

@@ -17,10 +17,10 @@ pub struct TrainedModel {
     pub config: Config,
     /// Its images.
     pub dataset: Dataset,
+    /// Where it runs.
+    pub device: OpenDevice,
     /// Its model.
     pub session: Session,
-    /// Where the model is.
-    pub device: OpenDevice,
     /// Where training stood when the parameters were saved.
     pub state: TrainState,
     /// The checkpoint the parameters are from.

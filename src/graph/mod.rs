@@ -6,6 +6,7 @@
 
 mod activation;
 mod gradients;
+mod hmc;
 mod importance;
 mod input;
 mod latent;
@@ -16,6 +17,7 @@ mod shape;
 
 pub use activation::Activation;
 pub use gradients::Gradients;
+pub use hmc::Hmc;
 pub use importance::Weighting;
 pub use input::Binarize;
 pub use latent::{KlTarget, LatentShape};
@@ -81,6 +83,14 @@ pub enum Stage {
     Backward,
     /// The optimiser's step.
     Update,
+    /// Chains of Hamiltonian Monte Carlo begin.
+    Reset,
+    /// A transition of such chains begins.
+    Start,
+    /// One of its leapfrog steps.
+    Leap,
+    /// Its end: accept or reject.
+    Accept,
 }
 
 /// An operation's behaviour: how it is differentiated and how it is lowered.
@@ -126,6 +136,7 @@ pub struct Graph {
     pub(crate) terms: Vec<Term>,
     pub(crate) parameters: Vec<Parameter>,
     stage: Stage,
+    frozen: bool,
 }
 
 impl Default for Graph {
@@ -136,6 +147,7 @@ impl Default for Graph {
             terms: Vec::new(),
             parameters: Vec::new(),
             stage: Stage::Encode,
+            frozen: false,
         }
     }
 }
@@ -144,6 +156,21 @@ impl Graph {
     /// Operations added from here on belong to `stage`.
     pub fn begin(&mut self, stage: Stage) {
         self.stage = stage;
+    }
+
+    /// Parameters added from here on get no gradients: only what the host writes can ([`Graph::input`]).
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// A value that the host writes, and whether gradients are wanted of it.
+    pub fn input(&mut self, name: &str, shape: Shape, differentiable: bool) -> ValueId {
+        self.add_value(name.into(), shape, differentiable)
+    }
+
+    /// The value called `name`.
+    pub fn find(&self, name: &str) -> Option<ValueId> {
+        self.values.iter().position(|value| value.name == name).map(ValueId)
     }
 
     /// The value's name, shape and place.

@@ -98,7 +98,7 @@ impl Graph {
             tensor.offset += offset;
         }
         let storage = Storage::Parameters(offset);
-        self.values.push(Value { name, shape, storage, differentiable: true });
+        self.values.push(Value { name, shape, storage, differentiable: !self.frozen });
         let value = ValueId(self.values.len() - 1);
         self.parameters.push(Parameter { value, offset, shape, tensors });
         value

@@ -48,6 +48,12 @@ pub(super) const FILES: &[File] = &[
         text: include_str!("../../shaders/gather.wgsl"),
     },
     File {
+        name: "hmc.wgsl",
+        suffix: "",
+        shared: &[STEP, PHILOX, LAYOUT],
+        text: include_str!("../../shaders/hmc.wgsl"),
+    },
+    File {
         name: "importance.wgsl",
         suffix: "",
         shared: &[STEP, LAYOUT],

@@ -107,22 +107,38 @@ impl MlpVae {
         let images = graph.minibatch(self.batch, self.pixels, self.binarize);
 
         graph.begin(Stage::Encode);
-        let mut hidden = images;
-        for (i, &width) in self.hidden.iter().enumerate() {
-            hidden = self.layer(&mut graph, &format!("encoder.{i}"), hidden, width)?;
-        }
-        let posterior = graph.linear(&["encoder.mean", "encoder.log_variance"], hidden, self.latent)?;
+        let posterior = self.encoder(&mut graph, images)?;
 
         graph.begin(Stage::Sample);
         let latent = graph.reparametrize(posterior, self.noise_samples)?;
 
         graph.begin(Stage::Decode);
+        let decoded = self.decoder(&mut graph, latent)?;
+        Ok(Forward { graph, images, posterior, latent, decoded })
+    }
+
+    /// Layers from images `[batch, pixels]` to posteriors `[batch, 2, latent]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if a size is zero.
+    pub(crate) fn encoder(&self, graph: &mut Graph, images: ValueId) -> Result<ValueId> {
+        let mut hidden = images;
+        for (i, &width) in self.hidden.iter().enumerate() {
+            hidden = self.layer(graph, &format!("encoder.{i}"), hidden, width)?;
+        }
+        graph.linear(&["encoder.mean", "encoder.log_variance"], hidden, self.latent)
+    }
+
+    /// Layers from latents `[rows, latent]` to the likelihood's parameters `[rows, (sections,) pixels]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if a size is zero.
+    pub(crate) fn decoder(&self, graph: &mut Graph, latent: ValueId) -> Result<ValueId> {
         let mut hidden = latent;
         for (i, &width) in self.hidden.iter().rev().enumerate() {
-            hidden = self.layer(&mut graph, &format!("decoder.{i}"), hidden, width)?;
+            hidden = self.layer(graph, &format!("decoder.{i}"), hidden, width)?;
         }
-        let decoded = graph.linear(self.likelihood.kind.outputs(), hidden, self.pixels)?;
-        Ok(Forward { graph, images, posterior, latent, decoded })
+        graph.linear(self.likelihood.kind.outputs(), hidden, self.pixels)
     }
 
     fn layer(&self, graph: &mut Graph, name: &str, input: ValueId, width: usize) -> Result<ValueId> {

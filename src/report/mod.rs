@@ -4,21 +4,25 @@
 
 mod axes;
 mod canvas;
+mod contour;
 mod curves;
 mod grid;
 mod latent;
 mod latents_file;
 mod metrics;
 mod normal;
+mod posterior;
 mod progress;
 mod table;
 
+pub use contour::Field;
 pub use curves::curves;
 pub use grid::{interpolation, manifold, reconstructions, samples};
 pub use latent::{class_colour, latent, thousands};
 pub use latents_file::{LatentRecord, LatentsFile};
 pub use metrics::{EpochRecord, MetricsFile};
 pub use normal::{inverse_normal_cdf, manifold_axis};
+pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
 pub use progress::{Progress, Snapshot, human_duration};
 pub use table::{human_bytes, human_number, table};
 

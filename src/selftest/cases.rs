@@ -1,5 +1,6 @@
 //! The cases of the self-test.
 
+use super::cases_hmc as hmc;
 use crate::graph::Activation;
 use crate::kernels;
 use crate::plan::{Grid, Step, constants};
@@ -14,6 +15,8 @@ pub(super) enum Content {
     Normal(usize),
     /// Numbers from 0 to 1.
     Unit(usize),
+    /// Numbers from 0 to 0.01.
+    Hundredth(usize),
     /// Random words.
     Words(usize),
     /// Random numbers below the second.
@@ -23,7 +26,7 @@ pub(super) enum Content {
 impl Content {
     pub(super) fn length(self) -> usize {
         match self {
-            Self::Normal(n) | Self::Unit(n) | Self::Words(n) | Self::Below(n, _) => n,
+            Self::Normal(n) | Self::Unit(n) | Self::Hundredth(n) | Self::Words(n) | Self::Below(n, _) => n,
         }
     }
 
@@ -39,6 +42,7 @@ impl Content {
             .map(|_| match self {
                 Self::Normal(_) => (random.normal() as f32).to_bits(),
                 Self::Unit(_) => random.random::<f32>().to_bits(),
+                Self::Hundredth(_) => (0.01 * random.random::<f32>()).to_bits(),
                 Self::Words(_) => random.random::<u32>(),
                 Self::Below(_, bound) => random.random_range(0..bound),
             })
@@ -103,6 +107,7 @@ pub(super) fn all() -> Vec<Case> {
         sums(),
         optimizers(),
         ceilings(),
+        hmc::all(),
     ]
     .concat()
 }

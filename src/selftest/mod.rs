@@ -3,6 +3,7 @@
 //! `vae selftest` runs this on the user's adapter, the tests on every adapter they find.
 
 mod cases;
+mod cases_hmc;
 mod importance_cases;
 
 use crate::cpu::CpuExecutor;

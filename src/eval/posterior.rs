@@ -1,0 +1,302 @@
+//! log p(x) = ELBO + KL(q(z|x) || p(z|x)), every term by a way of its own, for the images of a trained model with one
+//! or two latent dimensions.
+//!
+//! log p(x) and the divergence are integrals on adaptive grids ([`super::quadrature`]); the ELBO is the analytic
+//! divergence to the prior and a Gauss-Hermite (or, with kinks, trapezoidal) expectation under q ([`super::gaussian`]), on other points. The gap is split into
+//! what the best diagonal Gaussian leaves and what the encoder adds ([`super::gap`]). HMC gives the posterior's moments,
+//! and AIS log p(x), once more without any grid.
+
+use super::TrainedModel;
+use super::ais::{AisSettings, Annealer, Estimate, Schedule, mean_and_error};
+use super::density::{Density, Weights, observed};
+use super::gap::best_gaussian;
+use super::gaussian::{Gaussian, Rule, expected_log_likelihood};
+use super::quadrature::{GridEstimate, integrate};
+use crate::data::Dataset;
+use crate::graph::Binarize;
+use crate::random::{Philox, stream};
+use crate::{Error, Result};
+use rand::RngExt;
+use serde::Serialize;
+
+/// Points of a pass over the grid of one image.
+const PASS: usize = 512;
+/// Temperatures and leapfrog steps of the chains: posteriors in two dimensions ask for few.
+const TEMPERATURES: usize = 100;
+const LEAPFROG: usize = 5;
+/// Transitions at temperature 1 before draws are kept.
+const BURN_IN: usize = 10;
+
+/// How to sample the posteriors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Chains of each image; 0 for none.
+    pub chains: usize,
+    /// Draws kept of each chain.
+    pub draws: usize,
+    /// Images at a time.
+    pub images: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// The terms of the identity for one image, in nats.
+#[derive(Clone, Debug, Serialize)]
+pub struct Identity {
+    /// Number among the held-out images.
+    pub image: usize,
+    /// Its class, where there are labels.
+    pub label: Option<String>,
+    /// log p(x), KL(q || p(z|x)), the posterior's moments, and their errors.
+    pub grid: GridEstimate,
+    /// Evidence lower bound of the encoder's q.
+    pub elbo: f64,
+    /// Of its expectation, by the difference of two rules.
+    pub elbo_error: f64,
+    /// The rule of its expectation.
+    pub elbo_rule: Rule,
+    /// KL(q || p(z))
+    pub divergence_to_prior: f64,
+    /// log p(x) - ELBO - KL(q || p(z|x)): 0 up to the errors beside it.
+    pub residual: f64,
+    /// The encoder's q.
+    pub encoder: Gaussian,
+    /// The diagonal Gaussian with the highest ELBO.
+    pub best: Gaussian,
+    /// log p(x) less that ELBO: what no diagonal Gaussian reaches.
+    pub approximation_gap: f64,
+    /// That ELBO less the encoder's: what the encoder loses.
+    pub amortisation_gap: f64,
+}
+
+/// A posterior as chains see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sampled {
+    /// E z, with standard errors.
+    pub mean: Vec<(f64, f64)>,
+    /// Covariance row by row, with standard errors.
+    pub covariance: Vec<(f64, f64)>,
+    /// log p(x) by annealed importance sampling.
+    pub annealed: Estimate,
+    /// Mean acceptance at temperature 1.
+    pub acceptance: f64,
+    /// The draws, `[count, latent]`, chain by chain.
+    #[serde(skip)]
+    pub draws: Vec<f64>,
+}
+
+impl Sampled {
+    /// Differences to the grid's means and covariances, in standard errors; each element of the covariance once.
+    pub fn deviations(&self, grid: &GridEstimate) -> Vec<f64> {
+        let d = grid.mean.len();
+        let means = self.mean.iter().zip(&grid.mean);
+        let covariances = self.covariance.iter().zip(&grid.covariance);
+        let upper = covariances.enumerate().filter(|(i, _)| i / d <= i % d).map(|(_, pair)| pair);
+        means.chain(upper).map(|((value, error), exact)| (value - exact) / error).collect()
+    }
+}
+
+/// A trained model's posteriors.
+#[derive(Debug)]
+pub struct PosteriorStudy {
+    density: Density,
+    chains: Option<Annealer>,
+    sampling: Sampling,
+    binarize: Binarize,
+    draws: Philox,
+}
+
+impl PosteriorStudy {
+    /// Prepare the device for `model`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the latent space has more than two dimensions; else if the device fails.
+    pub fn open(model: &mut TrainedModel, sampling: Sampling) -> Result<Self> {
+        let spec = model.session.spec().clone();
+        if spec.latent > 2 {
+            return Err(Error::setting(
+                "posterior",
+                format!(
+                    "a grid covers a latent space of 1 or 2 dimensions, and this model's has {}",
+                    spec.latent
+                ),
+                "use 'vae eval RUN --ais', which estimates log p(x) in a latent space of any size",
+            ));
+        }
+        let weights = Weights::of(&mut model.session)?;
+        let open = |images, rows| {
+            Density::open(&model.device, &spec, &weights, (images, rows), LEAPFROG, sampling.seed)
+        };
+        let density = open(1, Density::rows_for(&spec, PASS))?;
+        let chains = if sampling.chains == 0 {
+            None
+        } else {
+            let settings = AisSettings {
+                chains: sampling.chains,
+                temperatures: TEMPERATURES,
+                leapfrog: LEAPFROG,
+                schedule: Schedule::Sigmoid,
+                seed: sampling.seed,
+            };
+            Some(Annealer::new(open(sampling.images, sampling.chains)?, settings)?)
+        };
+        let draws = Philox::new(sampling.seed, stream::CHAINS, u64::MAX);
+        Ok(Self { density, chains, sampling, binarize: model.config.binarization(), draws })
+    }
+
+    /// The device's density, set to the image that [`PosteriorStudy::identity`] was last asked for.
+    pub fn density(&mut self) -> &mut Density {
+        &mut self.density
+    }
+
+    /// The terms of the identity for held-out image `number`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn identity(&mut self, dataset: &Dataset, number: usize) -> Result<Identity> {
+        let density = &mut self.density;
+        density.set_images(&observed(dataset, number, self.binarize))?;
+        let q = density.encode()?.gaussians(density.spec().latent).swap_remove(0);
+        let grid = integrate(&q, &mut |z| density.log_likelihood(z))?;
+        let expected = expected_log_likelihood(&q, &mut |z| density.log_likelihood(z))?;
+        let divergence = q.divergence_to_prior();
+        let elbo = expected.value - divergence;
+        // From two sides: the encoder's q, and the Gaussian with the posterior's moments.
+        let order = if q.mean.len() == 1 { 64 } else { 22 };
+        let d = q.mean.len();
+        let moments = Gaussian {
+            mean: grid.mean.clone(),
+            log_variance: (0..d).map(|i| grid.covariance[i * d + i].ln()).collect(),
+        };
+        let mut best = (q.clone(), f64::NEG_INFINITY);
+        for start in [&q, &moments] {
+            let found = best_gaussian(start, order, &mut |z| density.log_likelihood_and_gradient(z))?;
+            if found.1 > best.1 {
+                best = found;
+            }
+        }
+        let best = best.0;
+        let reached = expected_log_likelihood(&best, &mut |z| density.log_likelihood(z))?.value
+            - best.divergence_to_prior();
+        let label = dataset.test.labels.as_ref().map(|labels| {
+            let label = labels[number] as usize;
+            dataset.classes.get(label).cloned().unwrap_or_else(|| label.to_string())
+        });
+        Ok(Identity {
+            image: number,
+            label,
+            elbo,
+            elbo_error: expected.error,
+            elbo_rule: expected.rule,
+            divergence_to_prior: divergence,
+            residual: grid.log_evidence - elbo - grid.kl,
+            encoder: q,
+            best,
+            approximation_gap: grid.log_evidence - reached,
+            amortisation_gap: reached - elbo,
+            grid,
+        })
+    }
+
+    /// Sample the posteriors of the held-out images with these numbers: annealed from the prior, resampled by their
+    /// weights, and then moved on at temperature 1. `None` where no chains were asked for.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn sample(&mut self, dataset: &Dataset, numbers: &[usize]) -> Result<Option<Vec<Sampled>>> {
+        let Some(chains) = &mut self.chains else { return Ok(None) };
+        let (images, rows, width) =
+            (chains.density.images(), chains.density.rows(), chains.density.spec().latent);
+        let mut all = Vec::with_capacity(numbers.len());
+        for group in numbers.chunks(images) {
+            let pixels: Vec<f32> =
+                group.iter().flat_map(|&number| observed(dataset, number, self.binarize)).collect();
+            chains.density.set_images(&pixels)?;
+            chains.adapt()?;
+            let (annealed, _) = chains.forward()?;
+            let states = chains.density.chains()?;
+            let positions = chains.density.positions()?;
+            let mut start = positions.clone();
+            for image in 0..images {
+                let weights: Vec<f64> =
+                    states.iter().skip(image).step_by(images).map(|state| state.log_weight).collect();
+                for (row, from) in resample(&weights, self.draws.random::<f64>()).into_iter().enumerate() {
+                    let [to, from] = [row, from].map(|row| (row * images + image) * width);
+                    start[to..to + width].copy_from_slice(&positions[from..from + width]);
+                }
+            }
+            chains.density.begin(&start)?;
+            let steps = chains.sampling(BURN_IN);
+            chains.density.transitions(&steps)?;
+            let mut kept: Vec<Vec<f32>> = Vec::with_capacity(self.sampling.draws);
+            for _ in 0..self.sampling.draws {
+                let steps = chains.sampling(1);
+                chains.density.transitions(&steps)?;
+                kept.push(chains.density.positions()?);
+            }
+            let states = chains.density.chains()?;
+            for (image, annealed) in annealed.into_iter().enumerate().take(group.len()) {
+                let chain = |row: usize| {
+                    let at = (row * images + image) * width;
+                    kept.iter().flat_map(move |rows| rows[at..at + width].iter().map(|&z| f64::from(z)))
+                };
+                let draws: Vec<Vec<f64>> = (0..rows).map(|row| chain(row).collect()).collect();
+                let accepted = states.iter().skip(image).step_by(images).map(|state| state.acceptance);
+                let acceptance = accepted.sum::<f64>() / rows as f64;
+                all.push(summary(&draws, width, annealed, acceptance));
+            }
+        }
+        Ok(Some(all))
+    }
+}
+
+/// Moments of draws `[draws, latent]` of each chain; errors from the spread between chains, which are independent.
+fn summary(draws: &[Vec<f64>], width: usize, annealed: Estimate, acceptance: f64) -> Sampled {
+    let of_chains = |f: &dyn Fn(&[f64]) -> f64| {
+        let one = |chain: &Vec<f64>| chain.chunks(width).map(f).sum::<f64>() / (chain.len() / width) as f64;
+        mean_and_error(draws.iter().map(one).collect::<Vec<_>>().into_iter())
+    };
+    let mean: Vec<(f64, f64)> = (0..width).map(|i| of_chains(&|z| z[i])).collect();
+    let covariance = (0..width * width)
+        .map(|i| of_chains(&|z| (z[i / width] - mean[i / width].0) * (z[i % width] - mean[i % width].0)))
+        .collect();
+    Sampled { mean, covariance, annealed, acceptance, draws: draws.concat() }
+}
+
+/// Which chain each chain goes on from: systematic resampling by weights, from one uniform number.
+fn resample(log_weights: &[f64], uniform: f64) -> Vec<usize> {
+    let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = log_weights.iter().map(|weight| (weight - top).exp()).collect();
+    let share = weights.iter().sum::<f64>() / weights.len() as f64;
+    let (mut chosen, mut sum, mut from) = (Vec::with_capacity(weights.len()), weights[0], 0);
+    for i in 0..weights.len() {
+        while sum < (i as f64 + uniform) * share && from + 1 < weights.len() {
+            from += 1;
+            sum += weights[from];
+        }
+        chosen.push(from);
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resampling_follows_the_weights() {
+        assert_eq!(resample(&[0.0; 4], 0.5), [0, 1, 2, 3]);
+        assert_eq!(resample(&[-900.0, 3.0, -900.0], 0.5), [1, 1, 1]);
+        let half = resample(&[3.0_f64.ln(), 0.0, 0.0, 3.0_f64.ln()], 0.5);
+        assert_eq!(half.iter().filter(|&&i| i == 0 || i == 3).count(), 3, "{half:?}");
+    }
+
+    #[test]
+    fn moments_of_draws() {
+        let annealed = Estimate { log_evidence: 0.0, standard_error: 0.0 };
+        let draws = vec![vec![0.0, 1.0, 2.0, 1.0], vec![1.0, 1.0, 3.0, 3.0]];
+        let found = summary(&draws, 2, annealed, 1.0);
+        assert_eq!(found.mean, [(1.5, 0.5), (1.5, 0.5)]);
+        assert_eq!(found.covariance[0].0, (2.25 + 0.25 + 0.25 + 2.25) / 4.0);
+    }
+}
