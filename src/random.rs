@@ -25,6 +25,8 @@ pub mod stream {
     pub const DIGITS: u32 = 35;
     /// Latents drawn from the prior for pictures.
     pub const PRIOR: u32 = 36;
+    /// Draws from known distributions, for figures.
+    pub const FIGURES: u32 = 64;
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

@@ -11,7 +11,7 @@ pub(super) fn words(step: &Step, index: usize, stream: u32) -> [u32; 4] {
 }
 
 /// Uniform in (0, 1), never at an end.
-fn open_uniform<T: Real>(word: u32) -> T {
+pub(super) fn open_uniform<T: Real>(word: u32) -> T {
     T::of((f64::from(word >> 9) + 0.5) / f64::from(1 << 23))
 }
 

@@ -34,6 +34,11 @@ pub(super) const FILES: &[File] = &[
         text: include_str!("../../shaders/activation.wgsl"),
     },
     File { name: "bench.wgsl", shared: &[STEP], text: include_str!("../../shaders/bench.wgsl") },
+    File {
+        name: "distributions.wgsl",
+        shared: &[STEP, PHILOX],
+        text: include_str!("../../shaders/distributions.wgsl"),
+    },
     File { name: "gather.wgsl", shared: &[STEP, PHILOX], text: include_str!("../../shaders/gather.wgsl") },
     File {
         name: "latent.wgsl",
