@@ -5,11 +5,13 @@
 mod axes;
 mod canvas;
 mod curves;
+pub(crate) mod frame;
 mod grid;
 mod latent;
 mod metrics;
 mod normal;
 mod progress;
+pub(crate) mod scene;
 mod table;
 
 pub use curves::curves;
