@@ -75,6 +75,7 @@ pub mod bench;
 pub mod config;
 pub mod cpu;
 pub mod data;
+pub mod deck;
 pub mod device;
 pub mod error;
 pub mod eval;

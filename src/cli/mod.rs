@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, and no numerics.
 
 mod bench;
+mod deck;
 mod devices;
 mod eval;
 mod interpolate;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Latent(latent::Latent),
     /// Draw paths through the latent space, from image to image
     Interpolate(interpolate::Interpolate),
+    /// Compute every figure of a talk on variational autoencoders, as one page
+    Deck(deck::DeckCommand),
     /// List the devices of this machine
     Devices(devices::Devices),
     /// Show what a training step computes, kernel by kernel
@@ -86,6 +89,7 @@ impl Command {
             Self::Manifold(command) => command.run(),
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),
+            Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),
             Self::Plan(command) => command.run(),
             Self::Bench(command) => command.run(),
