@@ -87,6 +87,7 @@ pub mod model;
 pub mod plan;
 pub mod random;
 pub mod report;
+pub mod reproduce;
 pub mod selftest;
 pub mod session;
 pub mod train;

@@ -10,6 +10,7 @@ mod manifold;
 pub(crate) mod output;
 mod plan;
 mod reconstruct;
+mod reproduce;
 mod run;
 mod sample;
 mod selftest;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Latent(latent::Latent),
     /// Draw paths through the latent space, from image to image
     Interpolate(interpolate::Interpolate),
+    /// Train a published setting, and print its numbers beside ours
+    Reproduce(reproduce::Reproduce),
     /// Compute every figure of a talk on variational autoencoders, as one page
     Deck(deck::DeckCommand),
     /// List the devices of this machine
@@ -89,6 +92,7 @@ impl Command {
             Self::Manifold(command) => command.run(),
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),
+            Self::Reproduce(command) => command.run(),
             Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),
             Self::Plan(command) => command.run(),
