@@ -66,6 +66,24 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     })
 }
 
+/// The square that shows the posterior, down to e^-6 of its largest density, and three deviations of q.
+fn close_up(found: &Terms) -> ((f64, f64), (f64, f64)) {
+    let largest = found.log_joint.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (mean, deviation) = found.q;
+    let mut low = [0, 1].map(|i| mean[i] - 3.2 * deviation[i]);
+    let mut high = [0, 1].map(|i| mean[i] + 3.2 * deviation[i]);
+    for (point, _) in
+        found.grid.points().iter().zip(&found.log_joint).filter(|(_, value)| **value > largest - 6.0)
+    {
+        for i in 0..2 {
+            (low[i], high[i]) = (low[i].min(point[i]), high[i].max(point[i]));
+        }
+    }
+    let half = 0.55 * (high[0] - low[0]).max(high[1] - low[1]);
+    let range = |i: usize| ((low[i] + high[i]) / 2.0 - half, (low[i] + high[i]) / 2.0 + half);
+    (range(0), range(1))
+}
+
 /// Rows of a grid from the largest y down, as pictures have them.
 fn flipped(values: &[f64], side: usize) -> Vec<f64> {
     values.chunks(side).rev().flatten().copied().collect()
@@ -93,16 +111,26 @@ fn draw(
     ];
     for (i, (title, grid, values, colour)) in panels.into_iter().enumerate() {
         let mut frame = Frame::new((206.0 + [0.0, 295.0, 630.0][i], 60.0), (250.0, 250.0), grid.x, grid.y);
-        let mut image = shade(&flipped(values, grid.side), grid.side, colour);
+        let image = shade(&flipped(values, grid.side), grid.side, colour);
         if i == 2 {
-            // The posterior's own square, so that circles stay circles.
-            let half = ((grid.x.1 - grid.x.0).max(grid.y.1 - grid.y.0)) / 2.0;
-            let middle = |range: (f64, f64)| (range.0 + range.1) / 2.0;
-            let (x, y) = (middle(grid.x), middle(grid.y));
-            frame = Frame::new(frame.corner, frame.size, (x - half, x + half), (y - half, y + half));
+            let (x, y) = close_up(found);
+            frame = Frame::new(frame.corner, frame.size, x, y);
             frame.axes(&mut scene, "", ["z1", "z2"], [5, 5]);
-            let (from, to) = (frame.at((grid.x.0, grid.y.1)), frame.at((grid.x.1, grid.y.0)));
-            scene.picture(from, (to.0 - from.0, to.1 - from.1), std::mem::take(&mut image), true);
+            // Of the image's grid, the part that the frame shows.
+            let pixel = |value: f64, range: (f64, f64)| {
+                let share = (value - range.0) / (range.1 - range.0);
+                (share * grid.side as f64).round().clamp(0.0, grid.side as f64 - 1.0) as u32
+            };
+            let (left, right) = (pixel(x.0, grid.x), pixel(x.1, grid.x));
+            let (top, bottom) = (pixel(-y.1, (-grid.y.1, -grid.y.0)), pixel(-y.0, (-grid.y.1, -grid.y.0)));
+            let part = image::imageops::crop_imm(&image, left, top, right - left + 1, bottom - top + 1);
+            // A pixel of the grid reaches half a step to all sides of its point.
+            let step = |range: (f64, f64)| (range.1 - range.0) / (grid.side - 1) as f64;
+            let edge =
+                |pixel: u32, half: f64, range: (f64, f64)| range.0 + (f64::from(pixel) + half) * step(range);
+            let from = frame.at((edge(left, -0.5, grid.x), -edge(top, -0.5, (-grid.y.1, -grid.y.0))));
+            let to = frame.at((edge(right, 0.5, grid.x), -edge(bottom, 0.5, (-grid.y.1, -grid.y.0))));
+            scene.picture(from, (to.0 - from.0, to.1 - from.1), part.to_image(), true);
             let (mean, deviation) = found.q;
             for radius in [1.0, 2.0, 3.0] {
                 let line = ellipse(mean, [deviation[0], 0.0, deviation[1]], radius);

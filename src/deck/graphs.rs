@@ -17,7 +17,7 @@ pub(super) fn node(scene: &mut Scene, at: Point, radius: f64, name: &str, observ
     // Words stand in a circle of 43, symbols in smaller ones.
     let size = match name.chars().count() {
         1 => 22,
-        _ if radius > 30.0 => 14,
+        _ if radius > 30.0 => 13,
         _ => 12,
     };
     let look = Type { size, ..label(Colour::Ink, Anchor::Middle) };

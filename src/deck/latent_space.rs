@@ -16,10 +16,18 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let evaluation = context.trained.session.evaluate(dataset.test.count, 1)?;
 
     let mut scene = Scene::new(760.0, 640.0);
-    let frame = Frame::new((64.0, 24.0), (560.0, 560.0), (-4.0, 4.0), (-4.0, 4.0));
-    frame.axes(&mut scene, "", ["z1", "z2"], [9, 9]);
     let means: Vec<Point> =
         posteriors.means.chunks_exact(2).map(|mean| (f64::from(mean[0]), f64::from(mean[1]))).collect();
+    let mut distances: Vec<f64> = means.iter().map(|(x, y)| x.abs().max(y.abs())).collect();
+    distances.sort_by(f64::total_cmp);
+    // All but one in 200 are shown.
+    let reach = distances.get((0.995 * count as f64) as usize).copied().unwrap_or(0.0).max(3.0) * 1.04;
+    let outside = distances.iter().filter(|distance| **distance > reach).count();
+    let frame = Frame::new((64.0, 24.0), (560.0, 560.0), (-reach, reach), (-reach, reach));
+    frame.axes(&mut scene, "", ["z1", "z2"], [9, 9]);
+    if outside > 0 {
+        scene.text((642.0, 574.0), format!("{outside} outside"), label(Colour::Soft, Anchor::Start));
+    }
     let radius = if count > 4000 { 1.7 } else { 2.6 };
     match &dataset.test.labels {
         Some(labels) if dataset.classes.len() <= 10 => {
@@ -88,11 +96,12 @@ pub(super) fn manifold(context: &mut Context<'_>) -> Result<Section> {
     let images = context.trained.session.decode(&latents)?;
     let shape = context.options.dataset.shape;
     let aspect = shape.height as f64 / shape.width as f64;
-    let mut scene = Scene::new(700.0, 640.0 * aspect + 60.0);
+    let mut scene = Scene::new(700.0, 600.0 * aspect + 56.0);
     let size = (600.0, 600.0 * aspect);
     scene.picture((64.0, 20.0), size, tiles(&images, shape.width, shape.height, side), true);
     let (end, middle) = (axis.last().copied().unwrap_or(0.0), (364.0, 20.0 + size.1 / 2.0));
-    for (place, z) in [(0.0, -end), (0.5, 0.0), (1.0, end)] {
+    let half = 0.5 / side as f64;
+    for (place, z) in [(half, -end), (0.5, 0.0), (1.0 - half, end)] {
         let text = format!("{z:.2}").replace('-', "−");
         let x = 64.0 + size.0 * place;
         scene.text((x, 20.0 + size.1 + 14.0), text.clone(), label(Colour::Soft, Anchor::Middle));

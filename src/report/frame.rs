@@ -186,10 +186,13 @@ fn marks(range: (f64, f64), most: usize, log: bool) -> Vec<(f64, String)> {
     values.into_iter().map(|value| (value, number(value, digits))).collect()
 }
 
-/// 0.01 to 1000 in digits, all else as a power: `10⁻⁵`.
+/// 0.0001 to 1000 in digits, more as a power, `10⁵`, and less as `1e−6`: the pictures' font has no raised minus sign.
 fn decimal_power(power: i32) -> String {
-    if (-2..=3).contains(&power) {
+    if (-4..=3).contains(&power) {
         return number(10f64.powi(power), usize::try_from(-power).unwrap_or(0));
+    }
+    if power < 0 {
+        return format!("1e−{}", power.unsigned_abs());
     }
     format!("10{}", raised(power))
 }
@@ -277,7 +280,7 @@ mod tests {
 
     #[test]
     fn powers_of_ten_are_written_short() {
-        assert_eq!([-5, -2, 0, 3, 6].map(decimal_power), ["10⁻⁵", "0.01", "1", "1000", "10⁶"]);
+        assert_eq!([-5, -2, 0, 3, 6].map(decimal_power), ["1e−5", "0.01", "1", "1000", "10⁶"]);
         assert_eq!([2.34e-6, 0.5, 0.0].map(scientific), ["2.3·10⁻⁶", "5.0·10⁻¹", "0.0·10⁰"]);
         let values: Vec<f64> = marks((1e-9, 1e9), 4, true).iter().map(|mark| mark.0).collect();
         assert!(values.len() <= 4 && values.len() >= 3, "{values:?}");
