@@ -4,6 +4,7 @@ use image::RgbaImage;
 
 use super::axes::{number, ticks};
 use super::canvas::text_width;
+use super::latent::thousands;
 use super::scene::{Anchor, Colour, Point, Scene, Type};
 
 /// The size of labels, in pixels to the em.
@@ -174,6 +175,12 @@ fn cut(from: Point, to: Point, low: Point, high: Point) -> Option<(Point, Point)
 fn marks(range: (f64, f64), most: usize, log: bool) -> Vec<(f64, String)> {
     if log {
         let (first, last) = (range.0.log10().ceil() as i32, range.1.log10().floor() as i32);
+        if first >= last {
+            // Less than a power of ten: 1, 2 and 5 times the powers around.
+            let all = (first - 1..=last + 1).flat_map(|power| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(power)));
+            let within = all.filter(|value| *value >= range.0 && *value <= range.1);
+            return within.map(|value| (value, plain(value))).collect();
+        }
         let every = ((last - first + 1) as usize).div_ceil(most.max(1)).max(1);
         return (first..=last)
             .step_by(every)
@@ -184,6 +191,15 @@ fn marks(range: (f64, f64), most: usize, log: bool) -> Vec<(f64, String)> {
     let step = values.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
     let digits = if step.is_finite() { (-step.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize } else { 2 };
     values.into_iter().map(|value| (value, number(value, digits))).collect()
+}
+
+/// A number of one digit and zeros: `20,000`, `0.05`.
+fn plain(value: f64) -> String {
+    if value >= 1.0 {
+        thousands(value.round() as usize)
+    } else {
+        number(value, (-value.log10()).ceil().clamp(0.0, 9.0) as usize)
+    }
 }
 
 /// 0.0001 to 1000 in digits, more as a power, `10⁵`, and less as `1e−6`: the pictures' font has no raised minus sign.
@@ -282,6 +298,10 @@ mod tests {
     fn powers_of_ten_are_written_short() {
         assert_eq!([-5, -2, 0, 3, 6].map(decimal_power), ["1e−5", "0.01", "1", "1000", "10⁶"]);
         assert_eq!([2.34e-6, 0.5, 0.0].map(scientific), ["2.3·10⁻⁶", "5.0·10⁻¹", "0.0·10⁰"]);
+        let few: Vec<String> = marks((5e4, 6e5), 8, true).into_iter().map(|mark| mark.1).collect();
+        assert_eq!(few, ["50,000", "100,000", "200,000", "500,000"]);
+        let few: Vec<String> = marks((0.018, 0.07), 8, true).into_iter().map(|mark| mark.1).collect();
+        assert_eq!(few, ["0.02", "0.05"]);
         let values: Vec<f64> = marks((1e-9, 1e9), 4, true).iter().map(|mark| mark.0).collect();
         assert!(values.len() <= 4 && values.len() >= 3, "{values:?}");
     }
