@@ -33,6 +33,8 @@ pub mod stream {
     pub const AGGREGATE: u32 = 37;
     /// Where chains begin, and images simulated from a model.
     pub const CHAINS: u32 = 40;
+    /// Draws from known distributions, for figures.
+    pub const FIGURES: u32 = 64;
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

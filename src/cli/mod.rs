@@ -2,6 +2,7 @@
 
 mod ais;
 mod bench;
+mod deck;
 mod devices;
 mod eval;
 mod interpolate;
@@ -11,6 +12,7 @@ pub(crate) mod output;
 mod plan;
 mod posterior;
 mod reconstruct;
+mod reproduce;
 mod run;
 mod sample;
 mod selftest;
@@ -55,6 +57,10 @@ pub(crate) enum Command {
     Latent(latent::Latent),
     /// Draw paths through the latent space, from image to image
     Interpolate(interpolate::Interpolate),
+    /// Train a published setting, and print its numbers beside ours
+    Reproduce(reproduce::Reproduce),
+    /// Compute every figure of a talk on variational autoencoders, as one page
+    Deck(deck::DeckCommand),
     /// List the devices of this machine
     Devices(devices::Devices),
     /// Show what a training step computes, kernel by kernel
@@ -91,6 +97,8 @@ impl Command {
             Self::Manifold(command) => command.run(),
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),
+            Self::Reproduce(command) => command.run(),
+            Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),
             Self::Plan(command) => command.run(),
             Self::Bench(command) => command.run(),

@@ -18,7 +18,7 @@ use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, TrainState,
 use vae::{Error, Result};
 
 /// The exit code of programs that were interrupted.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -111,7 +111,7 @@ impl Train {
     }
 }
 
-fn open_session(config: &Config, dataset: &Dataset) -> Result<Session> {
+pub(super) fn open_session(config: &Config, dataset: &Dataset) -> Result<Session> {
     let device = OpenDevice::open(&config.device)?.with_tuning(&config.matmul);
     Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
 }
@@ -135,15 +135,11 @@ fn train(
 ) -> Result<ExitCode> {
     let interrupt = watch_for_interrupts()?;
     say(&announcement(run, config, dataset, &session, checkpoint));
-    let per_epoch = steps_per_epoch(config, dataset);
     let total = config.total_steps(dataset.train.count);
-    let terminal = std::io::stderr().is_terminal();
-    let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
-    let mut display =
-        Display { bar, epochs: total.div_ceil(per_epoch), importance_samples: config.importance_samples };
+    let mut display = Display::new(config, dataset);
     let mut trainer = Trainer::new(session, config, dataset, run, checkpoint)?;
     let outcome = trainer.train(interrupt, &mut display);
-    display.bar.finish();
+    display.finish();
     // There is nothing left to save: from here on an interrupt ends the program at once.
     interrupt.store(true, Ordering::Relaxed);
     let state = trainer.state().clone();
@@ -163,7 +159,7 @@ fn train(
 }
 
 /// A flag that the first Ctrl-C sets; the second one ends the program.
-fn watch_for_interrupts() -> Result<&'static AtomicBool> {
+pub(super) fn watch_for_interrupts() -> Result<&'static AtomicBool> {
     static INTERRUPT: AtomicBool = AtomicBool::new(false);
     ctrlc::set_handler(|| {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
@@ -216,10 +212,26 @@ fn announcement(
 }
 
 /// Passes the trainer's reports on to the progress display.
-struct Display {
+pub(super) struct Display {
     bar: Progress,
     epochs: u64,
     importance_samples: Option<usize>,
+}
+
+impl Display {
+    /// For a whole run of `config`.
+    pub(super) fn new(config: &Config, dataset: &Dataset) -> Self {
+        let per_epoch = steps_per_epoch(config, dataset);
+        let total = config.total_steps(dataset.train.count);
+        let terminal = std::io::stderr().is_terminal();
+        let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
+        Self { bar, epochs: total.div_ceil(per_epoch), importance_samples: config.importance_samples }
+    }
+
+    /// Leave the terminal as it was.
+    pub(super) fn finish(&mut self) {
+        self.bar.finish();
+    }
 }
 
 impl Observer for Display {

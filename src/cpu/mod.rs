@@ -7,6 +7,7 @@
 mod activation;
 mod bench;
 mod call;
+mod distributions;
 mod executor;
 mod gather;
 mod gemm;
@@ -36,6 +37,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "activate_gradient" => activation::activate_gradient,
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
+        "network_samples" => distributions::network_samples,
+        "cholesky_samples" => distributions::cholesky_samples,
+        "mixture_density" => distributions::mixture_density,
         "gather" => gather::gather,
         "sampled_kl" => importance::sampled_kl,
         "log_weights" => importance::log_weights,

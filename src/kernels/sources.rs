@@ -42,6 +42,12 @@ pub(super) const FILES: &[File] = &[
     },
     File { name: "bench.wgsl", suffix: "", shared: &[STEP], text: include_str!("../../shaders/bench.wgsl") },
     File {
+        name: "distributions.wgsl",
+        suffix: "",
+        shared: &[STEP, PHILOX],
+        text: include_str!("../../shaders/distributions.wgsl"),
+    },
+    File {
         name: "gather.wgsl",
         suffix: "",
         shared: &[STEP, PHILOX],

@@ -6,6 +6,7 @@ mod axes;
 mod canvas;
 mod contour;
 mod curves;
+pub(crate) mod frame;
 mod grid;
 mod latent;
 mod latents_file;
@@ -13,6 +14,7 @@ mod metrics;
 mod normal;
 mod posterior;
 mod progress;
+pub(crate) mod scene;
 mod table;
 
 pub use contour::Field;

@@ -108,6 +108,7 @@ pub(super) fn all() -> Vec<Case> {
         optimizers(),
         ceilings(),
         hmc::all(),
+        distributions(),
     ]
     .concat()
 }
@@ -572,6 +573,44 @@ fn ceilings() -> Vec<Case> {
         cases.push(case("multiply_add", constants, &[("input", Unit(4)), output], grid, 3, 8));
         let constants = constants! { LENGTH: length };
         cases.push(case("copy", constants, &[("input", Normal(4 * length)), output], grid, 3, 1));
+    }
+    cases
+}
+
+fn distributions() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (count, nodes, components) in [(1, 1, 1), (63, 5, 2), (65, 7, 3), (1021, 4, 5)] {
+        let grid = Grid::Elements(count);
+        cases.push(case(
+            "network_samples",
+            constants! { COUNT: count, NODES: nodes },
+            // Up to 8 values, parents that are any variable or none, and rows anywhere.
+            &[("nodes", Below(4 * 8, 9)), ("cumulative", Unit(1024)), ("outcome", Normal(count))],
+            grid,
+            1,
+            1,
+        ));
+        cases.push(case(
+            "cholesky_samples",
+            constants! { COUNT: count },
+            &[("factor", Normal(16)), ("mean", Normal(4)), ("samples", Normal(4 * count))],
+            grid,
+            1,
+            4,
+        ));
+        cases.push(case(
+            "mixture_density",
+            constants! { COUNT: count, COMPONENTS: components },
+            &[
+                ("components", Normal(8 * components)),
+                ("points", Normal(4 * count)),
+                ("density", Normal(4 * count)),
+            ],
+            grid,
+            1,
+            // Quadratic forms of some 16 products, of numbers that add up to more than they come to.
+            64,
+        ));
     }
     cases
 }

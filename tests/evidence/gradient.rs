@@ -2,7 +2,7 @@
 
 use vae::cpu::CpuExecutor;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{DensityModel, Initialisation, MlpVae};
+use vae::model::{DensityModel, Initialisation, MlpVae, ObjectiveKind};
 use vae::plan::{Executor, Step};
 
 #[test]
@@ -24,6 +24,8 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
                 binarize: Binarize::None,
                 noise_samples: 1,
                 free_bits: 0.0,
+                objective: ObjectiveKind::Elbo,
+                capacity: false,
             };
             let (images, rows) = (2, 3);
             let model = DensityModel::build(&spec, images, rows).unwrap();

@@ -5,7 +5,7 @@ use vae::data::{Dataset, ImageShape, Part};
 use vae::device::OpenDevice;
 use vae::eval::density::Weights;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{Initialisation, MlpVae};
+use vae::model::{Initialisation, MlpVae, ObjectiveKind};
 use vae::plan::Step;
 use vae::random::Philox;
 use vae::session::{Session, Which};
@@ -48,6 +48,8 @@ pub(crate) fn linear(latent: usize, pixels: usize, batch: usize) -> MlpVae {
         binarize: Binarize::None,
         noise_samples: 4,
         free_bits: 0.0,
+        objective: ObjectiveKind::Elbo,
+        capacity: false,
     }
 }
 

@@ -1,0 +1,173 @@
+//! Models trained in memory, for figures.
+
+use super::Options;
+use crate::Result;
+use crate::config::Config;
+use crate::data::{Dataset, Part};
+use crate::device::OpenDevice;
+use crate::graph::Binarize;
+use crate::plan::Step;
+use crate::random::stream;
+use crate::session::{Session, Which};
+use crate::train::{Optimizer, epoch_order};
+
+/// A model in training.
+pub(super) struct Training<'a> {
+    pub(super) session: Session,
+    config: &'a Config,
+    optimizer: Optimizer,
+    images: usize,
+    step: u64,
+}
+
+impl<'a> Training<'a> {
+    /// A model of `config` with fresh parameters.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn start(device: &OpenDevice, config: &'a Config, dataset: &Dataset) -> Result<Self> {
+        let optimizer = config.optimizer();
+        let spec = config.model(dataset.shape);
+        let mut session = Session::open(device.clone(), &spec, Some(&optimizer), dataset)?;
+        let start = config.init.values(&session.model().graph, config.seed, config.sigma);
+        session.write_flat("parameters", &start)?;
+        Ok(Self { session, config, optimizer, images: dataset.train.count, step: 0 })
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.images.div_ceil(self.config.batch_size) as u64
+    }
+
+    /// Go on until so many passes over the images are done.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn until(&mut self, epochs: f64) -> Result<()> {
+        let per_epoch = self.steps_per_epoch();
+        let end = (epochs * per_epoch as f64).round() as u64;
+        while self.step < end {
+            let epoch = self.step / per_epoch;
+            let order = epoch_order(self.images, self.config.seed, epoch);
+            let batches: Vec<&[u32]> = order.chunks(self.config.batch_size).collect();
+            let first = (self.step % per_epoch) as usize;
+            let count = batches.len().min(first + (end - self.step) as usize) - first;
+            for group in batches[first..first + count].chunks(self.session.max_steps().min(16)) {
+                let steps =
+                    (self.step..self.step + group.len() as u64).map(|step| self.record(step)).collect();
+                self.session.submit("train", Which::Train, group, steps)?;
+                self.session.receive(1)?;
+                self.step += group.len() as u64;
+            }
+        }
+        self.session.receive(0)?;
+        Ok(())
+    }
+
+    fn record(&self, step: u64) -> Step {
+        let mut record = Step {
+            seed_low: self.config.seed as u32,
+            seed_high: (self.config.seed >> 32) as u32,
+            counter_low: step as u32,
+            counter_high: (step >> 32) as u32,
+            stream: stream::TRAIN_NOISE,
+            beta: self.config.beta as f32,
+            learning_rate: self.config.learning_rate.unwrap_or(1e-3) as f32,
+            ..Step::default()
+        };
+        self.optimizer.prepare(step + 1, &mut record);
+        record
+    }
+
+    /// The parameters as they are now.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn parameters(&mut self) -> Result<Vec<f32>> {
+        Ok(self.session.read_flat("parameters")?.unwrap_or_default())
+    }
+}
+
+/// Parameters on the way.
+pub(super) struct Snapshot {
+    /// Passes over the images.
+    pub(super) epochs: f64,
+    pub(super) parameters: Vec<f32>,
+}
+
+/// The model of the figures, with what it was on the way.
+pub(super) struct Trained {
+    pub(super) config: Config,
+    pub(super) session: Session,
+    /// Training images.
+    pub(super) images: usize,
+    /// Ascending; the first is untrained, the last is the model.
+    pub(super) snapshots: Vec<Snapshot>,
+}
+
+impl Trained {
+    /// Train it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn train(options: &Options<'_>) -> Result<Self> {
+        let config = config(options)?;
+        let mut training = Training::start(&options.device, &config, options.dataset)?;
+        let mut snapshots = vec![Snapshot { epochs: 0.0, parameters: training.parameters()? }];
+        let mut epochs = 0.25;
+        while epochs < config.epochs as f64 {
+            training.until(epochs)?;
+            snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
+            epochs *= 2.0;
+        }
+        let epochs = config.epochs as f64;
+        training.until(epochs)?;
+        snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
+        let session = training.session;
+        Ok(Self { session, images: options.dataset.train.count, config, snapshots })
+    }
+
+    /// The same model for `images` alone, black or white by a threshold, so that x is given and not drawn, `batch` of
+    /// them or of latents at a time. Of every image `samples` latents are drawn; `optimizer` asks for gradients.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn examine(
+        &self,
+        options: &Options<'_>,
+        images: &[Vec<u8>],
+        batch: usize,
+        samples: usize,
+        optimizer: Option<&Optimizer>,
+    ) -> Result<Session> {
+        let part = Part { pixels: images.concat(), labels: None, count: images.len() };
+        let dataset = Dataset {
+            name: options.dataset.name.clone(),
+            shape: options.dataset.shape,
+            train: part.clone(),
+            test: part,
+            classes: Vec::new(),
+        };
+        let config = Config {
+            batch_size: batch,
+            noise_samples: samples,
+            binarize: Some(Binarize::Threshold),
+            ..self.config.clone()
+        };
+        Session::open(options.device.clone(), &config.model(dataset.shape), optimizer, &dataset)
+    }
+}
+
+/// The settings of the model.
+fn config(options: &Options<'_>) -> Result<Config> {
+    // A tenth of the images needs more passes for as many steps.
+    let epochs = if options.dataset.train.count > 20_000 { 20 } else { 16 };
+    Config {
+        hidden: vec![if options.quick { 48 } else { 500 }],
+        epochs: if options.quick { 4 } else { epochs },
+        batch_size: if options.dataset.train.count > 20_000 { 100 } else { 64 }
+            .min(options.dataset.train.count),
+        seed: options.seed,
+        ..Config::default()
+    }
+    .resolve()
+}

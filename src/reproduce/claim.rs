@@ -1,0 +1,150 @@
+//! What is held against a publication, and how it went.
+
+use super::{Achieved, Expectation};
+use serde::{Deserialize, Serialize};
+
+/// What a figure without numbers shows, of held-out evidence lower bounds.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Claim {
+    /// Each variant is better than the one before.
+    Rises {
+        /// In this order.
+        variants: Vec<String>,
+        /// By so many nats at least.
+        least: f64,
+    },
+    /// The last step from variant to variant gains less than the first.
+    Flattens {
+        /// In this order.
+        variants: Vec<String>,
+    },
+    /// The last variant is not worse than the first.
+    Keeps {
+        /// In this order.
+        variants: Vec<String>,
+        /// By so many nats at most.
+        most: f64,
+    },
+    /// All variants lie on the figure's axis.
+    Within {
+        /// Its lower end.
+        low: f64,
+        /// Its upper end.
+        high: f64,
+    },
+}
+
+/// How ours compare in one respect.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judgement {
+    /// What is compared.
+    pub what: String,
+    /// Ours.
+    pub ours: String,
+    /// Theirs, with the tolerance.
+    pub theirs: String,
+    /// Whether the two agree.
+    pub holds: bool,
+}
+
+impl Judgement {
+    pub(super) fn number(expected: &Expectation, ours: f64) -> Self {
+        Self {
+            what: format!("{}, {}", expected.variant, expected.measure),
+            ours: format!("{ours:.2}"),
+            theirs: format!("{} ± {}", expected.theirs, expected.tolerance),
+            // Not a number is outside.
+            holds: (ours - expected.theirs).abs() <= expected.tolerance,
+        }
+    }
+}
+
+impl Claim {
+    /// The variants it is about; none for all.
+    pub fn variants(&self) -> &[String] {
+        match self {
+            Self::Rises { variants, .. } | Self::Flattens { variants } | Self::Keeps { variants, .. } => {
+                variants
+            }
+            Self::Within { .. } => &[],
+        }
+    }
+
+    /// Whether it holds; `None` if a variant it is about is missing.
+    pub(super) fn judge(&self, achieved: &[Achieved]) -> Option<Judgement> {
+        let bounds: Vec<f64> = match self {
+            Self::Within { .. } => achieved.iter().map(|found| found.elbo).collect(),
+            _ => self
+                .variants()
+                .iter()
+                .map(|name| Some(achieved.iter().find(|found| found.variant == *name)?.elbo))
+                .collect::<Option<_>>()?,
+        };
+        let (first, last) = (*bounds.first()?, *bounds.last()?);
+        let gains: Vec<f64> = bounds.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let listed =
+            |values: &[f64]| values.iter().map(|value| format!("{value:.2}")).collect::<Vec<_>>().join(", ");
+        let names = self.variants().join(", ");
+        Some(match self {
+            Self::Rises { least, .. } => Judgement {
+                what: format!("ELBO of {names}"),
+                ours: listed(&bounds),
+                theirs: format!("rises, by {least} at least"),
+                holds: gains.iter().all(|gain| gain >= least),
+            },
+            Self::Flattens { .. } => Judgement {
+                what: format!("gains from {names}"),
+                ours: listed(&gains),
+                theirs: "the last is the smallest".into(),
+                holds: gains.split_last().is_some_and(|(last, before)| before.iter().all(|gain| gain > last)),
+            },
+            Self::Keeps { most, .. } => Judgement {
+                what: format!("ELBO of {names}"),
+                ours: listed(&bounds),
+                theirs: format!("does not fall by more than {most}"),
+                holds: last - first >= -most,
+            },
+            Self::Within { low, high } => Judgement {
+                what: "ELBO of all".into(),
+                ours: listed(&bounds),
+                theirs: format!("within {low} to {high}"),
+                holds: bounds.iter().all(|bound| (*low..=*high).contains(bound)),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(claim: &Claim, bounds: &[f64]) -> Option<bool> {
+        let achieved: Vec<Achieved> = bounds
+            .iter()
+            .zip(["a", "b", "c"])
+            .map(|(&elbo, name)| Achieved { variant: name.into(), elbo, images: 1, seconds: 1.0 })
+            .collect();
+        claim.judge(&achieved).map(|judgement| judgement.holds)
+    }
+
+    #[test]
+    fn claims_hold_or_do_not() {
+        let variants: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+        let rises = Claim::Rises { variants: variants.clone(), least: 1.0 };
+        assert_eq!(holds(&rises, &[-3.0, -2.0, -1.0]), Some(true));
+        assert_eq!(holds(&rises, &[-3.0, -2.0, -1.5]), Some(false));
+        assert_eq!(holds(&rises, &[-3.0, f64::NAN, -1.5]), Some(false));
+        assert_eq!(holds(&rises, &[-3.0, -2.0]), None);
+        let flattens = Claim::Flattens { variants: variants.clone() };
+        assert_eq!(holds(&flattens, &[-9.0, -5.0, -4.0]), Some(true));
+        assert_eq!(holds(&flattens, &[-9.0, -8.0, -4.0]), Some(false));
+        let keeps = Claim::Keeps { variants, most: 0.5 };
+        assert_eq!(holds(&keeps, &[-5.0, -9.0, -5.4]), Some(true));
+        assert_eq!(holds(&keeps, &[-5.0, -9.0, -5.6]), Some(false));
+        let within = Claim::Within { low: -10.0, high: -1.0 };
+        assert_eq!(holds(&within, &[-5.0, -9.0]), Some(true));
+        assert_eq!(holds(&within, &[-5.0, -19.0]), Some(false));
+        assert_eq!(holds(&within, &[]), None);
+    }
+}

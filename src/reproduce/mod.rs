@@ -1,0 +1,262 @@
+//! Recipes: published settings with their numbers, and what ours are held against.
+//!
+//! A recipe is a TOML file in `assets/recipes`, compiled into the program. Its `[config]` has the keys of [`Config`]; every
+//! `[[variant]]` may change some of them. `[[expect]]` are numbers with a tolerance, `[[claim]]` what a figure without
+//! numbers shows.
+
+mod claim;
+mod picture;
+
+pub use claim::{Claim, Judgement};
+pub use picture::curves;
+
+use crate::config::Config;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The recipes, by name.
+const RECIPES: [(&str, &str); 3] = [
+    ("pytorch-example", include_str!("../../assets/recipes/pytorch-example.toml")),
+    ("aevb-mnist", include_str!("../../assets/recipes/aevb-mnist.toml")),
+    ("aevb-freyface", include_str!("../../assets/recipes/aevb-freyface.toml")),
+];
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// The negative evidence lower bound of the held-out images, by one latent sample an image, nats per image.
+    HeldOutLoss,
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::HeldOutLoss => "held-out loss",
+        })
+    }
+}
+
+/// A published number.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Expectation {
+    /// Of which variant.
+    pub variant: String,
+    /// What it is.
+    pub measure: Measure,
+    /// The number, in the measure's unit.
+    pub theirs: f64,
+    /// How far ours may be off.
+    pub tolerance: f64,
+}
+
+/// One model of a recipe.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Variant {
+    /// Its name in tables and pictures.
+    pub name: String,
+    /// What it changes of the recipe's settings.
+    #[serde(default)]
+    config: toml::Table,
+}
+
+/// A published setting, and what came of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Recipe {
+    /// The name it is asked for by.
+    #[serde(skip)]
+    pub name: &'static str,
+    /// What it reproduces.
+    pub title: String,
+    /// Where its numbers are from.
+    pub source: String,
+    /// What to know when comparing: binarisation first of all.
+    pub note: String,
+    /// The images' folder, where they have no name that `--dataset` knows.
+    folder: Option<String>,
+    /// Settings of all variants.
+    config: toml::Table,
+    /// The models.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+    /// Published numbers.
+    #[serde(rename = "expect", default)]
+    pub expectations: Vec<Expectation>,
+    /// What a figure shows.
+    #[serde(rename = "claim", default)]
+    pub claims: Vec<Claim>,
+}
+
+/// What a variant came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Achieved {
+    /// The variant.
+    pub variant: String,
+    /// Evidence lower bound of the held-out images after the last step, by one latent sample an image, nats per image.
+    pub elbo: f64,
+    /// Training images seen.
+    pub images: u64,
+    /// Seconds of training, evaluation left out.
+    pub seconds: f64,
+}
+
+impl Achieved {
+    /// A number of it.
+    pub fn measure(&self, measure: Measure) -> f64 {
+        match measure {
+            Measure::HeldOutLoss => -self.elbo,
+        }
+    }
+}
+
+/// All recipes.
+///
+/// # Errors
+/// [`Error::Internal`] if one of the files cannot be read: they are parts of this program.
+pub fn recipes() -> Result<Vec<Recipe>> {
+    RECIPES
+        .iter()
+        .map(|(name, text)| {
+            let recipe: Recipe =
+                toml::from_str(text).map_err(|error| Error::Internal(format!("recipe {name}: {error}")))?;
+            Ok(Recipe { name, ..recipe })
+        })
+        .collect()
+}
+
+/// The recipe called `name`.
+///
+/// # Errors
+/// [`Error::Setting`] with a list of what there is.
+pub fn recipe(name: &str) -> Result<Recipe> {
+    recipes()?.into_iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+        let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
+        Error::setting(
+            "NAME",
+            format!("no recipe is called '{name}'"),
+            format!("there are {}", names.join(", ")),
+        )
+    })
+}
+
+impl Recipe {
+    /// The settings of a variant, its images looked for in `data_dir` first. Not resolved yet.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the images are a folder that is nowhere to be found.
+    pub fn config(&self, variant: &Variant, data_dir: Option<&Path>) -> Result<Config> {
+        let mut table = self.config.clone();
+        table.extend(variant.config.clone());
+        let mut config: Config = table
+            .try_into()
+            .map_err(|error| Error::Internal(format!("recipe {}, {}: {error}", self.name, variant.name)))?;
+        match &self.folder {
+            Some(folder) => {
+                let found = find_folder(folder, data_dir)?;
+                config.dataset = found.to_string_lossy().into_owned();
+            }
+            None => config.data_dir = data_dir.map(Path::to_path_buf).or_else(environment),
+        }
+        Ok(config)
+    }
+
+    /// How ours compare: every number, then every claim. Claims on variants that were not run are left out.
+    pub fn judge(&self, achieved: &[Achieved]) -> Vec<Judgement> {
+        let numbers = self.expectations.iter().filter_map(|expected| {
+            let ours = achieved.iter().find(|found| found.variant == expected.variant)?;
+            Some(Judgement::number(expected, ours.measure(expected.measure)))
+        });
+        numbers.chain(self.claims.iter().filter_map(|claim| claim.judge(achieved))).collect()
+    }
+}
+
+/// The steps of a run of `total` that is cut to a fraction, at least one.
+pub fn scaled(total: u64, scale: f64) -> u64 {
+    ((total as f64 * scale).round() as u64).max(1)
+}
+
+fn environment() -> Option<PathBuf> {
+    std::env::var_os("VAE_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// The folder `name`: `data_dir` or `VAE_DATA` itself, if it has that name, or a subfolder.
+fn find_folder(name: &str, data_dir: Option<&Path>) -> Result<PathBuf> {
+    let roots = data_dir.map(Path::to_path_buf).into_iter().chain(environment());
+    let candidates: Vec<PathBuf> =
+        roots.map(|root| if root.ends_with(name) { root } else { root.join(name) }).collect();
+    if let Some(found) = candidates.iter().find(|folder| folder.is_dir()) {
+        return Ok(found.clone());
+    }
+    let looked: Vec<String> = candidates.iter().map(|folder| folder.display().to_string()).collect();
+    let problem = if looked.is_empty() {
+        format!("the recipe's images, a folder called '{name}', are to be found with it")
+    } else {
+        format!("the recipe's images are not in {}", looked.join(", nor in "))
+    };
+    let hint = format!("give the folder that holds '{name}', or name it in the variable VAE_DATA");
+    Err(Error::setting("--data-dir", problem, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn achieved(variant: &str, elbo: f64) -> Achieved {
+        Achieved { variant: variant.into(), elbo, images: 1, seconds: 1.0 }
+    }
+
+    #[test]
+    fn every_recipe_has_settings_that_resolve_and_names_that_exist() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("freyface")).unwrap();
+        for recipe in recipes().unwrap() {
+            assert!(recipe.source.len() > 20 && recipe.note.len() > 20, "{}", recipe.name);
+            assert!(!recipe.expectations.is_empty() || !recipe.claims.is_empty(), "{}", recipe.name);
+            for variant in &recipe.variants {
+                let config = recipe.config(variant, Some(folder.path())).unwrap().resolve().unwrap();
+                assert!(config.learning_rate.is_some());
+            }
+            let known = |name: &String| recipe.variants.iter().any(|variant| variant.name == *name);
+            for expected in &recipe.expectations {
+                assert!(known(&expected.variant) && expected.tolerance > 0.0, "{expected:?}");
+            }
+            for claim in &recipe.claims {
+                assert!(claim.variants().iter().all(known), "{claim:?}");
+            }
+        }
+        assert!(recipe("nothing").unwrap_err().to_string().contains("aevb-mnist"));
+    }
+
+    #[test]
+    fn numbers_outside_their_tolerance_fail() {
+        let recipe = recipe("pytorch-example").unwrap();
+        for (elbo, holds) in
+            [(-105.6, true), (-105.2, true), (-104.9, false), (-106.2, false), (f64::NAN, false)]
+        {
+            let judged = recipe.judge(&[achieved("784-400-20", elbo)]);
+            assert_eq!(judged.len(), 1);
+            assert_eq!(judged[0].holds, holds, "{elbo}");
+        }
+        assert!(recipe.judge(&[]).is_empty());
+    }
+
+    #[test]
+    fn folders_are_found_or_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let frey = folder.path().join("freyface");
+        let problem = find_folder("freyface", Some(folder.path())).unwrap_err().to_string();
+        assert!(problem.contains(frey.to_str().unwrap()), "{problem}");
+        std::fs::create_dir(&frey).unwrap();
+        assert_eq!(find_folder("freyface", Some(folder.path())).unwrap(), frey);
+        assert_eq!(find_folder("freyface", Some(&frey)).unwrap(), frey);
+    }
+
+    #[test]
+    fn a_fraction_of_a_run_has_a_step_at_least() {
+        assert_eq!((scaled(4690, 1.0), scaled(4690, 0.1), scaled(10, 1e-9)), (4690, 469, 1));
+    }
+}
