@@ -88,6 +88,15 @@ pub fn plan_model(spec: &MlpVae, optimizer: Option<&Optimizer>, setting: Setting
     Ok((model, plan))
 }
 
+/// How a session lays out its memory.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// The images are sent with each submit, and do not all lie on the device.
+    streamed: bool,
+    /// Values that are never needed at once share memory.
+    shared: bool,
+}
+
 /// A model on a device.
 pub struct Session {
     model: Vae,
@@ -145,15 +154,29 @@ impl Session {
         if streamed {
             log::info!("the images ({largest} bytes) exceed the device's largest buffer: streaming them");
         }
-        Self::open_resident_or_streamed(device, spec, optimizer, dataset, streamed)
+        Self::open_with(device, spec, optimizer, dataset, Memory { streamed, shared: true })
     }
 
-    fn open_resident_or_streamed(
+    /// The same with every value in memory of its own, so that [`Session::read_flat`] finds what the last step
+    /// computed: for looking into a model. Takes more memory, and the images must fit on the device.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_for_inspection(
         device: OpenDevice,
         spec: &MlpVae,
         optimizer: Option<&Optimizer>,
         dataset: &Dataset,
-        streamed: bool,
+    ) -> Result<Self> {
+        Self::open_with(device, spec, optimizer, dataset, Memory { streamed: false, shared: false })
+    }
+
+    fn open_with(
+        device: OpenDevice,
+        spec: &MlpVae,
+        optimizer: Option<&Optimizer>,
+        dataset: &Dataset,
+        Memory { streamed, shared }: Memory,
     ) -> Result<Self> {
         let setting = Setting {
             train_images: if optimizer.is_some() { dataset.train.count } else { 0 },
@@ -162,7 +185,10 @@ impl Session {
             streamed,
         };
         let (model, plan) = plan_model(spec, optimizer, setting)?;
-        let plan = tuning::choose(&device, &plan, spec.batch)?.apply(plan);
+        let mut plan = tuning::choose(&device, &plan, spec.batch)?.apply(plan);
+        if !shared {
+            plan.memory.clear();
+        }
         let executor = device.executor(&plan, MAX_STEPS)?;
         let mut session = Self {
             model,
@@ -223,14 +249,20 @@ impl Session {
     }
 
     /// A flat buffer (`parameters`, `moments.first`, `moments.second`), padding included; `None` if the plan has
-    /// none of that name.
+    /// none of that name. Values of the last step can be read too, of a session for inspection.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails; [`Error::Internal`] for a value whose memory others have taken since.
     pub fn read_flat(&mut self, name: &str) -> Result<Option<Vec<f32>>> {
         match self.plan.buffer(name) {
             None => Ok(None),
             Some(id) => {
+                if self.plan.shares_memory(id) {
+                    let hint = "open the session for inspection";
+                    return Err(Error::Internal(format!(
+                        "'{name}' shares its memory with other values; {hint}"
+                    )));
+                }
                 let length = self.plan.buffers[id.0].length;
                 Ok(Some(floats(self.executor.read(id, 0, length)?)))
             }
@@ -423,9 +455,14 @@ mod tests {
             let [resident, streamed] = [false, true].map(|streamed| {
                 let optimizer = config.optimizer();
                 let device = OpenDevice::Cpu;
-                let mut session =
-                    Session::open_resident_or_streamed(device, &spec, Some(&optimizer), &dataset, streamed)
-                        .unwrap();
+                let mut session = Session::open_with(
+                    device,
+                    &spec,
+                    Some(&optimizer),
+                    &dataset,
+                    Memory { streamed, shared: true },
+                )
+                .unwrap();
                 let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
                 session.write_flat("parameters", &start).unwrap();
                 let numbers: Vec<u32> = (0..70).rev().collect();
@@ -448,6 +485,25 @@ mod tests {
             });
             assert_eq!(resident, streamed, "{binarize:?}");
         }
+    }
+
+    #[test]
+    fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
+        let dataset = digits(20, 5, 1).unwrap();
+        let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+        let (model, optimizer) = (config.model(dataset.shape), config.optimizer());
+        let batch: Vec<u32> = (0..8).collect();
+        let read = |mut session: Session| {
+            let step = Step { first_correction: 1.0, second_correction: 1.0, ..Step::default() };
+            session.submit("train", Which::Train, &[&batch], vec![step]).unwrap();
+            session.receive(0).unwrap();
+            session.read_flat("gradient.latent")
+        };
+        let shared = Session::open(OpenDevice::Cpu, &model, Some(&optimizer), &dataset).unwrap();
+        assert!(read(shared).unwrap_err().to_string().contains("inspection"));
+        let apart =
+            Session::open_for_inspection(OpenDevice::Cpu, &model, Some(&optimizer), &dataset).unwrap();
+        assert_eq!(read(apart).unwrap().unwrap().len(), 8 * 4);
     }
 
     #[test]

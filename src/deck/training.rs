@@ -153,7 +153,12 @@ impl Trained {
             binarize: Some(Binarize::Threshold),
             ..self.config.clone()
         };
-        Session::open(options.device.clone(), &config.model(dataset.shape), optimizer, &dataset)
+        Session::open_for_inspection(
+            options.device.clone(),
+            &config.model(dataset.shape),
+            optimizer,
+            &dataset,
+        )
     }
 }
 

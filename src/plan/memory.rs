@@ -11,6 +11,12 @@ impl Plan {
         self.memory.get(id.0).copied().unwrap_or(id.0)
     }
 
+    /// Whether another buffer is in the same block.
+    pub fn shares_memory(&self, id: BufferId) -> bool {
+        let block = self.block(id);
+        (0..self.buffers.len()).any(|other| other != id.0 && self.block(BufferId(other)) == block)
+    }
+
     /// All blocks: elements, and what they are of.
     pub fn blocks(&self) -> Vec<(usize, Element)> {
         let count = self.memory.iter().max().map_or(self.buffers.len(), |last| last + 1);
