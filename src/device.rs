@@ -3,7 +3,7 @@
 use crate::cpu::CpuExecutor;
 use crate::gpu::{AdapterInfo, Gpu, GpuExecutor, adapters};
 use crate::plan::{Executor, Plan};
-use crate::tuning::Tuning;
+use crate::tuning::{Record, Tuning};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -108,6 +108,15 @@ impl OpenDevice {
         match self {
             Self::Cpu => Self::Cpu,
             Self::Gpu(gpu) => Self::Gpu(Box::new(gpu.with_tuning(tuning.clone()))),
+        }
+    }
+
+    /// The same device, on which the choices of an earlier run are kept.
+    #[must_use]
+    pub fn with_recorded(self, record: Option<Record>) -> Self {
+        match self {
+            Self::Cpu => Self::Cpu,
+            Self::Gpu(gpu) => Self::Gpu(Box::new(gpu.with_recorded(record))),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::model::{MlpVae, Vae};
 use crate::plan::{self, BufferId, Executor, Metrics, Plan, Setting, Step};
 use crate::random::stream;
 use crate::train::Optimizer;
-use crate::tuning;
+use crate::tuning::{self, Record};
 use crate::{Error, Result};
 
 /// Most steps in one submit.
@@ -103,6 +103,7 @@ pub struct Session {
     spec: MlpVae,
     shape: ImageShape,
     plan: Plan,
+    record: Option<Record>,
     executor: Box<dyn Executor>,
     streamed: bool,
     /// Host copies of streamed parts.
@@ -185,7 +186,9 @@ impl Session {
             streamed,
         };
         let (model, plan) = plan_model(spec, optimizer, setting)?;
-        let mut plan = tuning::choose(&device, &plan, spec.batch)?.apply(plan);
+        let choices = tuning::choose(&device, &plan, spec.batch)?;
+        let record = Record::of(&device, &choices);
+        let mut plan = choices.apply(plan);
         if !shared {
             plan.memory.clear();
         }
@@ -195,6 +198,7 @@ impl Session {
             spec: spec.clone(),
             shape: dataset.shape,
             plan,
+            record,
             executor,
             streamed,
             parts: [Part::default(), Part::default()],
@@ -217,6 +221,11 @@ impl Session {
     /// The plan that is run.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The variants of matrix products that were chosen, where there was a choice.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
     }
 
     /// The model's sizes and choices.

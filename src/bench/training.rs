@@ -180,8 +180,9 @@ impl TrainingStep {
     }
 
     fn device_bytes(&self) -> u64 {
-        let buffers = self.session.plan().buffers.iter();
-        buffers.filter(|buffer| buffer.role != Role::Dataset).map(Buffer::bytes).sum()
+        let plan = self.session.plan();
+        let images = plan.buffers.iter().filter(|buffer| buffer.role == Role::Dataset);
+        plan.memory_bytes() - images.map(Buffer::bytes).sum::<u64>()
     }
 }
 

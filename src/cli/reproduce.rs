@@ -97,7 +97,7 @@ impl Reproduce {
             if self.scale < 1.0 {
                 config.steps = Some(scaled(total, self.scale));
             }
-            let session = open_session(&config, &dataset)?;
+            let session = open_session(&config, &dataset, None)?;
             device = session.device_name();
             let run = RunFolder::create(&folder, &config, self.overwrite)?;
             say(&format!("{name}: into {}", folder.display()));

@@ -15,6 +15,7 @@ use vae::graph::{Binarize, LikelihoodKind, Tensor};
 use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration, thousands};
 use vae::session::Session;
 use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, TrainState, Trainer};
+use vae::tuning::Record;
 use vae::{Error, Result};
 
 /// The exit code of programs that were interrupted.
@@ -65,7 +66,7 @@ impl Train {
             RunFolder::check(out, self.overwrite)?;
         }
         let dataset = config.open_dataset()?;
-        let session = open_session(&config, &dataset)?;
+        let session = open_session(&config, &dataset, None)?;
         // Nothing is written, and no run replaced, before all that can be refused was accepted.
         let run = match &self.out {
             Some(out) => RunFolder::create(out, &config, self.overwrite)?,
@@ -105,14 +106,15 @@ impl Train {
             ))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let session = open_session(&config, &dataset)?;
+        let session = open_session(&config, &dataset, run.read_record()?)?;
         run.write_config(&config)?;
         train(&run, &config, &dataset, session, Some(&checkpoint))
     }
 }
 
-pub(super) fn open_session(config: &Config, dataset: &Dataset) -> Result<Session> {
-    let device = OpenDevice::open(&config.device)?.with_tuning(&config.matmul);
+/// The model of `config` on its device; with the variants of `record`, where a run goes on.
+pub(super) fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> Result<Session> {
+    let device = OpenDevice::open(&config.device)?.with_tuning(&config.matmul).with_recorded(record);
     Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
 }
 
@@ -137,6 +139,9 @@ fn train(
     say(&announcement(run, config, dataset, &session, checkpoint));
     let total = config.total_steps(dataset.train.count);
     let mut display = Display::new(config, dataset);
+    if let Some(record) = session.record() {
+        run.write_record(record)?;
+    }
     let mut trainer = Trainer::new(session, config, dataset, run, checkpoint)?;
     let outcome = trainer.train(interrupt, &mut display);
     display.finish();

@@ -2,15 +2,18 @@
 
 use crate::config::Config;
 use crate::files::write_atomically;
+use crate::tuning::Record;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
-const FILES: [&str; 11] = [
+const MATMUL: &str = "matmul.json";
+const FILES: [&str; 12] = [
     CONFIG,
     "metrics.csv",
     "checkpoint.safetensors",
     "best.safetensors",
+    MATMUL,
     "curves.png",
     "reconstructions.png",
     "samples.png",
@@ -134,6 +137,22 @@ impl RunFolder {
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// The variants of matrix products that the run was made with, if they were chosen.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be used.
+    pub fn read_record(&self) -> Result<Option<Record>> {
+        Record::read(&self.file(MATMUL))
+    }
+
+    /// Keep them.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write_record(&self, record: &Record) -> Result<()> {
+        record.write(&self.file(MATMUL))
     }
 
     /// Write `config.toml`.

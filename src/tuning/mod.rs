@@ -9,7 +9,7 @@ mod cache;
 
 use crate::bench::time_variant;
 use crate::device::OpenDevice;
-use crate::files::cache_folder;
+use crate::files::{cache_folder, write_atomically};
 use crate::gpu::AdapterInfo;
 use crate::plan::{Plan, Product, Variant};
 use crate::{Error, Result};
@@ -17,6 +17,7 @@ use cache::Cache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,58 @@ impl Choices {
     }
 }
 
+/// The choices of a run and where they were made. A run that goes on keeps them, whatever is measured later: other
+/// variants round otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Adapter, driver and shaders.
+    adapter: String,
+    products: Choices,
+}
+
+impl Record {
+    /// What was chosen on `device`; `None` where there was nothing to choose.
+    pub fn of(device: &OpenDevice, choices: &Choices) -> Option<Self> {
+        match device {
+            OpenDevice::Gpu(gpu) if !choices.0.is_empty() => {
+                Some(Self { adapter: cache::key(gpu.info()), products: choices.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Read what [`Record::write`] wrote; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is something else.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(problem) => return Err(Error::io(path, problem)),
+        };
+        serde_json::from_str(&text).map(Some).map_err(|problem| {
+            let hint = "delete it, and the variants of matrix products are chosen anew";
+            Error::checkpoint(path, format!("no record of choices: {problem}"), hint)
+        })
+    }
+
+    /// Write it as JSON.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|error| Error::Internal(format!("JSON: {error}")))?;
+        write_atomically(path, &text)
+    }
+
+    /// The variant for `product`, if it was recorded on `adapter` as it is now.
+    fn get(&self, adapter: &AdapterInfo, product: Product) -> Option<Variant> {
+        self.products.0.get(&product.to_string()).copied().filter(|_| self.adapter == cache::key(adapter))
+    }
+}
+
 /// A variant that gave wrong numbers, or that the driver refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -162,8 +215,12 @@ pub fn choose(device: &OpenDevice, plan: &Plan, rows: usize) -> Result<Choices> 
         Tuning::Fixed => Ok(fixed(&|product| by_rule(adapter, product))),
         Tuning::Measured => {
             let file = cache_folder().map(|folder| folder.join("matmul.json"));
+            let known = |product| gpu.recorded().and_then(|record| record.get(adapter, product));
             let open: Vec<_> = (products.iter())
-                .map(|(&product, &index)| (product, index, candidates(adapter, product)))
+                .map(|(&product, &index)| {
+                    let recorded = known(product).map(|variant| vec![variant]);
+                    (product, index, recorded.unwrap_or_else(|| candidates(adapter, product)))
+                })
                 .collect();
             measured(device, adapter, plan, rows, &open, file.as_deref(), BUDGET).map(|it| it.0)
         }
@@ -183,7 +240,7 @@ fn measured(
     plan: &Plan,
     rows: usize,
     products: &[(Product, usize, Vec<Variant>)],
-    file: Option<&std::path::Path>,
+    file: Option<&Path>,
     budget: Duration,
 ) -> Result<(Choices, Vec<Refused>)> {
     let mut cache = Cache::load(file, adapter);

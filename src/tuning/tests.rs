@@ -83,6 +83,32 @@ fn choices_are_measured_once_and_kept() {
     assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first), by_rule(&adapter, first));
 }
 
+/// A run that goes on takes its own choices, whatever is known by then; on another driver they mean nothing.
+#[test]
+fn a_run_keeps_its_choices() {
+    let Ok(OpenDevice::Gpu(gpu)) = OpenDevice::open(&DeviceChoice::Software) else {
+        assert!(std::env::var("VAE_REQUIRE_GPU").is_err(), "an adapter is required");
+        return;
+    };
+    let plan = plan();
+    let chosen =
+        Choices(products(&plan).keys().map(|product| (product.to_string(), Variant::Tiled(64))).collect());
+    let record = Record::of(&OpenDevice::Gpu(gpu.clone()), &chosen).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("matmul.json");
+    assert_eq!(Record::read(&file).unwrap(), None);
+    record.write(&file).unwrap();
+    assert_eq!(Record::read(&file).unwrap().unwrap(), record);
+    let resumed = |record| {
+        choose(&OpenDevice::Gpu(Box::new((*gpu).clone().with_recorded(Some(record)))), &plan, 9).unwrap()
+    };
+    assert_eq!(resumed(record.clone()), chosen);
+    assert_ne!(resumed(Record { adapter: "another".into(), ..record }), chosen);
+    std::fs::write(&file, "{}").unwrap();
+    assert!(Record::read(&file).unwrap_err().to_string().contains("delete it"));
+    assert_eq!(Record::of(&OpenDevice::Cpu, &chosen), None);
+}
+
 /// Every variant of a plan computes what the plan computes.
 #[test]
 fn variants_change_nothing_but_roundings() {
