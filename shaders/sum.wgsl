@@ -3,7 +3,7 @@
 //   sum             total[0] = sum(values)
 //   sum_metric      metrics[4 * step.slot + TERM] = SCALE / step.rows * sum(values)
 //   sum_two_metrics the same for two terms, a workgroup each
-//   square_sum      partial[w] = sum over workgroup w's share of values^2
+//   square_sum      shares[w] = sum over workgroup w's share of values^2
 //   square_root     norm[0] = sqrt(sum(values)), also metrics[4 * step.slot + 2]
 //
 // A lane adds every 256th element; then the lanes are added in a tree: the order of additions never changes.
@@ -18,13 +18,13 @@ override SECOND_TERM: u32;
 @group(0) @binding(1) var<storage, read> values: array<f32>; // [LENGTH]
 @group(0) @binding(2) var<storage, read_write> total: array<f32>; // [1]
 @group(0) @binding(3) var<storage, read_write> metrics: array<f32>; // [steps, 4]
-@group(0) @binding(4) var<storage, read_write> partial: array<f32>; // [ceil(LENGTH / SHARE)]
+@group(0) @binding(4) var<storage, read_write> shares: array<f32>; // [ceil(LENGTH / SHARE)]
 @group(0) @binding(5) var<storage, read_write> norm: array<f32>; // [1]
 
 @group(0) @binding(6) var<storage, read> second_values: array<f32>; // [SECOND_LENGTH]
 
 const LANES = 256u;
-const SHARE = 4096u; // elements a workgroup of `square_sum` adds
+const SHARE = 16384u; // elements a workgroup of `square_sum` adds
 const NORM_TERM = 2u;
 
 var<workgroup> lanes: array<f32, 256>;
@@ -94,7 +94,7 @@ fn square_sum(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id)
     }
     let result = add_lanes(lane, own);
     if lane == 0u {
-        partial[workgroup.x] = result;
+        shares[workgroup.x] = result;
     }
 }
 

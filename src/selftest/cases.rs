@@ -489,11 +489,11 @@ fn likelihood() -> Vec<Case> {
 
 fn sums() -> Vec<Case> {
     let mut cases = Vec::new();
-    for length in [1, 255, 257, 10_007] {
+    for length in [1, 255, 257, 40_009] {
         let values = ("values", Normal(length));
         let metrics = ("metrics", Normal(16));
         let one = Grid::Workgroups(1);
-        let partials = usize::div_ceil(length, 4096);
+        let partials = usize::div_ceil(length, 16_384);
         cases.push(case(
             "sum",
             constants! { LENGTH: length },
@@ -523,7 +523,7 @@ fn sums() -> Vec<Case> {
         cases.push(case(
             "square_sum",
             constants! { LENGTH: length },
-            &[values, ("partial", Normal(partials))],
+            &[values, ("shares", Normal(partials))],
             Grid::Workgroups(partials),
             3,
             length,

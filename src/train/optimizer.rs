@@ -5,7 +5,7 @@ use crate::plan::{Element, Grid, Lowering, Role, Step, constants};
 use serde::{Deserialize, Serialize};
 
 /// Elements a workgroup of the kernel `square_sum` adds (`SHARE` in `shaders/sum.wgsl`).
-const SHARE: usize = 4096;
+const SHARE: usize = 16_384;
 
 /// The rule by which gradients move parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -85,7 +85,7 @@ impl Optimizer {
                 "squared gradients".into(),
                 "square_sum",
                 constants! { LENGTH: length },
-                &[("values", gradients.clone()), ("partial", squares.clone())],
+                &[("values", gradients.clone()), ("shares", squares.clone())],
                 Grid::Workgroups(shares),
                 2 * length,
             );
