@@ -5,7 +5,7 @@ use crate::data::{self, Dataset, ImageShape};
 use crate::device::DeviceChoice;
 use crate::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
 use crate::model::{Initialisation, MlpVae, ObjectiveKind};
-use crate::train::{Optimizer, OptimizerKind};
+use crate::train::{LearningRateSchedule, Optimizer, OptimizerKind};
 use crate::tuning::Tuning;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,10 @@ pub struct Config {
     /// Its step size; depends on the optimiser where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// How the step size changes over the epochs.
+    pub learning_rate_schedule: LearningRateSchedule,
+    /// Added to the denominators of `adam` and `adamax`.
+    pub adam_epsilon: f64,
     /// L2 penalty.
     pub weight_decay: f64,
     /// Largest norm of all gradients together; 0 for no limit.
@@ -119,6 +123,8 @@ impl Default for Config {
             noise_samples: 1,
             optimizer: OptimizerKind::Adam,
             learning_rate: None,
+            learning_rate_schedule: LearningRateSchedule::Constant,
+            adam_epsilon: 1e-8,
             weight_decay: 0.0,
             clip_norm: 0.0,
             batch_size: 64,
@@ -236,6 +242,7 @@ impl Config {
         if !self.mean_activation.derivative_from_value() {
             return Err(Error::setting("--mean-activation", "silu is not offered for means", "use sigmoid"));
         }
+        self.check_adam_epsilon()?;
         let default_rate = match self.optimizer {
             OptimizerKind::Adam | OptimizerKind::Adamax => 2e-3,
             OptimizerKind::Rmsprop => 1e-3,
@@ -257,6 +264,28 @@ impl Config {
         }
         self.make_paths_absolute()?;
         Ok(self)
+    }
+
+    /// Refuse an epsilon that the optimiser does not have, or that is none in single precision.
+    fn check_adam_epsilon(&self) -> Result<()> {
+        let value = self.adam_epsilon;
+        if !self.optimizer.is_adam() && value != Self::default().adam_epsilon {
+            let problem = "the optimizer is neither adam nor adamax";
+            return Err(Error::setting(
+                "--adam-epsilon",
+                problem,
+                "leave it out, or choose --optimizer adam",
+            ));
+        }
+        if !(1e-30..=1e3).contains(&value) {
+            let problem = format!("{value} is not between 1e-30 and 1000");
+            return Err(Error::setting(
+                "--adam-epsilon",
+                problem,
+                "give a small number such as 1e-8 or 1e-4",
+            ));
+        }
+        Ok(())
     }
 
     /// Refuse settings of the objective that no objective takes together.
@@ -429,10 +458,12 @@ impl Config {
 
     /// The optimiser.
     pub fn optimizer(&self) -> Optimizer {
+        let standard = Optimizer::new(self.optimizer);
         Optimizer {
+            epsilon: if self.optimizer.is_adam() { self.adam_epsilon } else { standard.epsilon },
             weight_decay: self.weight_decay,
             clip_norm: self.clip_norm,
-            ..Optimizer::new(self.optimizer)
+            ..standard
         }
     }
 

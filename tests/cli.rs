@@ -178,6 +178,44 @@ fn a_longer_run_is_the_same_in_two_parts() {
 }
 
 #[test]
+fn the_step_size_follows_its_schedule_through_a_resume() {
+    let place = Place::new();
+    let rate = ["--learning-rate", "0.001"];
+    let flags = [&rate[..], &["--learning-rate-schedule", "iwae", "--adam-epsilon", "1e-4"]].concat();
+    let whole = place.train("whole", &[&flags[..], &["--epochs", "3"]].concat());
+    // Stopped within the second stage, which begins after the first epoch of 6 steps.
+    let parts = place.train("parts", &[&flags[..], &["--steps", "10"]].concat());
+    vae(&["train", "--resume", text(&parts), "--learning-rate-schedule", "constant"])
+        .assert()
+        .code(1)
+        .stderr(contains("--learning-rate-schedule: a run keeps"));
+    vae(&["train", "--resume", text(&parts), "--steps", "18"]).assert().success();
+    assert_same_tensors(&whole, &parts);
+    let rates: Vec<f64> = std::fs::read_to_string(whole.join("metrics.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(11).unwrap().parse().unwrap())
+        .collect();
+    let second = 0.001 * 10.0_f64.powf(-1.0 / 7.0);
+    assert!(rates[0] == 0.001 && rates[1..].iter().all(|rate| (rate - second).abs() < 1e-12), "{rates:?}");
+    // Each of the two settings does something, and neither is the default.
+    let parameters = |run: &Path| tensors(&run.join("checkpoint.safetensors"));
+    for others in [&["--learning-rate-schedule", "iwae"][..], &["--adam-epsilon", "1e-4"]] {
+        let other = place.train(others[0], &[&rate[..], others, &["--epochs", "3"]].concat());
+        assert!(parameters(&whole) != parameters(&other), "{others:?}");
+    }
+    train(&place.path("sgd"), &["--optimizer", "sgd", "--adam-epsilon", "1e-4"])
+        .assert()
+        .code(1)
+        .stderr(contains("--adam-epsilon: the optimizer is neither adam nor adamax"));
+    train(&place.path("zero"), &["--adam-epsilon", "0"])
+        .assert()
+        .code(1)
+        .stderr(contains("--adam-epsilon: 0 is not between"));
+}
+
+#[test]
 fn a_run_keeps_its_settings() {
     let place = Place::new();
     let run = place.train("run", &["--epochs", "1"]);

@@ -137,3 +137,33 @@ fn a_fraction_of_a_recipe_is_labelled_and_not_judged() {
     assert!(out.join("2-latents/checkpoint.safetensors").exists());
     vae(&arguments).args(folders).assert().code(1).stderr(contains("--overwrite"));
 }
+
+/// A recipe's likelihood is what `vae eval` says of the run it leaves.
+#[test]
+fn a_recipes_likelihood_is_that_of_its_run() {
+    let Some(data) = common::data("mnist") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("vae");
+    let folders = ["--data-dir", text(data.parent().unwrap()), "--out", text(&out), "--device", "cpu"];
+    vae(&["reproduce", "vae-784-400-40", "--scale", "0.00002"]).args(folders).assert().success().stdout(
+        contains("1,000 x 200")
+            .and(contains("of 40"))
+            .and(contains("784-400-40, NLL by L_200"))
+            .and(contains("not Larochelle and Murray's file"))
+            .and(contains("nothing is judged")),
+    );
+    let numbers: Value = serde_json::from_slice(&std::fs::read(out.join("result.json")).unwrap()).unwrap();
+    let variant = &numbers["variants"][0];
+    // 500 passes of 500 minibatches, times the scale.
+    assert_eq!(variant["images"], 500);
+    let evaluate = ["--images", "1000", "--importance-samples", "200", "--json", "-"];
+    let run = out.join("784-400-40");
+    let output = vae(&["eval", text(&run)]).args(evaluate).assert().success().get_output().stdout.clone();
+    let report: Value = serde_json::from_slice(&output).unwrap();
+    for key in ["negative_log_likelihood", "standard_error"] {
+        assert_eq!(variant["likelihood"][key], report["importance"][key], "{key}");
+    }
+    // L_200 is above the ELBO, and after 5 steps far below any model's.
+    let (loss, elbo) = (variant["likelihood"]["negative_log_likelihood"].as_f64().unwrap(), &variant["elbo"]);
+    assert!(loss > 150.0 && loss < -elbo.as_f64().unwrap() + 5.0, "{numbers}");
+}

@@ -1,16 +1,18 @@
 //! `vae reproduce`.
 
 use super::output::{print, say};
-use super::train::{Display, INTERRUPTED, open_session, watch_for_interrupts};
+use super::train::{Display, INTERRUPTED, watch_for_interrupts};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use vae::data::Dataset;
-use vae::device::DeviceChoice;
+use vae::device::{DeviceChoice, OpenDevice};
 use vae::report::{EpochRecord, MetricsFile, human_duration, save_png, table, thousands};
-use vae::reproduce::{Achieved, Judgement, Recipe, Variant, curves, recipe, recipes, scaled};
+use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Variant, curves, recipe, recipes, scaled};
+use vae::session::Session;
 use vae::train::{Outcome, RunFolder, Trainer};
 use vae::{Error, Result};
 
@@ -18,12 +20,14 @@ use vae::{Error, Result};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 At full scale the exit code tells whether ours are within the tolerance. With --scale, and where only some \
-variants are run, nothing is judged: the comparison is printed, and labelled.
+variants are run, nothing is judged: the comparison is printed, and labelled. With --scale some recipes evaluate fewer images, \
+and say how many.
 
 Examples:
   vae reproduce
   vae reproduce pytorch-example --data-dir ~/data
-  vae reproduce aevb-mnist --scale 0.01 --data-dir ~/data")]
+  vae reproduce aevb-mnist --scale 0.01 --data-dir ~/data
+  vae reproduce iwae-1-layer --variant 'k=1,IWAE k=5' --scale 0.001 --data-dir ~/data")]
 pub(crate) struct Reproduce {
     /// The recipe
     name: Option<String>,
@@ -50,6 +54,9 @@ pub(crate) struct Reproduce {
     device: DeviceChoice,
 }
 
+/// So often a long evaluation says that it is alive.
+const ALIVE: Duration = Duration::from_secs(10);
+
 fn fraction(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(scale) if scale > 0.0 && scale <= 1.0 => Ok(scale),
@@ -64,6 +71,8 @@ struct Numbers<'a> {
     scale: f64,
     device: &'a str,
     source: &'a str,
+    /// What the numbers are of.
+    pixels: &'a str,
     variants: &'a [Achieved],
     comparison: &'a [Judgement],
 }
@@ -97,9 +106,14 @@ impl Reproduce {
             if self.scale < 1.0 {
                 config.steps = Some(scaled(total, self.scale));
             }
-            let session = open_session(&config, &dataset, None)?;
+            let place = OpenDevice::open(&config.device)?.with_tuning(&config.matmul);
+            let model = config.model(dataset.shape);
+            let session = Session::open(place.clone(), &model, Some(&config.optimizer()), &dataset)?;
             device = session.device_name();
             let run = RunFolder::create(&folder, &config, self.overwrite)?;
+            if let Some(record) = session.record() {
+                run.write_record(record)?;
+            }
             say(&format!("{name}: into {}", folder.display()));
             let mut display = Display::new(&config, &dataset);
             let mut trainer = Trainer::new(session, &config, &dataset, &run, None)?;
@@ -112,15 +126,42 @@ impl Reproduce {
                 ));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
+            // All is saved: until the next variant begins, an interrupt ends the program at once.
+            interrupt.store(true, Ordering::Relaxed);
+            let likelihood = self.likelihood(&recipe, &place, &mut trainer.into_session(), &dataset)?;
+            interrupt.store(false, Ordering::Relaxed);
             let history = MetricsFile::read(run.file("metrics.csv"))?;
             if let Some(EpochRecord { test_elbo, images, seconds, .. }) = history.last() {
                 let (elbo, images, seconds) = (*test_elbo, *images, *seconds);
-                achieved.push(Achieved { variant: name.clone(), elbo, images, seconds });
+                achieved.push(Achieved { variant: name.clone(), elbo, likelihood, images, seconds });
             }
             histories.push((name, history));
         }
         interrupt.store(true, Ordering::Relaxed);
         self.conclude(&recipe, &out, &device, &achieved, &histories)
+    }
+
+    /// The tighter bound, and the latent dimensions in use, where the recipe asks for them.
+    fn likelihood(
+        &self,
+        recipe: &Recipe,
+        device: &OpenDevice,
+        session: &mut Session,
+        dataset: &Dataset,
+    ) -> Result<Option<Likelihood>> {
+        let Some(evaluation) = recipe.evaluation else { return Ok(None) };
+        let images = evaluation.images(dataset.test.count, self.scale);
+        let (images_said, samples) = (thousands(images), thousands(evaluation.importance_samples));
+        say(&format!("weighing {samples} samples of each of {images_said} held-out images"));
+        let (start, mut said) = (Instant::now(), Instant::now());
+        let found = evaluation.run(device, session, dataset, images, &mut |done| {
+            if said.elapsed() > ALIVE {
+                said = Instant::now();
+                let left = start.elapsed().as_secs_f64() * (images - done) as f64 / done.max(1) as f64;
+                say(&format!("{} of {images_said} images, {} left", thousands(done), human_duration(left)));
+            }
+        })?;
+        Ok(Some(found))
     }
 
     /// The variants that were asked for.
@@ -148,10 +189,11 @@ impl Reproduce {
             String::new()
         };
         format!(
-            "{}\n{}\n{}\n{}: {} images of {}, {} held out; {} {}\n{scale}",
+            "{}\n{}\n{}\n{}\n{}: {} images of {}, {} held out; {} {}\n{scale}",
             recipe.title,
             recipe.source,
             recipe.note,
+            recipe.pixels,
             dataset.name,
             thousands(dataset.train.count),
             dataset.shape,
@@ -176,6 +218,7 @@ impl Reproduce {
             scale: self.scale,
             device,
             source: &recipe.source,
+            pixels: &recipe.pixels,
             variants: achieved,
             comparison: &comparison,
         };
@@ -197,6 +240,7 @@ impl Reproduce {
             .collect();
         let mut text = table(["variant", ">held-out ELBO", ">images seen", ">training"], &rows);
         text.push('\n');
+        text += &likelihoods(achieved);
         let whole = self.whole(recipe);
         let rows: Vec<[String; 4]> = comparison
             .iter()
@@ -216,7 +260,9 @@ impl Reproduce {
             })
             .collect();
         text += &table(["what", ">ours", ">theirs", "verdict"], &rows);
-        text += &format!("\nnats per image, on {device}\n{}\n{}\n", json.display(), picture.display());
+        let pixels = &recipe.pixels;
+        text +=
+            &format!("\nnats per image, on {device}\n{pixels}\n{}\n{}\n", json.display(), picture.display());
         let failed = comparison.iter().filter(|judgement| !judgement.holds).count();
         text += &match (whole, failed) {
             (false, _) => format!(
@@ -231,6 +277,28 @@ impl Reproduce {
         print(&text)?;
         Ok(if whole && failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+}
+
+/// Negative log-likelihoods and latent dimensions in use, of the variants that were evaluated so.
+fn likelihoods(achieved: &[Achieved]) -> String {
+    let rows: Vec<[String; 5]> = achieved
+        .iter()
+        .filter_map(|found| {
+            let likelihood = found.likelihood.as_ref()?;
+            Some([
+                found.variant.clone(),
+                format!("{:.2} ± {:.2}", likelihood.negative_log_likelihood, likelihood.standard_error),
+                format!("{} of {}", likelihood.active_units, likelihood.latent_units),
+                format!("{} x {}", thousands(likelihood.images), thousands(likelihood.samples)),
+                human_duration(likelihood.seconds),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["variant", ">NLL, standard error", ">active units", ">images x samples", ">evaluation"];
+    table(head, &rows) + "\n"
 }
 
 /// What there is.

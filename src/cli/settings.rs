@@ -8,7 +8,7 @@ use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
 use vae::model::{Initialisation, ObjectiveKind};
-use vae::train::OptimizerKind;
+use vae::train::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
 use vae::{Error, Result};
 
@@ -97,6 +97,9 @@ pub(crate) struct ModelFlags {
     /// Rule that moves the parameters [default: adam]
     #[arg(long, value_name = "RULE", help_heading = "Optimizer")]
     optimizer: Option<OptimizerKind>,
+    /// Added to the denominators of adam and adamax [default: 1e-8]
+    #[arg(long, value_name = "EPSILON", help_heading = "Optimizer")]
+    adam_epsilon: Option<f64>,
     /// L2 penalty: this times a parameter is added to its gradient [default: 0]
     #[arg(long, value_name = "FACTOR", help_heading = "Optimizer")]
     weight_decay: Option<f64>,
@@ -146,6 +149,7 @@ impl ModelFlags {
             free_bits,
             noise_samples,
             optimizer,
+            adam_epsilon,
             weight_decay,
             clip_norm,
             batch_size,
@@ -171,6 +175,10 @@ pub(crate) struct TrainingFlags {
     /// Step size [default: 0.002 for adam and adamax, 0.001 for rmsprop, 0.01 for adagrad, 0.0001 for sgd]
     #[arg(long, value_name = "RATE", help_heading = "Optimizer")]
     learning_rate: Option<f64>,
+    /// How the step size changes: iwae has eight stages, stage i of 3^i epochs at 10^(-i/7) times the step size, from 0 to
+    /// 7, as Burda et al. trained [default: constant]
+    #[arg(long, value_name = "SCHEDULE", help_heading = "Optimizer")]
+    learning_rate_schedule: Option<LearningRateSchedule>,
     /// Passes over the training images [default: 16]
     #[arg(long, value_name = "N", help_heading = "Run", conflicts_with = "steps")]
     epochs: Option<u64>,
@@ -209,6 +217,7 @@ impl TrainingFlags {
             kl_cycle,
             capacity_epochs,
             learning_rate,
+            learning_rate_schedule,
             epochs,
             steps,
             seed,
@@ -335,11 +344,14 @@ mod tests {
 
     /// A flag that is read and then forgotten would pass the test above, whose values are the defaults.
     #[test]
-    fn flags_of_the_objective_reach_the_configuration() {
+    fn flags_of_objective_and_schedule_reach_the_configuration() {
         let flags = ["--kl-cycle=3", "--kl-warmup=2", "--capacity=5", "--capacity-epochs=4", "--beta=7"];
         let config = parse(&flags);
         let given = (config.kl_cycle, config.kl_warmup, config.capacity, config.capacity_epochs, config.beta);
         assert_eq!(given, (3.0, 2.0, Some(5.0), 4.0, 7.0));
+        let config = parse(&["--learning-rate-schedule=iwae", "--adam-epsilon=1e-4"]);
+        assert_eq!(config.learning_rate_schedule, LearningRateSchedule::Iwae);
+        assert_eq!((config.adam_epsilon, config.optimizer().epsilon), (1e-4, 1e-4));
         let config = parse(&["--objective=dreg", "--importance-samples=6"]);
         assert_eq!((config.objective, config.importance_samples), (ObjectiveKind::Dreg, Some(6)));
     }

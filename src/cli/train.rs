@@ -113,7 +113,7 @@ impl Train {
 }
 
 /// The model of `config` on its device; with the variants of `record`, where a run goes on.
-pub(super) fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> Result<Session> {
+fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> Result<Session> {
     let device = OpenDevice::open(&config.device)?.with_tuning(&config.matmul).with_recorded(record);
     Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
 }

@@ -20,7 +20,10 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     }
     let side = context.choose(101, 41);
     let found = terms(&mut session, &ink, side)?.swap_remove(0);
-    let wide = Grid { x: (-3.5, 3.5), y: (-3.5, 3.5), side };
+    // Most of the prior, and all of what the posterior is shown on.
+    let (x, y) = close_up(&found);
+    let half = [x.0, x.1, y.0, y.1].into_iter().map(|end| end.abs() + 0.3).fold(3.5, f64::max);
+    let wide = Grid { x: (-half, half), y: (-half, half), side };
     let points = wide.points();
     let floats: Vec<f32> = points.iter().flat_map(|point| point.map(|z| z as f32)).collect();
     let likelihood = log_likelihoods(&mut session, &ink, &floats)?.swap_remove(0);
@@ -33,8 +36,8 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let (mean, deviation) = found.q;
     let caption = [
         "The prior p(z) is broad; the likelihood p(x|z) of one held-out image x (shown by its logarithm) singles out \
-         the codes that decode to it; their product, divided by the evidence p(x), is the posterior p(z|x), here on \
-         a grid around it."
+         the codes that decode to it; their product, divided by the evidence p(x), is the posterior p(z|x), here \
+         in the square of the picture before."
             .to_string(),
         format!(
             "The integral that equation (2) calls intractable is a sum over a grid in two dimensions: log p(x) = \
@@ -144,7 +147,7 @@ fn draw(
         } else {
             frame.axes(&mut scene, "", ["z1", if i == 0 { "z2" } else { "" }], [5, 5]);
             frame.picture(&mut scene, image, true);
-            let (x, y) = (found.grid.x, found.grid.y);
+            let (x, y) = close_up(found);
             let corners = [(x.0, y.0), (x.1, y.0), (x.1, y.1), (x.0, y.1), (x.0, y.0)];
             if i == 1 {
                 frame.line(&mut scene, &corners, Colour::Series(1), 1.5);

@@ -360,10 +360,12 @@ fn passes(epochs: f64) -> String {
 
 fn draw(bars: &[(f64, [f64; 3])]) -> Scene {
     let mut scene = Scene::new(1080.0, 430.0);
-    let lowest = bars.iter().map(|bar| bar.1[1]).fold(0.0, f64::min);
+    // Hundreds of nats below, the untrained model would leave no height for the rest.
+    let trained = if bars.len() > 2 { &bars[1..] } else { bars };
+    let lowest = trained.iter().map(|bar| bar.1[1]).fold(0.0, f64::min);
     let highest = bars.iter().map(|bar| bar.1[0]).fold(f64::NEG_INFINITY, f64::max);
     let x = (-0.6, bars.len() as f64 - 0.4);
-    let bottom = lowest - 0.08 * (highest - lowest);
+    let bottom = lowest - 0.2 * (highest - lowest);
     let whole = Frame::new((86.0, 70.0), (430.0, 290.0), x, (bottom, highest + 0.06 * (highest - lowest)));
     let widest_gap = bars.iter().map(|bar| bar.1[2]).fold(0.1, f64::max);
     let gaps = Frame::new((620.0, 70.0), (430.0, 290.0), x, (0.0, 1.15 * widest_gap));
@@ -381,10 +383,16 @@ fn draw(bars: &[(f64, [f64; 3])]) -> Scene {
     for (i, (epochs, [evidence, elbo, gap])) in bars.iter().enumerate() {
         let i = i as f64;
         let across = (i - 0.34, i + 0.34);
-        whole.bar(&mut scene, across, (bottom, *elbo), (Colour::Series(0), 1.0));
-        whole.bar(&mut scene, across, (*elbo, *evidence), (Colour::Series(1), 1.0));
-        gaps.bar(&mut scene, across, (0.0, *gap), (Colour::Series(1), 1.0));
         let small = Type { size: LABEL - 2, ..label(Colour::Ink, Anchor::Middle) };
+        if *elbo > bottom {
+            whole.bar(&mut scene, across, (bottom, *elbo), (Colour::Series(0), 1.0));
+            whole.bar(&mut scene, across, (*elbo, *evidence), (Colour::Series(1), 1.0));
+        } else {
+            let (x, y) = whole.at((i, bottom));
+            scene.text((x, y - 24.0), "below:", small);
+            scene.text((x, y - 10.0), format!("−{:.0}", -elbo), small);
+        }
+        gaps.bar(&mut scene, across, (0.0, *gap), (Colour::Series(1), 1.0));
         let (x, y) = gaps.at((i, *gap));
         scene.text((x, y - 10.0), format!("{gap:.2}"), small);
         for frame in [&whole, &gaps] {

@@ -32,16 +32,19 @@ pub(super) fn arrow(scene: &mut Scene, from: Point, to: Point, radius: f64, dash
     curve(scene, &[along(radius), along(length - radius)], dashed);
 }
 
+/// Length of an arrow's head.
+const HEAD: f64 = 11.0;
+
 /// A line with a head at its end.
 fn curve(scene: &mut Scene, points: &[Point], dashed: bool) {
     let [.., before, end] = points else { return };
     let length = (end.0 - before.0).hypot(end.1 - before.1).max(1e-9);
     let (x, y) = ((end.0 - before.0) / length, (end.1 - before.1) / length);
-    let base = (end.0 - 11.0 * x, end.1 - 11.0 * y);
-    let mut line = points.to_vec();
-    if let Some(last) = line.last_mut() {
-        *last = base;
-    }
+    let base = (end.0 - HEAD * x, end.1 - HEAD * y);
+    // The points of an arc are closer than the head is long: the line ends where the head begins.
+    let mut line: Vec<Point> =
+        points.iter().copied().filter(|point| (end.0 - point.0).hypot(end.1 - point.1) > HEAD).collect();
+    line.push(base);
     if dashed {
         scene.dashes(&line, Colour::Ink, 1.6);
     } else {

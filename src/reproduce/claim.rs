@@ -1,6 +1,6 @@
 //! What is held against a publication, and how it went.
 
-use super::{Achieved, Expectation};
+use super::{Achieved, Expectation, Measure};
 use serde::{Deserialize, Serialize};
 
 /// What a figure without numbers shows, of held-out evidence lower bounds.
@@ -49,14 +49,28 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    pub(super) fn number(expected: &Expectation, ours: f64) -> Self {
-        Self {
-            what: format!("{}, {}", expected.variant, expected.measure),
-            ours: format!("{ours:.2}"),
+    /// One number; `None` if it was not measured.
+    pub(super) fn number(expected: &Expectation, found: &Achieved) -> Option<Self> {
+        let likelihood = found.likelihood.as_ref();
+        let (name, value, ours) = match expected.measure {
+            Measure::HeldOutLoss => ("held-out loss".to_string(), -found.elbo, format!("{:.2}", -found.elbo)),
+            Measure::NegativeLogLikelihood => {
+                let (likelihood, value) = (likelihood?, likelihood?.negative_log_likelihood);
+                let ours = format!("{value:.2}, standard error {:.2}", likelihood.standard_error);
+                (format!("NLL by L_{}", likelihood.samples), value, ours)
+            }
+            Measure::ActiveUnits => {
+                let active = likelihood?.active_units;
+                ("active units".to_string(), active as f64, active.to_string())
+            }
+        };
+        Some(Self {
+            what: format!("{}, {name}", expected.variant),
+            ours,
             theirs: format!("{} ± {}", expected.theirs, expected.tolerance),
             // Not a number is outside.
-            holds: (ours - expected.theirs).abs() <= expected.tolerance,
-        }
+            holds: (value - expected.theirs).abs() <= expected.tolerance,
+        })
     }
 }
 
@@ -123,7 +137,13 @@ mod tests {
         let achieved: Vec<Achieved> = bounds
             .iter()
             .zip(["a", "b", "c"])
-            .map(|(&elbo, name)| Achieved { variant: name.into(), elbo, images: 1, seconds: 1.0 })
+            .map(|(&elbo, name)| Achieved {
+                variant: name.into(),
+                elbo,
+                likelihood: None,
+                images: 1,
+                seconds: 1.0,
+            })
             .collect();
         claim.judge(&achieved).map(|judgement| judgement.holds)
     }

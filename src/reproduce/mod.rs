@@ -5,9 +5,11 @@
 //! numbers shows.
 
 mod claim;
+mod evaluation;
 mod picture;
 
 pub use claim::{Claim, Judgement};
+pub use evaluation::{Evaluation, Likelihood};
 pub use picture::curves;
 
 use crate::config::Config;
@@ -16,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The recipes, by name.
-const RECIPES: [(&str, &str); 3] = [
+const RECIPES: [(&str, &str); 5] = [
     ("pytorch-example", include_str!("../../assets/recipes/pytorch-example.toml")),
     ("aevb-mnist", include_str!("../../assets/recipes/aevb-mnist.toml")),
     ("aevb-freyface", include_str!("../../assets/recipes/aevb-freyface.toml")),
+    ("vae-784-400-40", include_str!("../../assets/recipes/vae-784-400-40.toml")),
+    ("iwae-1-layer", include_str!("../../assets/recipes/iwae-1-layer.toml")),
 ];
 
 /// What is compared.
@@ -28,14 +32,11 @@ const RECIPES: [(&str, &str); 3] = [
 pub enum Measure {
     /// The negative evidence lower bound of the held-out images, by one latent sample an image, nats per image.
     HeldOutLoss,
-}
-
-impl std::fmt::Display for Measure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::HeldOutLoss => "held-out loss",
-        })
-    }
+    /// The negative importance-weighted bound of the held-out images, by as many samples an image as the recipe's
+    /// `[evaluation]` says, nats per image.
+    NegativeLogLikelihood,
+    /// Latent dimensions in use, by the rule of Burda et al. (2016).
+    ActiveUnits,
 }
 
 /// A published number.
@@ -74,12 +75,17 @@ pub struct Recipe {
     pub title: String,
     /// Where its numbers are from.
     pub source: String,
-    /// What to know when comparing: binarisation first of all.
+    /// What to know when comparing.
     pub note: String,
+    /// What the numbers are numbers of, which stands beside them wherever they are printed: binarisation, above all.
+    pub pixels: String,
     /// The images' folder, where they have no name that `--dataset` knows.
     folder: Option<String>,
     /// Settings of all variants.
     config: toml::Table,
+    /// How the models are evaluated, where the bound that training tells does not do.
+    #[serde(default)]
+    pub evaluation: Option<Evaluation>,
     /// The models.
     #[serde(rename = "variant")]
     pub variants: Vec<Variant>,
@@ -98,19 +104,13 @@ pub struct Achieved {
     pub variant: String,
     /// Evidence lower bound of the held-out images after the last step, by one latent sample an image, nats per image.
     pub elbo: f64,
+    /// A tighter bound, and latent dimensions in use, where the recipe asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<Likelihood>,
     /// Training images seen.
     pub images: u64,
     /// Seconds of training, evaluation left out.
     pub seconds: f64,
-}
-
-impl Achieved {
-    /// A number of it.
-    pub fn measure(&self, measure: Measure) -> f64 {
-        match measure {
-            Measure::HeldOutLoss => -self.elbo,
-        }
-    }
 }
 
 /// All recipes.
@@ -168,7 +168,7 @@ impl Recipe {
     pub fn judge(&self, achieved: &[Achieved]) -> Vec<Judgement> {
         let numbers = self.expectations.iter().filter_map(|expected| {
             let ours = achieved.iter().find(|found| found.variant == expected.variant)?;
-            Some(Judgement::number(expected, ours.measure(expected.measure)))
+            Judgement::number(expected, ours)
         });
         numbers.chain(self.claims.iter().filter_map(|claim| claim.judge(achieved))).collect()
     }
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     fn achieved(variant: &str, elbo: f64) -> Achieved {
-        Achieved { variant: variant.into(), elbo, images: 1, seconds: 1.0 }
+        Achieved { variant: variant.into(), elbo, likelihood: None, images: 1, seconds: 1.0 }
     }
 
     #[test]
@@ -215,6 +215,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("freyface")).unwrap();
         for recipe in recipes().unwrap() {
             assert!(recipe.source.len() > 20 && recipe.note.len() > 20, "{}", recipe.name);
+            assert!(recipe.pixels.len() > 10, "{}", recipe.name);
             assert!(!recipe.expectations.is_empty() || !recipe.claims.is_empty(), "{}", recipe.name);
             for variant in &recipe.variants {
                 let config = recipe.config(variant, Some(folder.path())).unwrap().resolve().unwrap();
@@ -223,6 +224,8 @@ mod tests {
             let known = |name: &String| recipe.variants.iter().any(|variant| variant.name == *name);
             for expected in &recipe.expectations {
                 assert!(known(&expected.variant) && expected.tolerance > 0.0, "{expected:?}");
+                let tells = expected.measure == Measure::HeldOutLoss || recipe.evaluation.is_some();
+                assert!(tells, "{} does not say how it is evaluated", recipe.name);
             }
             for claim in &recipe.claims {
                 assert!(claim.variants().iter().all(known), "{claim:?}");
@@ -242,6 +245,44 @@ mod tests {
             assert_eq!(judged[0].holds, holds, "{elbo}");
         }
         assert!(recipe.judge(&[]).is_empty());
+    }
+
+    #[test]
+    fn likelihoods_and_active_units_are_judged_with_what_they_are() {
+        let recipe = recipe("iwae-1-layer").unwrap();
+        let likelihood = Likelihood {
+            negative_log_likelihood: 84.9,
+            standard_error: 0.24,
+            samples: 5000,
+            images: 10_000,
+            active_units: 29,
+            latent_units: 50,
+            seconds: 1.0,
+        };
+        let found = Achieved { likelihood: Some(likelihood), ..achieved("IWAE k=50", -90.0) };
+        let judged = recipe.judge(&[found]);
+        assert_eq!(judged.len(), 2);
+        assert_eq!((judged[0].what.as_str(), judged[0].holds), ("IWAE k=50, NLL by L_5000", true));
+        assert_eq!(judged[0].ours, "84.90, standard error 0.24");
+        assert_eq!((judged[1].ours.as_str(), judged[1].holds), ("29", false));
+        // Without an evaluation there is nothing to compare.
+        assert!(recipe.judge(&[achieved("IWAE k=50", -90.0)]).is_empty());
+    }
+
+    /// Table 1 of the paper: as many samples, and the objective, as the variant's name says.
+    #[test]
+    fn the_recipe_of_the_iwae_paper_is_its_table() {
+        let recipe = recipe("iwae-1-layer").unwrap();
+        for variant in &recipe.variants {
+            let config = recipe.config(variant, None).unwrap().resolve().unwrap();
+            let samples: usize = variant.name.split("k=").nth(1).unwrap().parse().unwrap();
+            let model = config.model(crate::data::ImageShape { width: 28, height: 28, channels: 1 });
+            assert_eq!(model.noise_samples, samples);
+            assert_eq!(variant.name.starts_with("IWAE"), model.objective.weighting().is_some());
+            assert_eq!(config.total_steps(60_000), 3280 * 3000);
+            assert_eq!((config.adam_epsilon, config.learning_rate), (1e-4, Some(1e-3)));
+        }
+        assert_eq!((recipe.variants.len(), recipe.expectations.len()), (5, 10));
     }
 
     #[test]

@@ -24,11 +24,12 @@ pub fn curves(runs: &[(String, Vec<EpochRecord>)], title: &str) -> RgbImage {
         scene.text((470.0, 260.0), "no epochs yet", label(Colour::Soft, Anchor::Middle));
         return scene.to_png();
     }
-    let bounds = records().flat_map(|record| [record.test_elbo, record.train_elbo]).filter(|v| v.is_finite());
-    let highest = bounds.fold(f64::NEG_INFINITY, f64::max);
-    // The first passes are far below: the worst end decides how much of them is seen.
+    let bounds = || records().flat_map(|r| [r.test_elbo, r.train_elbo]).filter(|v| v.is_finite());
+    let highest = bounds().fold(f64::NEG_INFINITY, f64::max);
+    // The first passes are far below: the worst end decides how much of them is seen, unless all ends are close together.
     let worst = finals.iter().copied().fold(f64::INFINITY, f64::min);
-    let span = (highest - worst).max(1e-3 * worst.abs()).max(1e-6);
+    let rise = (highest - bounds().fold(f64::INFINITY, f64::min)).min(0.5 * highest.abs());
+    let span = (highest - worst).max(0.4 * rise).max(1e-3 * worst.abs()).max(1e-6);
     let x = (first.min(last / 2.0) / 1.15, last * 1.15);
     let mut frame = Frame::new((90.0, 56.0), (660.0, 430.0), x, (worst - 1.2 * span, highest + 0.1 * span));
     frame.log_x = true;
@@ -92,6 +93,17 @@ mod tests {
             let count = picture.pixels().filter(|pixel| pixel.0 == colour).count();
             assert!(count > 300, "{i}: {count}");
         }
+    }
+
+    /// A variant alone has no others' ends to measure by: its way is seen all the same.
+    #[test]
+    fn a_variant_alone_shows_how_it_rises() {
+        let history: Vec<EpochRecord> = (1..6).map(|e| record(600 * e, -140.0 - 60.0 / e as f64)).collect();
+        let picture = curves(&[("alone".into(), history)], "title");
+        let colour = Colour::Series(0).bytes();
+        let across = picture.enumerate_pixels().filter(|(x, _, pixel)| *x < 700 && pixel.0 == colour);
+        let (first, last) = across.fold((u32::MAX, 0), |(a, b), (x, _, _)| (a.min(x), b.max(x)));
+        assert!(last > first + 300, "{first} {last}");
     }
 
     #[test]

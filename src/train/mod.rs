@@ -9,5 +9,5 @@ mod trainer;
 pub use checkpoint::{Checkpoint, TrainState};
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use run::RunFolder;
-pub use schedule::{beta, capacity, epoch_order, step_of_cycle};
+pub use schedule::{LearningRateSchedule, beta, capacity, epoch_order, step_of_cycle};
 pub use trainer::{Observer, Outcome, Snapshot, Trainer};

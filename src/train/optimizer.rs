@@ -23,6 +23,13 @@ pub enum OptimizerKind {
     Sgd,
 }
 
+impl OptimizerKind {
+    /// Adam or its variant.
+    pub fn is_adam(self) -> bool {
+        matches!(self, Self::Adam | Self::Adamax)
+    }
+}
+
 /// An optimiser and its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
@@ -55,8 +62,7 @@ impl Optimizer {
     /// Fill in what the rule wants to know of step number `t`, counted from 1.
     pub fn prepare(&self, t: u64, step: &mut Step) {
         let correction = |beta: f64| (1.0 / (1.0 - beta.powf(t as f64))) as f32;
-        let adaptive = matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Adamax);
-        step.first_correction = if adaptive { correction(self.beta_1) } else { 1.0 };
+        step.first_correction = if self.kind.is_adam() { correction(self.beta_1) } else { 1.0 };
         step.second_correction = if self.kind == OptimizerKind::Adam { correction(self.beta_2) } else { 1.0 };
     }
 

@@ -2,6 +2,7 @@
 
 use crate::random::{Philox, stream};
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 
 /// Weight of the KL divergence at `step` (counted from 0): rises linearly from 0 to `beta` over `warmup` epochs
 /// (Bowman et al. 2016; Sønderby et al. 2016), then stays.
@@ -22,6 +23,36 @@ pub fn step_of_cycle(cycle: f64, step: u64, steps_per_epoch: u64) -> u64 {
 /// stays (Burgess et al., "Understanding disentangling in beta-VAE", 2018, section 5).
 pub fn capacity(capacity: f64, epochs: f64, step: u64, steps_per_epoch: u64) -> f64 {
     beta(capacity, epochs, step, steps_per_epoch)
+}
+
+/// How the step size changes over a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearningRateSchedule {
+    /// It stays as it is.
+    #[default]
+    Constant,
+    /// Eight stages: stage i, counted from 0, has 3^i passes over the images at 10^(-i/7) times the rate, 3,280 passes in
+    /// all (Burda et al., arXiv 1509.00519, section 5). What comes after them has the last rate.
+    Iwae,
+}
+
+/// Stages of [`LearningRateSchedule::Iwae`].
+const STAGES: u32 = 8;
+
+impl LearningRateSchedule {
+    /// What the step size is multiplied by at `step` (counted from 0).
+    pub fn factor(self, step: u64, steps_per_epoch: u64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Iwae => {
+                let passes = step / steps_per_epoch.max(1);
+                // Stage i begins after 1 + 3 + .. + 3^(i-1) passes.
+                let stage = (1..STAGES).rev().find(|&i| passes >= (3_u64.pow(i) - 1) / 2).unwrap_or(0);
+                10.0_f64.powf(-f64::from(stage) / f64::from(STAGES - 1))
+            }
+        }
+    }
 }
 
 /// The order of `images` in `epoch`: a shuffle of its own for each epoch.
@@ -50,6 +81,33 @@ mod tests {
         assert_eq!(step_of_cycle(0.0, 123, 10), 123);
         let at = |step| capacity(25.0, 4.0, step, 10);
         assert_eq!((at(0), at(10), at(40), at(400)), (0.0, 6.25, 25.0, 25.0));
+    }
+
+    /// The paper's list: 3^i passes at 0.001 * 10^(-i/7).
+    #[test]
+    fn the_rates_of_the_iwae_paper() {
+        let per_epoch = 7;
+        let rate = |step| 0.001 * LearningRateSchedule::Iwae.factor(step, per_epoch);
+        let mut step = 0;
+        for (passes, published) in [
+            (1, 1.0e-3),
+            (3, 7.19686e-4),
+            (9, 5.17947e-4),
+            (27, 3.72759e-4),
+            (81, 2.68270e-4),
+            (243, 1.93070e-4),
+            (729, 1.38950e-4),
+            (2187, 1.0e-4),
+        ] {
+            let last = step + passes * per_epoch - 1;
+            for at in [step, last] {
+                assert!((rate(at) / published - 1.0).abs() < 1e-5, "{at}: {}", rate(at));
+            }
+            step = last + 1;
+        }
+        assert_eq!(step, 3280 * per_epoch);
+        assert_eq!((rate(step), rate(u64::MAX)), (rate(step - 1), rate(step - 1)));
+        assert_eq!(LearningRateSchedule::Constant.factor(12_345, per_epoch), 1.0);
     }
 
     #[test]

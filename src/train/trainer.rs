@@ -211,6 +211,12 @@ impl<'a> Trainer<'a> {
         schedule::capacity(nats, config.capacity_epochs, step, self.steps_per_epoch())
     }
 
+    /// Step size at `step`.
+    fn learning_rate(&self, step: u64) -> f64 {
+        let factor = self.config.learning_rate_schedule.factor(step, self.steps_per_epoch());
+        self.config.learning_rate.unwrap_or(1e-3) * factor
+    }
+
     /// Whether the objective weighs samples, and so has a bound of its own.
     fn weighs(&self) -> bool {
         self.config.objective.weighting().is_some()
@@ -226,7 +232,7 @@ impl<'a> Trainer<'a> {
             stream: stream::TRAIN_NOISE,
             beta: self.beta(step) as f32,
             capacity: self.capacity(step) as f32,
-            learning_rate: config.learning_rate.unwrap_or(1e-3) as f32,
+            learning_rate: self.learning_rate(step) as f32,
             ..Step::default()
         };
         self.optimizer.prepare(step + 1, &mut record);
@@ -322,7 +328,8 @@ impl<'a> Trainer<'a> {
             }
         }
         let (per_epoch, weighs) = (self.steps_per_epoch(), self.weighs());
-        let beta = self.beta(self.state.step.max(1) - 1);
+        let last = self.state.step.max(1) - 1;
+        let (beta, learning_rate) = (self.beta(last), self.learning_rate(last));
         let used = self.latent_use()?;
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
@@ -340,7 +347,7 @@ impl<'a> Trainer<'a> {
             test_reconstruction: evaluation.reconstruction,
             test_kl: evaluation.kl,
             beta,
-            learning_rate: self.config.learning_rate.unwrap_or(1e-3),
+            learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
         };
         let latents = LatentRecord {

@@ -1,0 +1,98 @@
+//! The likelihood of a recipe's model by importance weights, and how many of its latent dimensions are in use.
+
+use crate::Result;
+use crate::data::Dataset;
+use crate::device::OpenDevice;
+use crate::eval::importance::ImportanceSampler;
+use crate::eval::latents::{LatentUse, mean_and_error};
+use crate::session::Session;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// How a recipe's models are evaluated, beyond the bound that training tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Evaluation {
+    /// Samples K per image of the bound L_K.
+    pub importance_samples: usize,
+    /// The first so many held-out images are weighed where a fraction of the passes is run; else, and where nothing is
+    /// given, all.
+    #[serde(default)]
+    pub scaled_images: Option<usize>,
+}
+
+/// What the held-out images are worth under a model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Likelihood {
+    /// -L_K, averaged over images: an upper bound on -log p(x) in expectation, nats per image.
+    pub negative_log_likelihood: f64,
+    /// Of that average, over images.
+    pub standard_error: f64,
+    /// K.
+    pub samples: usize,
+    /// The first so many held-out images were weighed.
+    pub images: usize,
+    /// Latent dimensions whose posterior mean varies by more than [`crate::eval::latents::ACTIVE`] over all held-out
+    /// images.
+    pub active_units: usize,
+    /// Latent dimensions.
+    pub latent_units: usize,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl Evaluation {
+    /// How many of `held_out` images are weighed where this fraction of the passes is run.
+    pub fn images(&self, held_out: usize, scale: f64) -> usize {
+        let most = if scale < 1.0 { self.scaled_images } else { None };
+        most.map_or(held_out, |most| most.min(held_out))
+    }
+
+    /// Evaluate the model that `session` has trained on `device`, by the first `images` held-out images of `dataset`.
+    /// `progress` is told how many are done. The noise is fixed, and that of `vae eval`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] if a weight is not a number; else if the device fails.
+    pub fn run(
+        &self,
+        device: &OpenDevice,
+        session: &mut Session,
+        dataset: &Dataset,
+        images: usize,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Likelihood> {
+        let start = Instant::now();
+        let all: Vec<u32> = (0..dataset.test.count as u32).collect();
+        let latent_units = session.spec().latent;
+        let active_units = LatentUse::of(&session.encode(&all)?, latent_units).active();
+        let parameters = session.read_flat("parameters")?.unwrap_or_default();
+        let spec = session.spec().clone().for_evaluation();
+        let samples = self.importance_samples;
+        let mut sampler = ImportanceSampler::open(device, &spec, &parameters, samples)?;
+        let bounds = sampler.bounds(&dataset.test, &all[..images.min(all.len())], progress)?;
+        let values: Vec<f64> = bounds.iter().map(|image| -image.bound).collect();
+        let (negative_log_likelihood, standard_error) = mean_and_error(&values);
+        Ok(Likelihood {
+            negative_log_likelihood,
+            standard_error,
+            samples,
+            images: bounds.len(),
+            active_units,
+            latent_units,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_images_only_of_fewer_passes() {
+        let evaluation = Evaluation { importance_samples: 5, scaled_images: Some(100) };
+        assert_eq!((evaluation.images(1000, 1.0), evaluation.images(1000, 0.99)), (1000, 100));
+        assert_eq!(evaluation.images(30, 0.5), 30);
+        assert_eq!(Evaluation { scaled_images: None, ..evaluation }.images(1000, 0.5), 1000);
+    }
+}
