@@ -23,6 +23,7 @@ override COLUMNS: u32; // vec4 in a row of `z`
 override WIDTH: u32; // latent dimensions
 override ACCUMULATE: bool;
 override FREE_BITS: f32; // nats per dimension
+override STREAM: u32; // added to the step's stream: each layer of latents has noise of its own
 
 @group(0) @binding(1) var<storage, read> posterior: array<vec4<f32>>; // [BATCH, 2, COLUMNS]
 @group(0) @binding(2) var<storage, read> z_gradient: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
@@ -42,7 +43,7 @@ fn position(i: u32) -> u32 {
 fn sample(i: u32) {
     let column = i % COLUMNS;
     let at = (i / COLUMNS) % BATCH * 2u * COLUMNS + column;
-    let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream);
+    let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream + STREAM);
     let draw = normals(philox(counter, vec2<u32>(step.seed_low, step.seed_high))) * column_mask(column, WIDTH);
     noise[i] = draw;
     z[i] = posterior[at] + exp(0.5 * posterior[at + COLUMNS]) * draw;

@@ -1,10 +1,12 @@
 //! Everything that decides a run, in one flat record: the flags of `vae train`, a configuration file, and the
 //! `config.toml` of a run folder all have the same keys.
 
+mod layers;
+
 use crate::data::{self, Dataset, ImageShape};
 use crate::device::DeviceChoice;
 use crate::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use crate::model::{Initialisation, MlpVae, ObjectiveKind};
+use crate::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer, refuse_for_two_layers};
 use crate::train::{LearningRateSchedule, Optimizer, OptimizerKind};
 use crate::tuning::Tuning;
 use crate::{Error, Result};
@@ -31,10 +33,17 @@ pub struct Config {
     pub color: Option<data::Colour>,
     /// Fraction held out where a dataset has no test part.
     pub test_fraction: f64,
-    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
+    /// Widths of the encoder's hidden layers; the decoder has them in reverse. With two stochastic layers: of those
+    /// between the image and the first.
     pub hidden: Vec<usize>,
-    /// Latent dimensions.
+    /// Widths of the hidden layers between the two stochastic layers; in a file the second list of `hidden`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upper_hidden: Option<Vec<usize>>,
+    /// Latent dimensions, of the first stochastic layer.
     pub latent: usize,
+    /// Latent dimensions of a second stochastic layer; in a file the second number of `latent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upper_latent: Option<usize>,
     /// Between layers.
     pub activation: Activation,
     /// Distribution of a pixel.
@@ -106,7 +115,9 @@ impl Default for Config {
             color: None,
             test_fraction: 0.1,
             hidden: vec![500],
+            upper_hidden: None,
             latent: 2,
+            upper_latent: None,
             activation: Activation::Tanh,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: 1.0,
@@ -152,7 +163,7 @@ impl Config {
     /// If the file cannot be read, has an unknown key, or a value that does not fit its key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-        toml::from_str(&text).map_err(|error| {
+        Self::from_toml(&text).map_err(|error| {
             let hint = "the keys are the flags of 'vae train' without the dashes, such as batch-size = 128";
             Error::data(path, error.to_string().trim_end(), hint)
         })
@@ -163,7 +174,12 @@ impl Config {
     /// # Errors
     /// [`Error::Internal`] if they cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| Error::Internal(format!("configuration: {error}")))
+        let text = match (&self.upper_hidden, self.upper_latent) {
+            // In the order of the fields, not of the alphabet.
+            (None, None) => toml::to_string(self),
+            _ => self.to_table().and_then(|table| toml::to_string(&table)),
+        };
+        text.map_err(|error| Error::Internal(format!("configuration: {error}")))
     }
 
     /// Refuse settings that make no sense, fill in those that depend on others, and make paths absolute, so that a
@@ -202,7 +218,7 @@ impl Config {
         ] {
             not_negative(flag, value)?;
         }
-        counted("--latent", self.latent)?;
+        counted("--latent", self.latent.min(self.upper_latent.unwrap_or(usize::MAX)))?;
         counted("--noise-samples", self.noise_samples)?;
         counted("--batch-size", self.batch_size)?;
         counted("--epochs", usize::from(self.epochs > 0))?;
@@ -213,7 +229,7 @@ impl Config {
         if self.image_size.is_some_and(|[width, height]| width * height == 0) {
             return Err(Error::setting("--image-size", "a side is 0", "give WIDTHxHEIGHT, such as 28x28"));
         }
-        if self.hidden.contains(&0) {
+        if self.hidden.iter().chain(self.upper_hidden.iter().flatten()).any(|&width| width == 0) {
             return Err(Error::setting(
                 "--hidden",
                 "a layer has no units",
@@ -235,6 +251,7 @@ impl Config {
             let hint = "leave it out, or choose --likelihood gaussian or gaussian-shared";
             return Err(Error::setting("--sigma", problem, hint));
         }
+        self.check_layers()?;
         self.check_objective()?;
         if self.objective != ObjectiveKind::Elbo {
             counted("--importance-samples", *self.importance_samples.get_or_insert(IMPORTANCE_SAMPLES))?;
@@ -286,6 +303,32 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// Refuse stochastic layers that do not fit together, or what two of them do not take.
+    fn check_layers(&self) -> Result<()> {
+        match (&self.upper_hidden, self.upper_latent) {
+            (None, None) => Ok(()),
+            (Some(_), Some(_)) => {
+                refuse_for_two_layers(self.objective, self.free_bits, self.capacity.is_some())
+            }
+            (None, Some(upper)) => Err(Error::setting(
+                "--hidden",
+                format!(
+                    "--latent gives two stochastic layers, {} and {upper}, and it hidden layers for one",
+                    self.latent
+                ),
+                "give the hidden layers below each, such as 200,200/100,100, or none/none",
+            )),
+            (Some(_), None) => Err(Error::setting(
+                "--latent",
+                format!(
+                    "--hidden gives hidden layers for two stochastic layers, and it has one, {}",
+                    self.latent
+                ),
+                "give the dimensions of both, such as 100,50",
+            )),
+        }
     }
 
     /// Refuse settings of the objective that no objective takes together.
@@ -439,6 +482,9 @@ impl Config {
             pixels: shape.pixels(),
             hidden: self.hidden.clone(),
             latent: self.latent,
+            upper: self
+                .upper_latent
+                .map(|latent| UpperLayer { hidden: self.upper_hidden.clone().unwrap_or_default(), latent }),
             activation: self.activation,
             likelihood: Likelihood {
                 kind: self.likelihood,

@@ -15,6 +15,8 @@ pub mod stream {
     pub const EVALUATION_NOISE: u32 = 1;
     /// Noise of the samples that an importance-weighted bound is estimated with.
     pub const IMPORTANCE_NOISE: u32 = 2;
+    /// Added to a noise stream: the noise of an upper stochastic layer.
+    pub const UPPER: u32 = 4;
     /// Momenta of Hamiltonian Monte Carlo.
     pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
@@ -31,6 +33,8 @@ pub mod stream {
     pub const PRIOR: u32 = 36;
     /// Latents drawn from posteriors, to measure what they have in common.
     pub const AGGREGATE: u32 = 37;
+    /// Latents drawn from the layers of a model with two.
+    pub const LAYERS: u32 = 38;
     /// Where chains begin, and images simulated from a model.
     pub const CHAINS: u32 = 40;
     /// Draws from known distributions, for figures.

@@ -1,5 +1,7 @@
 //! A model on a device: its plan, its buffers, and the questions one asks of it.
 
+mod hierarchy;
+
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
 use crate::graph::{Shape, Stage, Tensor, ValueId};
@@ -16,11 +18,21 @@ pub const MAX_STEPS: usize = 64;
 /// Evaluation draws its noise under this seed, whatever seed the model was trained with.
 pub(crate) const EVALUATION_SEED: u64 = 0;
 
-const EVALUATE: &[Stage] = &[Stage::TestInput, Stage::Encode, Stage::Sample, Stage::Decode, Stage::Objective];
+const EVALUATE: &[Stage] = &[
+    Stage::TestInput,
+    Stage::Encode,
+    Stage::Sample,
+    Stage::Upper,
+    Stage::Prior,
+    Stage::Decode,
+    Stage::Objective,
+];
 const TRAIN: &[Stage] = &[
     Stage::TrainInput,
     Stage::Encode,
     Stage::Sample,
+    Stage::Upper,
+    Stage::Prior,
     Stage::Decode,
     Stage::Objective,
     Stage::Backward,
@@ -32,6 +44,10 @@ const DECODE: &[Stage] = &[Stage::Decode, Stage::Picture];
 /// The programs of a model's plan; `train` only with an optimiser.
 pub const PROGRAMS: [(&str, &[Stage]); 4] =
     [("train", TRAIN), ("evaluate", EVALUATE), ("encode", ENCODE), ("decode", DECODE)];
+
+/// Further programs of a model with two stochastic layers. Each begins with reading what the host has written.
+pub const UPPER_PROGRAMS: [(&str, &[Stage]); 2] =
+    [("encode-upper", &[Stage::Upper]), ("prior", &[Stage::Prior])];
 
 /// Which part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +65,8 @@ pub struct Evaluation {
     pub reconstruction: f64,
     /// KL divergence from posterior to prior.
     pub kl: f64,
-    /// The bound that the model's objective is the negative of, where it weighs samples; else 0.
+    /// The bound that the model's objective is the negative of, where it weighs samples. Else 0, or the evidence lower
+    /// bound of two stochastic layers.
     pub bound: f64,
     /// Images averaged over.
     pub images: usize,
@@ -79,12 +96,14 @@ pub struct Posteriors {
 /// [`Error::Shape`] if the model's sizes do not fit together.
 pub fn plan_model(spec: &MlpVae, optimizer: Option<&Optimizer>, setting: Setting) -> Result<(Vae, Plan)> {
     let mut model = spec.build()?;
-    let mut programs = &PROGRAMS[1..];
+    let mut programs = PROGRAMS[usize::from(optimizer.is_none())..].to_vec();
     if optimizer.is_some() {
         model.graph.differentiate()?;
-        programs = &PROGRAMS;
     }
-    let plan = plan::lower(&model.graph, optimizer, programs, setting).with_shared_memory();
+    if spec.upper.is_some() {
+        programs.extend(UPPER_PROGRAMS);
+    }
+    let plan = plan::lower(&model.graph, optimizer, &programs, setting).with_shared_memory();
     Ok((model, plan))
 }
 
@@ -401,28 +420,41 @@ impl Session {
         Ok(all)
     }
 
-    /// Expected images of `latents` `[count, latent]`, as `[count, pixels]` in [0, 1] for a Bernoulli likelihood.
+    /// Expected images of `latents` `[count, latent]` of the first layer, as `[count, pixels]` in [0, 1] for a Bernoulli
+    /// likelihood.
     ///
     /// # Errors
     /// If the device fails.
     pub fn decode(&mut self, latents: &[f32]) -> Result<Vec<f32>> {
-        let width = self.spec.latent;
-        let shape = self.model.graph.value(self.model.latent).shape;
-        let z = self.buffer(&self.model.graph.value(self.model.latent).name.clone())?;
-        let mut images = Vec::with_capacity(latents.len() / width * self.spec.pixels);
-        for group in latents.chunks(width * shape.rows) {
-            let rows = group.len() / width;
+        Ok(self.through("decode", self.model.latent, self.model.picture, latents)?.swap_remove(0))
+    }
+
+    /// Write rows (without padding) to `input`, a few at a time, run `program`, and read as many rows of `output`: one
+    /// `Vec` a section.
+    fn through(
+        &mut self,
+        program: &str,
+        input: ValueId,
+        output: ValueId,
+        rows: &[f32],
+    ) -> Result<Vec<Vec<f32>>> {
+        let value = self.model.graph.value(input).clone();
+        let (shape, width, buffer) = (value.shape, value.shape.columns, self.buffer(&value.name)?);
+        let mut all = vec![Vec::new(); self.model.graph.value(output).shape.sections];
+        for group in rows.chunks(width * shape.rows) {
             let mut padded = vec![0.0; shape.length()];
             for (to, from) in padded.chunks_mut(shape.stride()).zip(group.chunks(width)) {
                 to[..width].copy_from_slice(from);
             }
-            self.executor.write(z, 0, bits(&padded))?;
+            self.executor.write(buffer, 0, bits(&padded))?;
             let step = Step { rows: self.spec.batch as u32, ..Self::evaluation_step(0, 0) };
-            self.executor.submit("decode", &[step])?;
+            self.executor.submit(program, &[step])?;
             self.receive(0)?;
-            images.extend(self.read_value(self.model.picture, rows)?.swap_remove(0));
+            for (all, section) in all.iter_mut().zip(self.read_value(output, group.len() / width)?) {
+                all.extend(section);
+            }
         }
-        Ok(images)
+        Ok(all)
     }
 
     /// Whether the likelihood's pictures are numbers that may leave [0, 1].

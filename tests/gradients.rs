@@ -9,11 +9,19 @@
 
 use vae::cpu::CpuExecutor;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind};
+use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
 use vae::plan::{self, Executor, Setting, Step};
 
-const PROGRAM: &[Stage] =
-    &[Stage::TestInput, Stage::Encode, Stage::Sample, Stage::Decode, Stage::Objective, Stage::Backward];
+const PROGRAM: &[Stage] = &[
+    Stage::TestInput,
+    Stage::Encode,
+    Stage::Sample,
+    Stage::Upper,
+    Stage::Prior,
+    Stage::Decode,
+    Stage::Objective,
+    Stage::Backward,
+];
 
 fn model() -> MlpVae {
     MlpVae {
@@ -32,6 +40,7 @@ fn model() -> MlpVae {
         free_bits: 0.0,
         objective: ObjectiveKind::Elbo,
         capacity: false,
+        upper: None,
     }
 }
 
@@ -180,4 +189,22 @@ fn the_importance_weighted_bound() {
         check(&MlpVae { likelihood, noise_samples: 3, ..iwae.clone() }, 2);
     }
     check(&MlpVae { hidden: vec![], latent: 5, noise_samples: 3, ..iwae }, 3);
+}
+
+#[test]
+fn two_stochastic_layers() {
+    for (hidden, latent) in [(vec![], 1), (vec![4], 2), (vec![6, 3], 5)] {
+        let upper = Some(UpperLayer { hidden, latent });
+        for objective in [ObjectiveKind::Elbo, ObjectiveKind::Iwae] {
+            for (noise_samples, rows) in [(1, 3), (3, 3), (4, 2)] {
+                check(&MlpVae { objective, noise_samples, upper: upper.clone(), ..model() }, rows);
+            }
+        }
+    }
+    let upper = Some(UpperLayer { hidden: vec![4], latent: 2 });
+    for kind in [LikelihoodKind::Gaussian, LikelihoodKind::GaussianShared, LikelihoodKind::GaussianLearned] {
+        let likelihood = Likelihood { kind, ..model().likelihood };
+        let objective = ObjectiveKind::Iwae;
+        check(&MlpVae { likelihood, objective, upper: upper.clone(), noise_samples: 3, ..model() }, 2);
+    }
 }

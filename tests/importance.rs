@@ -39,6 +39,7 @@ fn model() -> MlpVae {
         free_bits: 0.0,
         objective: ObjectiveKind::Elbo,
         capacity: false,
+        upper: None,
     }
 }
 

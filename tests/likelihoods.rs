@@ -20,6 +20,7 @@ fn negative_logs(kind: LikelihoodKind, sigma: f64, outputs: &[f64], x: &[f64]) -
         free_bits: 0.0,
         objective: ObjectiveKind::Elbo,
         capacity: false,
+        upper: None,
     };
     let graph = model.build().unwrap().graph;
     let setting = Setting { train_images: 1, test_images: 1, max_steps: 1, streamed: false };

@@ -26,6 +26,7 @@ fn model(objective: ObjectiveKind, noise_samples: usize) -> MlpVae {
         free_bits: 0.0,
         objective,
         capacity: false,
+        upper: None,
     }
 }
 

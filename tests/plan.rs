@@ -45,6 +45,10 @@ fn trained(plan: &Plan, rows: u32) -> (Vec<f64>, Vec<f64>) {
     (cpu.real(parameters).to_vec(), metrics)
 }
 
+fn two_layers(base: &Config) -> Config {
+    Config { upper_hidden: Some(vec![4]), upper_latent: Some(2), noise_samples: 2, ..base.clone() }
+}
+
 #[test]
 fn fusion_changes_nothing_that_is_computed() {
     let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
@@ -53,6 +57,7 @@ fn fusion_changes_nothing_that_is_computed() {
         Config { activation: Activation::Silu, free_bits: 0.1, ..base.clone() },
         Config { likelihood: LikelihoodKind::Gaussian, hidden: vec![], ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
+        two_layers(&base),
         Config { likelihood: LikelihoodKind::GaussianLearned, activation: Activation::Identity, ..base },
     ];
     for config in configs {
@@ -79,6 +84,7 @@ fn sharing_memory_changes_no_bit() {
         base.clone(),
         Config { free_bits: 0.1, hidden: vec![], ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
+        two_layers(&base),
         Config { likelihood: LikelihoodKind::GaussianLearned, ..base },
     ] {
         for plan in plans(&config) {

@@ -11,7 +11,7 @@ mod common;
 use vae::data::{Dataset, digits::digits};
 use vae::device::OpenDevice;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind};
+use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
 use vae::plan::{Metrics, Step, Variant};
 use vae::session::{Session, Which};
 use vae::train::{Optimizer, OptimizerKind, epoch_order};
@@ -38,6 +38,7 @@ fn model() -> MlpVae {
         free_bits: 0.0,
         objective: ObjectiveKind::Elbo,
         capacity: false,
+        upper: None,
     }
 }
 
@@ -109,6 +110,10 @@ fn twenty_steps_agree_with_the_cpu() {
         let clipped =
             Optimizer { clip_norm: 20.0, weight_decay: 1e-3, ..Optimizer::new(OptimizerKind::Adam) };
         compare(&name, &model(), &clipped, &device);
+        let upper = Some(UpperLayer { hidden: vec![13], latent: 2 });
+        for objective in [ObjectiveKind::Elbo, ObjectiveKind::Iwae] {
+            compare(&name, &MlpVae { objective, upper: upper.clone(), ..model() }, &clipped, &device);
+        }
     }
 }
 

@@ -51,6 +51,7 @@ fn models() -> Vec<(&'static str, Config)> {
     let fixed = gaussian(LikelihoodKind::Gaussian, OptimizerKind::Adagrad);
     let bound = base.clone();
     let likelihood = |likelihood| Config { likelihood, ..bound.clone() };
+    let two_layers = Config { upper_hidden: Some(vec![100]), upper_latent: Some(10), ..base.clone() };
     let objective = |objective| Config { objective, importance_samples: Some(5), ..bound.clone() };
     vec![
         ("784-500-20-tanh", base.clone()),
@@ -63,6 +64,7 @@ fn models() -> Vec<(&'static str, Config)> {
         ("capacity", Config { capacity: Some(25.0), ..bound.clone() }),
         ("iwae", objective(ObjectiveKind::Iwae)),
         ("dreg", objective(ObjectiveKind::Dreg)),
+        ("two-layers", two_layers),
     ]
 }
 

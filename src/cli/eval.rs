@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use vae::eval::TrainedModel;
 use vae::eval::importance::ImportanceSampler;
-use vae::eval::latents::{ACTIVE, LatentUse, Surgery, mean_and_error};
+use vae::eval::latents::{ACTIVE, Surgery, mean_and_error};
+use vae::eval::layers::{joined, layer_use};
 use vae::graph::{Binarize, LikelihoodKind};
 use vae::report::{human_duration, thousands};
 use vae::{Error, Result};
@@ -87,6 +88,18 @@ struct Latents {
     mutual_information: f64,
     mutual_information_standard_error: f64,
     aggregate_kl: f64,
+    /// The same of each of two stochastic layers, the one nearer to the data first; empty for one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<Layer>,
+}
+
+/// What the dimensions of one of two stochastic layers carry; nats per image.
+#[derive(Debug, Serialize)]
+struct Layer {
+    active_units: usize,
+    kl: f64,
+    kl_per_dimension: Vec<f64>,
+    mean_variance_per_dimension: Vec<f64>,
 }
 
 /// The importance-weighted bound; nats per image.
@@ -112,6 +125,7 @@ struct Importance {
 impl Eval {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut model = self.run.open()?;
+        self.annealing.check(&model)?;
         let count = self.images.unwrap_or(usize::MAX).min(model.dataset.test.count);
         let evaluation = model.session.evaluate(count, self.samples)?;
         let numbers = Numbers {
@@ -148,7 +162,21 @@ fn latents(model: &mut TrainedModel, count: usize) -> Result<Latents> {
     let width = model.config.latent;
     let numbers: Vec<u32> = (0..count as u32).collect();
     let posteriors = model.session.encode(&numbers)?;
-    let used = LatentUse::of(&posteriors, width);
+    let layers = layer_use(&mut model.session, &posteriors)?;
+    let each = match &layers[..] {
+        [_] => Vec::new(),
+        layers => layers
+            .iter()
+            .map(|layer| Layer {
+                active_units: layer.active(),
+                kl: layer.divergences.iter().sum(),
+                kl_per_dimension: layer.divergences.clone(),
+                mean_variance_per_dimension: layer.mean_variances.clone(),
+            })
+            .collect(),
+    };
+    let used = joined(layers);
+    // An upper layer tells of the image only what the first one does.
     let surgery = Surgery::of(&posteriors, width, used.divergences.iter().sum());
     Ok(Latents {
         active_units: used.active(),
@@ -157,6 +185,7 @@ fn latents(model: &mut TrainedModel, count: usize) -> Result<Latents> {
         mutual_information: surgery.mutual_information,
         mutual_information_standard_error: surgery.standard_error,
         aggregate_kl: surgery.aggregate_divergence,
+        layers: each,
     })
 }
 
@@ -214,6 +243,10 @@ impl Numbers {
         };
         let shown = self.latents_text()
             + &self.importance.as_ref().map_or(String::new(), |it| self.importance_text(it));
+        let dimensions = match model.config.upper_latent {
+            None => model.config.latent.to_string(),
+            Some(upper) => format!("{} + {upper}", model.config.latent),
+        };
         let samples = if self.samples == 1 { "latent sample" } else { "latent samples" };
         format!(
             "model           {}, step {}\n\
@@ -221,7 +254,7 @@ impl Numbers {
              device          {}\n\
              ELBO            {:>10.3} nats/image  {} {samples} per image\n\
              reconstruction  {:>10.3} nats/image  {pixels}\n\
-             KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {} latent dimensions\n\
+             KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {dimensions} latent dimensions\n\
              {shown}",
             self.checkpoint.display(),
             thousands(self.step as usize),
@@ -233,7 +266,6 @@ impl Numbers {
             self.samples,
             self.reconstruction,
             self.kl,
-            model.config.latent,
         )
     }
 
@@ -251,17 +283,21 @@ impl Numbers {
             (self.images as f64).ln(),
             latents.aggregate_kl,
         );
-        let mut sorted = latents.kl_per_dimension.clone();
-        sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-        text += "KL by dimension";
-        for (i, divergence) in sorted.iter().enumerate() {
-            if i > 0 && i % 10 == 0 {
-                text += "\n               ";
-            }
-            // Writing to a string cannot fail.
-            let _ = write!(text, " {divergence:.2}");
+        if latents.layers.is_empty() {
+            return text + &divergences_text(&latents.kl_per_dimension);
         }
-        text + "  (nats, largest first)\n"
+        for (number, layer) in (1..).zip(&latents.layers) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "layer {number}         {:>10} of {:<6} units active; KL divergence {:.3} nats/image",
+                layer.active_units,
+                layer.kl_per_dimension.len(),
+                layer.kl,
+            );
+            text += &divergences_text(&layer.kl_per_dimension);
+        }
+        text
     }
 
     fn importance_text(&self, importance: &Importance) -> String {
@@ -291,6 +327,20 @@ impl Numbers {
             human_duration(importance.seconds),
         )
     }
+}
+
+fn divergences_text(divergences: &[f64]) -> String {
+    let mut sorted = divergences.to_vec();
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    let mut text = "KL by dimension".to_string();
+    for (i, divergence) in sorted.iter().enumerate() {
+        if i > 0 && i % 10 == 0 {
+            text += "\n               ";
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, " {divergence:.2}");
+    }
+    text + "  (nats, largest first)\n"
 }
 
 #[cfg(test)]

@@ -51,13 +51,13 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "FRACTION", help_heading = "Data")]
     test_fraction: Option<f64>,
 
-    /// Units of the encoder's hidden layers, such as 500,250; the decoder mirrors them; none for a linear model
-    /// [default: 500]
+    /// Units of the encoder's hidden layers, such as 500,250; the decoder mirrors them; none for a linear model; with two
+    /// layers of latents those below each, such as 200,200/100,100 [default: 500]
     #[arg(long, value_name = "WIDTHS", help_heading = "Model")]
     hidden: Option<Widths>,
-    /// Latent dimensions [default: 2]
+    /// Latent dimensions; 100,50 for two stochastic layers, 100 nearer to the data [default: 2]
     #[arg(long, value_name = "N", help_heading = "Model")]
-    latent: Option<usize>,
+    latent: Option<Latents>,
     /// Function between layers [default: tanh]
     #[arg(long, value_name = "FUNCTION", help_heading = "Model")]
     activation: Option<Activation>,
@@ -127,7 +127,7 @@ impl ModelFlags {
 
     /// Set what was given; returns the flags.
     pub(crate) fn apply(&self, config: &mut Config) -> Vec<String> {
-        overlay!(
+        let mut given = overlay!(
             self,
             config,
             dataset,
@@ -136,8 +136,6 @@ impl ModelFlags {
             image_size,
             color,
             test_fraction,
-            hidden,
-            latent,
             activation,
             likelihood,
             sigma,
@@ -153,7 +151,16 @@ impl ModelFlags {
             weight_decay,
             clip_norm,
             batch_size,
-        )
+        );
+        if let Some(Widths { first, upper }) = self.hidden.clone() {
+            (config.hidden, config.upper_hidden) = (first, upper);
+            given.push("--hidden".to_string());
+        }
+        if let Some(Latents { first, upper }) = self.latent {
+            (config.latent, config.upper_latent) = (first, upper);
+            given.push("--latent".to_string());
+        }
+        given
     }
 }
 
@@ -233,25 +240,51 @@ impl TrainingFlags {
     }
 }
 
-/// Widths of hidden layers, as `500,250`.
+/// Widths of hidden layers, as `500,250`; of those below each of two stochastic layers, as `200,200/100,100`.
 #[derive(Clone, Debug)]
-pub(crate) struct Widths(Vec<usize>);
-
-impl From<Widths> for Vec<usize> {
-    fn from(widths: Widths) -> Self {
-        widths.0
-    }
+pub(crate) struct Widths {
+    first: Vec<usize>,
+    upper: Option<Vec<usize>>,
 }
 
 impl FromStr for Widths {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if ["", "none"].contains(&text.trim()) {
-            return Ok(Self(Vec::new()));
+        let widths = |text: &str| {
+            if ["", "none"].contains(&text.trim()) {
+                return Ok(Vec::new());
+            }
+            let widths: Result<_, _> = text.split(',').map(|width| width.trim().parse()).collect();
+            widths.map_err(|_| "give widths such as 500 or 500,250, or none".to_string())
+        };
+        match text.split('/').collect::<Vec<_>>()[..] {
+            [first] => Ok(Self { first: widths(first)?, upper: None }),
+            [first, upper] => Ok(Self { first: widths(first)?, upper: Some(widths(upper)?) }),
+            _ => Err("there can be one or two stochastic layers, such as 200,200/100,100".to_string()),
         }
-        let widths: Result<_, _> = text.split(',').map(|width| width.trim().parse()).collect();
-        widths.map(Self).map_err(|_| "give widths such as 500 or 500,250, or none".to_string())
+    }
+}
+
+/// Latent dimensions, as `50`, or of two stochastic layers, as `100,50`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latents {
+    first: usize,
+    upper: Option<usize>,
+}
+
+impl FromStr for Latents {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            text.trim().parse().map_err(|_| "give a number such as 50, or two such as 100,50".to_string())
+        };
+        match text.split(',').collect::<Vec<_>>()[..] {
+            [first] => Ok(Self { first: number(first)?, upper: None }),
+            [first, upper] => Ok(Self { first: number(first)?, upper: Some(number(upper)?) }),
+            _ => Err("there can be one or two stochastic layers, such as 100,50".to_string()),
+        }
     }
 }
 
@@ -375,6 +408,14 @@ mod tests {
         assert!(parse(&["--hidden", ""]).hidden.is_empty());
         assert!(parse(&["--hidden", "none"]).hidden.is_empty());
         assert!("5,,6".parse::<Widths>().is_err());
+        assert!("5/6/7".parse::<Widths>().is_err());
+        let two = parse(&["--hidden", "200,200/100,100", "--latent", "100,50"]);
+        assert_eq!((two.hidden, two.upper_hidden), (vec![200, 200], Some(vec![100, 100])));
+        assert_eq!((two.latent, two.upper_latent), (100, Some(50)));
+        assert_eq!(parse(&["--hidden", "none/7"]).upper_hidden, Some(vec![7]));
+        for wrong in ["", "5,", "1,2,3", "x"] {
+            assert!(wrong.parse::<Latents>().is_err(), "{wrong}");
+        }
         assert_eq!(image_size("28x30"), Ok([28, 30]));
         assert!(image_size("28").is_err());
         assert!(count("0").is_err());

@@ -185,8 +185,13 @@ fn announcement(
 ) -> String {
     let mut layers = vec![dataset.shape.pixels()];
     layers.extend(&config.hidden);
+    if let (Some(hidden), Some(_)) = (&config.upper_hidden, config.upper_latent) {
+        layers.push(config.latent);
+        layers.extend(hidden);
+    }
     let encoder: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let decoder: Vec<String> = layers.iter().rev().map(ToString::to_string).collect();
+    let top = config.upper_latent.unwrap_or(config.latent);
     let parameters: usize = session.tensors().map(Tensor::count).sum();
     let total = config.total_steps(dataset.train.count);
     let start = match checkpoint {
@@ -206,7 +211,7 @@ fn announcement(
         dataset.shape,
         thousands(dataset.test.count),
         encoder.join("-"),
-        config.latent,
+        top,
         decoder.join("-"),
         thousands(parameters),
         counted(total, "step"),
@@ -278,11 +283,14 @@ fn draw(
     let reconstructions = pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None)?;
     let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.seed)?;
     let mut all = vec![("reconstructions.png", reconstructions), ("samples.png", samples)];
-    if config.latent == 2 {
+    if session.spec().top_latent() == 2 {
         all.push(("latent.png", pictures::latent(session, dataset)?));
         all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
     }
-    let title = format!("{}: {} latent dimensions", dataset.name, config.latent);
+    let title = match config.upper_latent {
+        None => format!("{}: {} latent dimensions", dataset.name, config.latent),
+        Some(upper) => format!("{}: {} + {upper} latent dimensions", dataset.name, config.latent),
+    };
     all.push(("curves.png", report::curves(history, &title)));
     all.iter()
         .map(|(name, picture)| {

@@ -6,10 +6,10 @@ use super::random::{normals, words};
 
 pub(super) fn reparametrize<T: Real>(call: &mut Call<'_, T>) {
     let (batch, columns, width) = (call.count("BATCH"), 4 * call.count("COLUMNS"), call.count("WIDTH"));
-    let (posterior, step) = (call.read("posterior"), call.step);
+    let (posterior, step, stream) = (call.read("posterior"), call.step, call.count("STREAM") as u32);
     by_rows_of_two((call.write("z"), columns), (call.write("noise"), columns), |row, z, noise| {
         for (i, noise) in noise.chunks_exact_mut(4).enumerate() {
-            let draws = normals::<T>(words(step, row * columns / 4 + i, 0));
+            let draws = normals::<T>(words(step, row * columns / 4 + i, stream));
             for (lane, (noise, draw)) in noise.iter_mut().zip(draws).enumerate() {
                 *noise = if 4 * i + lane < width { draw } else { T::zero() };
             }

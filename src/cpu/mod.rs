@@ -11,6 +11,7 @@ mod distributions;
 mod executor;
 mod gather;
 mod gemm;
+mod hierarchy;
 mod hmc;
 mod importance;
 mod latent;
@@ -77,6 +78,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian_with_gradient" => likelihood::gaussian_with_gradient,
         "gaussian_shared_with_gradient" => likelihood::gaussian_shared_with_gradient,
         "gaussian_learned_with_gradient" => likelihood::gaussian_learned_with_gradient,
+        "conditional_kl" => hierarchy::conditional_kl,
+        "conditional_kl_gradient" => hierarchy::conditional_kl_gradient,
         "log_density" => hmc::log_density,
         "hmc_reset" => hmc::hmc_reset,
         "hmc_start" => hmc::hmc_start,

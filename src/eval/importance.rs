@@ -24,7 +24,7 @@ const SAMPLES_A_PASS: usize = 64;
 const SUBMIT: Duration = Duration::from_millis(200);
 
 const BEGIN: &[Stage] = &[Stage::TestInput, Stage::Encode, Stage::BeginStream];
-const PASS: &[Stage] = &[Stage::Sample, Stage::Decode, Stage::Stream];
+const PASS: &[Stage] = &[Stage::Sample, Stage::Upper, Stage::Prior, Stage::Decode, Stage::Stream];
 
 /// What the samples of one image tell, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,6 +8,7 @@ pub mod gap;
 pub mod gaussian;
 pub mod importance;
 pub mod latents;
+pub mod layers;
 pub mod pictures;
 pub mod posterior;
 pub mod quadrature;

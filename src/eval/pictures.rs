@@ -49,17 +49,27 @@ pub fn reconstructions(
     Ok(report::reconstructions(&originals, &decoded, session.shape(), &title))
 }
 
-/// `count` expected images of latents drawn from the prior, a standard normal distribution.
+/// `count` expected images of latents drawn from the prior, a standard normal distribution; with two layers of latents
+/// the lower ones are drawn given the upper ones.
 ///
 /// # Errors
 /// If the device fails.
 pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
     let mut random = Philox::new(seed, stream::PRIOR, 0);
-    let latents: Vec<f32> = (0..count * session.spec().latent).map(|_| random.normal() as f32).collect();
+    let width = session.spec().top_latent();
+    let latents: Vec<f32> = (0..count * width).map(|_| random.normal() as f32).collect();
+    let latents = session.descend(&latents, Some(seed))?;
     let images = session.decode(&latents)?;
     let columns = (count as f64).sqrt().ceil() as usize;
     let title = format!("{}: decoded from draws of the prior", dataset.name);
     Ok(report::samples(&images, session.shape(), columns, &title))
+}
+
+/// Expected images of `latents` of the layer whose prior is a standard normal distribution, by way of the means of what
+/// layers lie between.
+fn decode_top(session: &mut Session, latents: &[f32]) -> Result<Vec<f32>> {
+    let latents = session.descend(latents, None)?;
+    session.decode(&latents)
 }
 
 /// Expected images over a grid of the latent space, at quantiles of the prior `side` to an axis (Kingma and Welling
@@ -70,10 +80,10 @@ pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64
 pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result<RgbImage> {
     let axis = report::manifold_axis(side);
     let title = format!("{}: decoded over the latent space", dataset.name);
-    match session.spec().latent {
+    match session.spec().top_latent() {
         1 => {
             let latents: Vec<f32> = axis.iter().map(|&z| z as f32).collect();
-            let images = session.decode(&latents)?;
+            let images = decode_top(session, &latents)?;
             let end = axis.last().copied().unwrap_or(0.0);
             let title = format!("{title}, z1 from −{end:.2} to {end:.2}");
             Ok(report::samples(&images, session.shape(), side, &title))
@@ -85,7 +95,7 @@ pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result
                 .rev()
                 .flat_map(|&z2| axis.iter().flat_map(move |&z1| [z1 as f32, z2 as f32]))
                 .collect();
-            let images = session.decode(&latents)?;
+            let images = decode_top(session, &latents)?;
             Ok(report::manifold(&images, session.shape(), side, &axis, &title))
         }
         dimensions => Err(Error::setting(
@@ -103,8 +113,8 @@ pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result
 /// If the device fails.
 pub fn latent(session: &mut Session, dataset: &Dataset) -> Result<RgbImage> {
     let numbers: Vec<u32> = (0..dataset.test.count as u32).collect();
-    let posteriors = session.encode(&numbers)?;
-    let width = session.spec().latent;
+    let posteriors = session.encode_top(&numbers)?;
+    let width = session.spec().top_latent();
     let title = format!("{}: held-out images in the latent space", dataset.name);
     let (points, axes, title): (Vec<[f32; 2]>, [String; 2], String) = if width == 1 {
         let points = posteriors.means.iter().zip(&posteriors.log_variances).map(|(&m, &v)| [m, v]).collect();
@@ -146,10 +156,10 @@ pub fn interpolation(
     (rows, columns): (usize, usize),
     seed: Option<u64>,
 ) -> Result<RgbImage> {
-    let width = session.spec().latent;
+    let width = session.spec().top_latent();
     let numbers = held_out(dataset, 2 * rows, seed);
     let rows = numbers.len() / 2;
-    let means = session.encode(&numbers)?.means;
+    let means = session.encode_top(&numbers)?.means;
     let mut latents = Vec::with_capacity(rows * columns * width);
     for pair in means.chunks_exact(2 * width) {
         let (from, to) = pair.split_at(width);
@@ -158,7 +168,7 @@ pub fn interpolation(
             latents.extend(from.iter().zip(to).map(|(from, to)| from + t * (to - from)));
         }
     }
-    let images = session.decode(&latents)?;
+    let images = decode_top(session, &latents)?;
     let title = format!("{}: interpolations", dataset.name);
     Ok(report::interpolation(&images, session.shape(), rows, columns, &title))
 }

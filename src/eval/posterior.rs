@@ -113,6 +113,7 @@ impl PosteriorStudy {
     /// [`Error::Setting`] if the latent space has more than two dimensions; else if the device fails.
     pub fn open(model: &mut TrainedModel, sampling: Sampling) -> Result<Self> {
         let spec = model.session.spec().clone();
+        spec.check_single_layer("posterior")?;
         if spec.latent > 2 {
             return Err(Error::setting(
                 "posterior",

@@ -71,6 +71,7 @@ pub fn check_same_model(
     let settings = [
         ("hidden", format!("{:?}", theirs.hidden), format!("{:?}", ours.hidden)),
         ("latent", theirs.latent.to_string(), ours.latent.to_string()),
+        ("second layer", format!("{:?}", theirs.upper), format!("{:?}", ours.upper)),
         ("activation", format!("{:?}", theirs.activation), format!("{:?}", ours.activation)),
         ("likelihood", theirs.likelihood.kind.to_string(), ours.likelihood.kind.to_string()),
         (

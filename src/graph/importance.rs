@@ -17,33 +17,35 @@ pub enum Weighting {
 
 /// How latents lie to the posteriors they are drawn from.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
-    batch: usize,
-    samples: usize,
-    posterior_rows: usize,
-    width: usize,
+pub(super) struct Sizes {
+    pub(super) batch: usize,
+    pub(super) samples: usize,
+    pub(super) posterior_rows: usize,
+    pub(super) width: usize,
 }
 
 impl Sizes {
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.batch * self.samples
     }
 
-    fn vec4(&self) -> usize {
+    pub(super) fn vec4(&self) -> usize {
         self.width.div_ceil(4)
     }
 }
 
 /// One number for each row of `z`: a matrix of one row, so that nothing is padded in between.
-fn one_a_row(rows: usize) -> Shape {
+pub(super) fn one_a_row(rows: usize) -> Shape {
     Shape::matrix(1, rows)
 }
 
 /// Inputs: posterior, z, noise. Output: log q(z|x) - log p(z) of each row.
 #[derive(Debug)]
-struct SampledKl {
-    sizes: Sizes,
-    weighting: Weighting,
+pub(super) struct SampledKl {
+    pub(super) sizes: Sizes,
+    pub(super) weighting: Weighting,
+    /// Whether it is added to what the output holds: the divergence of a layer below.
+    pub(super) accumulate: bool,
 }
 
 impl Operation for SampledKl {
@@ -73,7 +75,7 @@ impl Operation for SampledKl {
             "sampled_kl",
             constants! {
                 BATCH: batch, SAMPLES: samples, COLUMNS: self.sizes.vec4(), POSTERIOR_ROWS: posterior_rows,
-                ACCUMULATE: false,
+                ACCUMULATE: self.accumulate,
             },
             &[
                 ("posterior", node.inputs[0]),
@@ -117,9 +119,9 @@ impl Operation for LatentGradient {
 
 /// Input: weights. Output: the posterior's gradient.
 #[derive(Debug)]
-struct PosteriorGradient {
-    sizes: Sizes,
-    accumulate: bool,
+pub(super) struct PosteriorGradient {
+    pub(super) sizes: Sizes,
+    pub(super) accumulate: bool,
 }
 
 impl Operation for PosteriorGradient {
@@ -142,10 +144,10 @@ impl Operation for PosteriorGradient {
 
 /// Inputs: the likelihood's terms, the divergence. Output: log w of each row.
 #[derive(Debug)]
-struct LogWeights {
-    batch: usize,
-    samples: usize,
-    chunks: usize,
+pub(super) struct LogWeights {
+    pub(super) batch: usize,
+    pub(super) samples: usize,
+    pub(super) chunks: usize,
 }
 
 impl Operation for LogWeights {
@@ -269,7 +271,7 @@ impl Operation for Stream {
 
 impl Graph {
     /// The noise that `z`, made by [`Graph::reparametrize`], was drawn with.
-    fn noise_of(&self, z: ValueId) -> Result<ValueId> {
+    pub(super) fn noise_of(&self, z: ValueId) -> Result<ValueId> {
         let maker =
             self.nodes.iter().find(|node| node.outputs.first() == Some(&z) && node.outputs.len() == 2);
         maker.map(|node| node.outputs[1]).ok_or_else(|| {
@@ -305,8 +307,8 @@ impl Graph {
         let (batch, samples) = (from.rows, latent.rows / from.rows);
         let sizes = Sizes { batch, samples, posterior_rows: from.rows, width: latent.columns };
         let rows = one_a_row(latent.rows);
-        let divergence =
-            self.apply("sampled_kl", SampledKl { sizes, weighting }, &[posterior, z, noise], rows);
+        let sampled = SampledKl { sizes, weighting, accumulate: false };
+        let divergence = self.apply("sampled_kl", sampled, &[posterior, z, noise], rows);
         let operation = LogWeights { batch, samples, chunks: terms.columns / latent.rows };
         Ok(self.apply("log_weights", operation, &[reconstruction, divergence], rows))
     }

@@ -3,6 +3,7 @@
 use super::importance::{WeighRows, WeighRule};
 use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
+use crate::random::stream;
 use crate::{Error, Result};
 
 /// Sizes of a latent layer.
@@ -24,7 +25,11 @@ impl LatentShape {
 
 /// Input: posterior. Outputs: z, noise.
 #[derive(Debug)]
-struct Reparametrize(LatentShape);
+struct Reparametrize {
+    shape: LatentShape,
+    /// Added to the step's stream of noise: each layer of latents has draws of its own.
+    stream: u32,
+}
 
 impl Operation for Reparametrize {
     fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
@@ -34,23 +39,25 @@ impl Operation for Reparametrize {
         };
         if let Some(weights) = gradients.still_to_weigh(node.outputs[0]) {
             let label = format!("{} weighed again", gradients.name(upstream));
-            let rows = self.0.samples * self.0.batch;
-            let operation = WeighRows { row: 4 * self.0.vec4(), rows, rule: WeighRule::Twice };
+            let rows = self.shape.samples * self.shape.batch;
+            let operation = WeighRows { row: 4 * self.shape.vec4(), rows, rule: WeighRule::Twice };
             gradients.push(label, operation, &[weights], &[upstream]);
         }
         let label = format!("gradient of {} through samples", gradients.name(node.inputs[0]));
         let inputs = [upstream, node.outputs[1], node.inputs[0]];
-        gradients.push(label, ReparametrizeGradient(self.0, accumulate), &inputs, &[target]);
+        gradients.push(label, ReparametrizeGradient(self.shape, accumulate), &inputs, &[target]);
         Ok(())
     }
 
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
-        let LatentShape { batch, samples, width } = self.0;
-        let vec4 = samples * batch * self.0.vec4();
+        let LatentShape { batch, samples, width } = self.shape;
+        let vec4 = samples * batch * self.shape.vec4();
         lowering.dispatch(
             node,
             "reparametrize",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: self.0.vec4(), WIDTH: width },
+            constants! {
+                BATCH: batch, SAMPLES: samples, COLUMNS: self.shape.vec4(), WIDTH: width, STREAM: self.stream,
+            },
             &[("posterior", node.inputs[0]), ("z", node.outputs[0]), ("noise", node.outputs[1])],
             Grid::Elements(vec4),
             // Ten rounds of Philox are some 100 integer operations, not counted; Box-Muller and exp are.
@@ -194,11 +201,29 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] if `posterior` has not two sections or `samples` is 0.
     pub fn reparametrize(&mut self, posterior: ValueId, samples: usize) -> Result<ValueId> {
+        self.reparametrize_layer(posterior, samples, ["latent", "noise"], 0)
+    }
+
+    /// The same for an upper layer of latents, `[batch, latent]`: one sample of each posterior, with noise of its own.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `posterior` has not two sections.
+    pub fn reparametrize_upper(&mut self, posterior: ValueId) -> Result<ValueId> {
+        self.reparametrize_layer(posterior, 1, ["latent.upper", "noise.upper"], stream::UPPER)
+    }
+
+    fn reparametrize_layer(
+        &mut self,
+        posterior: ValueId,
+        samples: usize,
+        [name, noise]: [&str; 2],
+        stream: u32,
+    ) -> Result<ValueId> {
         let latent = self.latent_shape(posterior, samples)?;
         let shape = Shape::matrix(samples * latent.batch, latent.width);
-        let z = self.add_value("latent".into(), shape, true);
-        let noise = self.add_value("noise".into(), shape, false);
-        self.push("latent", Reparametrize(latent), &[posterior], &[z, noise]);
+        let z = self.add_value(name.into(), shape, true);
+        let noise = self.add_value(noise.into(), shape, false);
+        self.push(name, Reparametrize { shape: latent, stream }, &[posterior], &[z, noise]);
         Ok(z)
     }
 

@@ -6,6 +6,7 @@
 
 mod activation;
 mod gradients;
+mod hierarchy;
 mod hmc;
 mod importance;
 mod input;
@@ -17,6 +18,7 @@ mod shape;
 
 pub use activation::Activation;
 pub use gradients::Gradients;
+pub use hierarchy::{LowerLayer, UpperValues};
 pub use hmc::Hmc;
 pub use importance::Weighting;
 pub use input::Binarize;
@@ -69,6 +71,10 @@ pub enum Stage {
     Encode,
     /// Posterior to latents.
     Sample,
+    /// Latents to the posterior of an upper stochastic layer.
+    Upper,
+    /// Latents of an upper layer to the prior of those below.
+    Prior,
     /// Latents to the parameters of the likelihood.
     Decode,
     /// Those parameters to expected images, for pictures.

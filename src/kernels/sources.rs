@@ -54,6 +54,12 @@ pub(super) const FILES: &[File] = &[
         text: include_str!("../../shaders/gather.wgsl"),
     },
     File {
+        name: "hierarchy.wgsl",
+        suffix: "",
+        shared: &[STEP, LAYOUT],
+        text: include_str!("../../shaders/hierarchy.wgsl"),
+    },
+    File {
         name: "hmc.wgsl",
         suffix: "",
         shared: &[STEP, PHILOX, LAYOUT],

@@ -36,8 +36,9 @@ impl DensityModel {
     /// The density of `rows` latents for each of `images` images under `spec` (whose minibatch does not matter).
     ///
     /// # Errors
-    /// [`Error::Shape`] if a size is zero.
+    /// [`Error::Shape`] if a size is zero, [`Error::Setting`] if `spec` has two stochastic layers.
     pub fn build(spec: &MlpVae, images: usize, rows: usize) -> Result<Self> {
+        spec.check_single_layer("density of latents")?;
         let mut graph = Graph::default();
         graph.freeze();
         let x = graph.input("images", Shape::matrix(images, spec.pixels), false);

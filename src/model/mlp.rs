@@ -1,6 +1,6 @@
 //! A variational autoencoder whose encoder and decoder are multilayer perceptrons.
 
-use super::ObjectiveKind;
+use super::{ObjectiveKind, UpperLayer, UpperVae};
 use crate::Result;
 use crate::graph::{Activation, Binarize, Graph, KlTarget, Likelihood, Stage, ValueId, Weighting};
 
@@ -13,8 +13,10 @@ pub struct MlpVae {
     pub pixels: usize,
     /// Hidden layers of the encoder, from the image on; the decoder has them in reverse.
     pub hidden: Vec<usize>,
-    /// Latent dimensions.
+    /// Latent dimensions; those nearer to the data, where there is an upper layer.
     pub latent: usize,
+    /// A second stochastic layer, above the first.
+    pub upper: Option<UpperLayer>,
     /// Between layers.
     pub activation: Activation,
     /// Distribution of a pixel.
@@ -42,6 +44,8 @@ pub struct Vae {
     pub latent: ValueId,
     /// Expected images, `[noise samples * batch, pixels]` (in a first section, where the likelihood has two).
     pub picture: ValueId,
+    /// The second stochastic layer, if there is one; `posterior` and `latent` are of the first.
+    pub upper: Option<UpperVae>,
 }
 
 /// The forward pass, to the parameters of the likelihood.
@@ -51,6 +55,7 @@ struct Forward {
     posterior: ValueId,
     latent: ValueId,
     decoded: ValueId,
+    upper: Option<UpperVae>,
 }
 
 impl MlpVae {
@@ -68,22 +73,30 @@ impl MlpVae {
     /// # Errors
     /// [`crate::Error::Shape`] if a size is zero.
     pub fn build(&self) -> Result<Vae> {
-        let Forward { mut graph, images, posterior, latent, decoded } = self.forward()?;
+        let Forward { mut graph, images, posterior, latent, decoded, upper } = self.forward()?;
         graph.begin(Stage::Objective);
         let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
-        if self.capacity {
-            graph.gaussian_kl_towards(posterior, KlTarget::Capacity)?;
-        } else {
-            graph.gaussian_kl(posterior, self.free_bits)?;
-        }
-        if let Some(weighting) = self.objective.weighting() {
-            let weights = graph.log_weights(reconstruction, posterior, latent, weighting)?;
+        if let Some(upper) = upper {
+            // No divergence is known in closed form: the ELBO too is an average of log weights.
+            let weighting = self.objective.weighting().unwrap_or(Weighting::Uniform);
+            let (lower, upper) = upper.layers(posterior, latent);
+            let weights = graph.hierarchical_log_weights(reconstruction, lower, upper)?;
             graph.importance_bound(weights, self.noise_samples, weighting)?;
+        } else {
+            if self.capacity {
+                graph.gaussian_kl_towards(posterior, KlTarget::Capacity)?;
+            } else {
+                graph.gaussian_kl(posterior, self.free_bits)?;
+            }
+            if let Some(weighting) = self.objective.weighting() {
+                let weights = graph.log_weights(reconstruction, posterior, latent, weighting)?;
+                graph.importance_bound(weights, self.noise_samples, weighting)?;
+            }
         }
 
         graph.begin(Stage::Picture);
         let picture = graph.expected_image(decoded, self.likelihood);
-        Ok(Vae { graph, posterior, latent, picture })
+        Ok(Vae { graph, posterior, latent, picture, upper })
     }
 
     /// The forward pass, and the importance weights of its samples gathered over many passes: the graph, and the
@@ -92,12 +105,17 @@ impl MlpVae {
     /// # Errors
     /// [`crate::Error::Shape`] if a size is zero.
     pub fn build_importance(&self) -> Result<(Graph, ValueId)> {
-        let Forward { mut graph, images, posterior, latent, decoded } = self.forward()?;
+        let Forward { mut graph, images, posterior, latent, decoded, upper } = self.forward()?;
         graph.begin(Stage::BeginStream);
         let running = graph.begin_stream(self.batch);
         graph.begin(Stage::Stream);
         let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
-        let weights = graph.log_weights(reconstruction, posterior, latent, Weighting::Importance)?;
+        let weights = if let Some(upper) = upper {
+            let (lower, upper) = upper.layers(posterior, latent);
+            graph.hierarchical_log_weights(reconstruction, lower, upper)?
+        } else {
+            graph.log_weights(reconstruction, posterior, latent, Weighting::Importance)?
+        };
         graph.stream_weights(weights, running);
         Ok((graph, running))
     }
@@ -111,10 +129,11 @@ impl MlpVae {
 
         graph.begin(Stage::Sample);
         let latent = graph.reparametrize(posterior, self.noise_samples)?;
+        let upper = self.build_upper(&mut graph, latent)?;
 
         graph.begin(Stage::Decode);
         let decoded = self.decoder(&mut graph, latent)?;
-        Ok(Forward { graph, images, posterior, latent, decoded })
+        Ok(Forward { graph, images, posterior, latent, decoded, upper })
     }
 
     /// Layers from images `[batch, pixels]` to posteriors `[batch, 2, latent]`.
@@ -141,7 +160,13 @@ impl MlpVae {
         graph.linear(self.likelihood.kind.outputs(), hidden, self.pixels)
     }
 
-    fn layer(&self, graph: &mut Graph, name: &str, input: ValueId, width: usize) -> Result<ValueId> {
+    pub(super) fn layer(
+        &self,
+        graph: &mut Graph,
+        name: &str,
+        input: ValueId,
+        width: usize,
+    ) -> Result<ValueId> {
         let sum = graph.linear(&[name], input, width)?;
         Ok(graph.activate(&format!("{name}.{:?}", self.activation).to_lowercase(), sum, self.activation))
     }

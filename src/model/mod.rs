@@ -1,11 +1,14 @@
 //! Models: names and sizes of layers, turned into graphs, and their initial parameters.
 
 pub(crate) mod density;
+mod hierarchy;
 mod init;
 mod mlp;
 mod objective;
 
 pub use density::DensityModel;
+pub(crate) use hierarchy::refuse_for_two_layers;
+pub use hierarchy::{UpperLayer, UpperVae};
 pub use init::Initialisation;
 pub use mlp::{MlpVae, Vae};
 pub use objective::ObjectiveKind;

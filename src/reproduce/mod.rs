@@ -151,8 +151,7 @@ impl Recipe {
     pub fn config(&self, variant: &Variant, data_dir: Option<&Path>) -> Result<Config> {
         let mut table = self.config.clone();
         table.extend(variant.config.clone());
-        let mut config: Config = table
-            .try_into()
+        let mut config = Config::from_table(table)
             .map_err(|error| Error::Internal(format!("recipe {}, {}: {error}", self.name, variant.name)))?;
         match &self.folder {
             Some(folder) => {

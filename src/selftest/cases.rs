@@ -104,6 +104,7 @@ pub(super) fn all() -> Vec<Case> {
         latent(),
         likelihood(),
         super::importance_cases::all(),
+        super::hierarchy_cases::all(),
         sums(),
         optimizers(),
         ceilings(),
@@ -341,7 +342,7 @@ fn latent() -> Vec<Case> {
         let gradient = ("posterior_gradient", Normal(2 * n));
         cases.push(case(
             "reparametrize",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width },
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, STREAM: 4 * (i % 2) },
             &[posterior, ("z", Normal(l)), ("noise", Normal(l))],
             Grid::Elements(samples * batch * columns),
             rows,
@@ -357,7 +358,7 @@ fn latent() -> Vec<Case> {
         ));
         cases.push(case(
             "reparametrize_kl",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width },
+            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, STREAM: 4 * (i % 2) },
             &[posterior, ("z", Normal(l)), ("noise", Normal(l)), ("divergence", Normal(n))],
             Grid::Elements(samples * batch * columns),
             rows,

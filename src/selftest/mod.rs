@@ -4,6 +4,7 @@
 
 mod cases;
 mod cases_hmc;
+mod hierarchy_cases;
 mod importance_cases;
 
 use crate::cpu::CpuExecutor;

@@ -141,7 +141,7 @@ impl Checkpoint {
         let entry =
             |name: &str| metadata.get(name).ok_or_else(|| broken(format!("its metadata has no '{name}'")));
         let config: Config =
-            toml::from_str(entry("config")?).map_err(|error| broken(format!("configuration: {error}")))?;
+            Config::from_toml(entry("config")?).map_err(|error| broken(format!("configuration: {error}")))?;
         let shape =
             serde_json::from_str(entry("shape")?).map_err(|error| broken(format!("shape: {error}")))?;
         let state =
@@ -164,7 +164,7 @@ impl Checkpoint {
     /// [`Error::Checkpoint`] naming the first setting that differs, and both its values.
     pub fn check_settings(&self, config: &Config, path: &Path) -> Result<()> {
         let table = |config: &Config| {
-            toml::Table::try_from(config).map_err(|error| Error::Internal(format!("configuration: {error}")))
+            config.to_table().map_err(|error| Error::Internal(format!("configuration: {error}")))
         };
         let (theirs, ours) = (table(&self.config)?, table(config)?);
         let show = |value: Option<&toml::Value>| value.map_or("not set".to_string(), ToString::to_string);

@@ -4,6 +4,7 @@ use super::{Checkpoint, Optimizer, RunFolder, TrainState, schedule};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
+use crate::eval::layers::{joined, layer_use};
 use crate::plan::{Metrics, Step};
 use crate::random::stream;
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
@@ -387,7 +388,7 @@ impl<'a> Trainer<'a> {
     fn latent_use(&mut self) -> Result<LatentUse> {
         let numbers: Vec<u32> = (0..self.test_images.min(MONITORED) as u32).collect();
         let posteriors = self.session.encode(&numbers)?;
-        Ok(LatentUse::of(&posteriors, self.config.latent))
+        Ok(joined(layer_use(&mut self.session, &posteriors)?))
     }
 
     fn save(&mut self, name: &str) -> Result<()> {

@@ -26,6 +26,7 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
                 free_bits: 0.0,
                 objective: ObjectiveKind::Elbo,
                 capacity: false,
+                upper: None,
             };
             let (images, rows) = (2, 3);
             let model = DensityModel::build(&spec, images, rows).unwrap();

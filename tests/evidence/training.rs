@@ -50,6 +50,7 @@ pub(crate) fn linear(latent: usize, pixels: usize, batch: usize) -> MlpVae {
         free_bits: 0.0,
         objective: ObjectiveKind::Elbo,
         capacity: false,
+        upper: None,
     }
 }
 
