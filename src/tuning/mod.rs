@@ -222,7 +222,11 @@ pub fn choose(device: &OpenDevice, plan: &Plan, rows: usize) -> Result<Choices> 
                     (product, index, recorded.unwrap_or_else(|| candidates(adapter, product)))
                 })
                 .collect();
-            measured(device, adapter, plan, rows, &open, file.as_deref(), BUDGET).map(|it| it.0)
+            let mut time = |index, variant| {
+                let time = time_variant(device, plan, index, rows, variant, PATIENCE)?;
+                Ok(time.map(|spread| spread.ms))
+            };
+            measured(adapter, &open, file.as_deref(), BUDGET, &mut time).map(|it| it.0)
         }
     }
 }
@@ -233,15 +237,16 @@ fn products(plan: &Plan) -> BTreeMap<Product, usize> {
     dispatches.filter_map(|(index, dispatch)| Some((Product::of(dispatch)?, index))).collect()
 }
 
-/// What is known from `cache`, else what is found by measuring the candidates of each product for up to `budget`.
+/// How long dispatch number `.0` takes in a variant, in milliseconds, or what is wrong with it.
+type Timer<'a> = &'a mut dyn FnMut(usize, Variant) -> Result<std::result::Result<f64, String>>;
+
+/// What is known from `file`, else what is found by timing the candidates of each product for up to `budget`.
 fn measured(
-    device: &OpenDevice,
     adapter: &AdapterInfo,
-    plan: &Plan,
-    rows: usize,
     products: &[(Product, usize, Vec<Variant>)],
     file: Option<&Path>,
     budget: Duration,
+    time: Timer<'_>,
 ) -> Result<(Choices, Vec<Refused>)> {
     let mut cache = Cache::load(file, adapter);
     let (mut choices, mut refused) = (Choices::default(), Vec::new());
@@ -269,18 +274,21 @@ fn measured(
         let name = product.to_string();
         if start.elapsed() >= budget {
             skipped += 1;
-            choices.0.insert(name, by_rule(adapter, product));
+            let rule = by_rule(adapter, product);
+            // What was wrong for one product is trusted for no other.
+            let wrong = refused.iter().any(|refused: &Refused| refused.variant == rule);
+            choices.0.insert(name, if wrong { Variant::Registers } else { rule });
             continue;
         }
         let mut best: Option<(f64, Variant)> = None;
+        let mut complete = true;
         for &variant in candidates {
             if best.is_some() && start.elapsed() >= budget {
+                complete = false;
                 break;
             }
-            match time_variant(device, plan, index, rows, variant, PATIENCE)? {
-                Ok(time) if best.is_none_or(|(least, _)| time.ms < GAIN * least) => {
-                    best = Some((time.ms, variant));
-                }
+            match time(index, variant)? {
+                Ok(ms) if best.is_none_or(|(least, _)| ms < GAIN * least) => best = Some((ms, variant)),
                 Ok(_) => {}
                 Err(problem) => {
                     log::warn!("{adapter}: the variant {variant} of {name} is not used: {problem}");
@@ -297,7 +305,10 @@ fn measured(
         };
         log::debug!("{name}: {variant}");
         choices.0.insert(name.clone(), variant);
-        cache.insert(name, variant);
+        // What only some candidates were tried for is found out the next time.
+        if complete {
+            cache.insert(name, variant);
+        }
     }
     cache.save();
     if skipped > 0 {

@@ -64,7 +64,10 @@ fn choices_are_measured_once_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new").join("matmul.json");
     let measure = |budget, file: Option<&std::path::Path>| {
-        measured(&device, &adapter, &plan, 9, &open, file, budget).unwrap()
+        let mut time = |index, variant| {
+            Ok(time_variant(&device, &plan, index, 9, variant, PATIENCE)?.map(|spread| spread.ms))
+        };
+        measured(&adapter, &open, file, budget, &mut time).unwrap()
     };
     let (choices, refused) = measure(Duration::from_secs(60), Some(&file));
     assert_eq!(refused, [], "no variant is wrong");
@@ -81,6 +84,39 @@ fn choices_are_measured_once_and_kept() {
     assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first), by_rule(&adapter, first));
     std::fs::write(&file, "no JSON").unwrap();
     assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first), by_rule(&adapter, first));
+}
+
+/// The fastest variant of all may be wrong: it is reported, never chosen and never kept.
+#[test]
+fn wrong_variants_are_refused() {
+    let gpu = info(0, "GPU", "Vulkan", AdapterKind::Discrete);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("matmul.json");
+    let size = product(128, 40, 500);
+    let open =
+        [(size, 7, vec![Variant::Registers, Variant::Tiled(32), Variant::Split(4), Variant::Split(16)])];
+    let mut tried = Vec::new();
+    let mut time = |index, variant| {
+        tried.push((index, variant));
+        Ok(match variant {
+            Variant::Registers => Ok(2.0),
+            Variant::Tiled(_) => Err("output[3] is 1, should be 2".to_string()),
+            Variant::Split(4) => Ok(1.0),
+            // Not faster by enough to be more than noise.
+            Variant::Split(_) => Ok(0.99),
+        })
+    };
+    let (choices, refused) = measured(&gpu, &open, Some(&file), BUDGET, &mut time).unwrap();
+    assert_eq!(choices.of(size), Variant::Split(4));
+    assert_eq!(refused.iter().map(|it| it.variant).collect::<Vec<_>>(), [Variant::Tiled(32)]);
+    assert_eq!(tried.len(), 4);
+    assert!(tried.iter().all(|(index, _)| *index == 7));
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept.contains("split-4") && !kept.contains("tiled-32"), "{kept}");
+
+    let mut wrong = |_, _| Ok(Err("all wrong".to_string()));
+    let error = measured(&gpu, &open, None, BUDGET, &mut wrong).unwrap_err().to_string();
+    assert!(error.contains("no variant of matmul_nt 128x40x500"), "{error}");
 }
 
 /// A run that goes on takes its own choices, whatever is known by then; on another driver they mean nothing.
