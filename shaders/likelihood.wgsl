@@ -226,7 +226,8 @@ fn discretized_value(p: Place) -> f32 {
     return sum;
 }
 
-fn discretized_change(p: Place) {
+fn discretized_change(p: Place) -> f32 {
+    var sum = 0.0;
     for (var c = p.column; c < p.end; c++) {
         let at = p.row * 2u * COLUMNS + c;
         var mean_gradient = vec4<f32>(0.0);
@@ -236,12 +237,14 @@ fn discretized_change(p: Place) {
             let raw = decoded[at + COLUMNS] - SCALE_FLOOR;
             let terms = logistic(images[p.image * COLUMNS + c], mean, SCALE_FLOOR + softplus(raw));
             let weight = scale() * column_mask(c, WIDTH);
+            sum += masked_sum(terms.value, c);
             mean_gradient = terms.mean * activation_derivative(MEAN_ACTIVATION, mean) * weight;
             scale_gradient = terms.scale * sigmoid(raw) * weight;
         }
         decoded_gradient[at] = mean_gradient;
         decoded_gradient[at + COLUMNS] = scale_gradient;
     }
+    return sum;
 }
 
 // log C(s) = log(s / tanh(s / 2)).
@@ -263,6 +266,34 @@ fn log_normaliser_slope(s: vec4<f32>) -> vec4<f32> {
     return select(far, near, abs(s) < vec4<f32>(0.5));
 }
 
+fn continuous_value(p: Place) -> f32 {
+    var sum = 0.0;
+    if p.counts {
+        for (var c = p.column; c < p.end; c++) {
+            let s = decoded[p.row * COLUMNS + c];
+            sum += masked_sum(softplus(s) - s * images[p.image * COLUMNS + c] - log_normaliser(s), c);
+        }
+    }
+    return sum;
+}
+
+fn continuous_change(p: Place) -> f32 {
+    var sum = 0.0;
+    for (var c = p.column; c < p.end; c++) {
+        let at = p.row * COLUMNS + c;
+        var g = vec4<f32>(0.0);
+        if p.counts {
+            let s = decoded[at];
+            let x = images[p.image * COLUMNS + c];
+            let mean = sigmoid(s) - log_normaliser_slope(s);
+            sum += masked_sum(softplus(s) - s * x - log_normaliser(s), c);
+            g = (mean - x) * scale() * column_mask(c, WIDTH);
+        }
+        decoded_gradient[at] = g;
+    }
+    return sum;
+}
+
 @compute @workgroup_size(64)
 fn discretized_logistic(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
@@ -278,7 +309,18 @@ fn discretized_logistic_gradient(
 ) {
     let p = place(flat_index(id, workgroups, 64u));
     if p.inside {
-        discretized_change(p);
+        _ = discretized_change(p);
+    }
+}
+
+@compute @workgroup_size(64)
+fn discretized_logistic_with_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        value[i] = discretized_change(p);
     }
 }
 
@@ -286,17 +328,9 @@ fn discretized_logistic_gradient(
 fn continuous_bernoulli(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     let p = place(i);
-    if !p.inside {
-        return;
+    if p.inside {
+        value[i] = continuous_value(p);
     }
-    var sum = 0.0;
-    if p.counts {
-        for (var c = p.column; c < p.end; c++) {
-            let s = decoded[p.row * COLUMNS + c];
-            sum += masked_sum(softplus(s) - s * images[p.image * COLUMNS + c] - log_normaliser(s), c);
-        }
-    }
-    value[i] = sum;
 }
 
 @compute @workgroup_size(64)
@@ -304,18 +338,19 @@ fn continuous_bernoulli_gradient(
     @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
 ) {
     let p = place(flat_index(id, workgroups, 64u));
-    if !p.inside {
-        return;
+    if p.inside {
+        _ = continuous_change(p);
     }
-    for (var c = p.column; c < p.end; c++) {
-        let at = p.row * COLUMNS + c;
-        var g = vec4<f32>(0.0);
-        if p.counts {
-            let s = decoded[at];
-            let mean = sigmoid(s) - log_normaliser_slope(s);
-            g = (mean - images[p.image * COLUMNS + c]) * scale() * column_mask(c, WIDTH);
-        }
-        decoded_gradient[at] = g;
+}
+
+@compute @workgroup_size(64)
+fn continuous_bernoulli_with_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    let p = place(i);
+    if p.inside {
+        value[i] = continuous_change(p);
     }
 }
 

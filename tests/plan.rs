@@ -58,6 +58,8 @@ fn fusion_changes_nothing_that_is_computed() {
         Config { likelihood: LikelihoodKind::Gaussian, hidden: vec![], ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
         two_layers(&base),
+        Config { likelihood: LikelihoodKind::DiscretizedLogistic, noise_samples: 2, ..base.clone() },
+        Config { likelihood: LikelihoodKind::ContinuousBernoulli, ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianLearned, activation: Activation::Identity, ..base },
     ];
     for config in configs {
@@ -113,6 +115,18 @@ fn a_training_step_of_one_hidden_layer_takes_at_most_twenty_dispatches() {
         ["activate", "activate_gradient", "column_sum", "gaussian_kl", "bernoulli_gradient", "sum_metric"]
     {
         assert!(!kernels.contains(&gone), "{gone} was not fused: {kernels:?}");
+    }
+}
+
+#[test]
+fn every_likelihood_is_fused_with_its_gradient() {
+    for likelihood in LikelihoodKind::ALL {
+        let [plan, _] = plans(&Config { likelihood, hidden: vec![6], batch_size: 3, ..Config::default() });
+        let train = plan.program("train").unwrap();
+        let kernels: Vec<&str> = train.dispatches.iter().map(|&i| plan.dispatches[i].kernel).collect();
+        let name = likelihood.to_string().replace('-', "_");
+        assert!(kernels.contains(&format!("{name}_with_gradient").as_str()), "{likelihood}: {kernels:?}");
+        assert!(!kernels.contains(&name.as_str()), "{likelihood}: {kernels:?}");
     }
 }
 

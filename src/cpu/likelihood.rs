@@ -59,6 +59,34 @@ pub(super) fn chunk_sums<T: Real>(
     });
 }
 
+/// Fill `gradient`, of `sections * columns` a row, and `value` with chunk sums, of `term(row of decoded, row of images,
+/// pixel)`: the value and its derivatives by each section of the decoder's output.
+pub(super) fn chunk_sums_and_gradient<T: Real, const SECTIONS: usize>(
+    sizes: Sizes,
+    gradient: &mut [T],
+    value: &mut [T],
+    term: impl Fn(usize, usize, usize) -> (T, [T; SECTIONS]) + Sync + Send,
+) {
+    let chunks = sizes.chunks();
+    let total = sizes.samples * sizes.batch * chunks;
+    by_rows_of_two(
+        (gradient, SECTIONS * sizes.columns),
+        (&mut value[..total], chunks),
+        |row, gradient, sums| {
+            gradient.fill(T::zero());
+            sums.fill(T::zero());
+            let Some(image) = sizes.image(row) else { return };
+            for pixel in 0..sizes.width {
+                let (value, slopes) = term(row, image, pixel);
+                sums[pixel / CHUNK] += value;
+                for (section, slope) in slopes.into_iter().enumerate() {
+                    gradient[section * sizes.columns + pixel] = slope * sizes.scale();
+                }
+            }
+        },
+    );
+}
+
 pub(super) fn bernoulli<T: Real>(call: &mut Call<'_, T>) {
     let (sizes, decoded, images) = (Sizes::of(call), call.read("decoded"), call.read("images"));
     let (columns, chunks) = (sizes.columns, sizes.chunks());

@@ -3,7 +3,7 @@
 use super::Real;
 use super::activation::{activated, derivative, sigmoid, softplus};
 use super::call::{Call, by_rows};
-use super::likelihood::{Sizes, chunk_sums};
+use super::likelihood::{Sizes, chunk_sums, chunk_sums_and_gradient};
 
 const SCALE_FLOOR: f64 = -7.0;
 const HALF_LEVEL: f64 = 1.0 / 510.0;
@@ -80,6 +80,20 @@ pub(super) fn discretized_logistic_gradient<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
+pub(super) fn discretized_logistic_with_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (sizes, decoded, images) = (Sizes::of(call), call.read("decoded"), call.read("images"));
+    let (kind, columns) = (call.count("MEAN_ACTIVATION"), sizes.columns);
+    let floor = T::of(SCALE_FLOOR);
+    let (gradient, value) = (call.write("decoded_gradient"), call.write("value"));
+    chunk_sums_and_gradient(sizes, gradient, value, |row, image, pixel| {
+        let mean = activated(kind, decoded[2 * row * columns + pixel]);
+        let raw = decoded[(2 * row + 1) * columns + pixel] - floor;
+        let [value, by_mean, by_scale] =
+            logistic(images[image * columns + pixel], mean, floor + softplus(raw));
+        (value, [by_mean * derivative(kind, mean), by_scale * sigmoid(raw)])
+    });
+}
+
 /// log C(s) = log(s / tanh(s / 2)).
 fn log_normaliser<T: Real>(s: T) -> T {
     let (size, t) = (s.abs(), s * s);
@@ -137,6 +151,17 @@ pub(super) fn continuous_bernoulli_gradient<T: Real>(call: &mut Call<'_, T>) {
             let mean = sigmoid(s) - log_normaliser_slope(s);
             *g = (mean - images[image * columns + pixel]) * sizes.scale();
         }
+    });
+}
+
+pub(super) fn continuous_bernoulli_with_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (sizes, decoded, images) = (Sizes::of(call), call.read("decoded"), call.read("images"));
+    let (gradient, value) = (call.write("decoded_gradient"), call.write("value"));
+    chunk_sums_and_gradient(sizes, gradient, value, |row, image, pixel| {
+        let s = decoded[row * sizes.columns + pixel];
+        let x = images[image * sizes.columns + pixel];
+        let mean = sigmoid(s) - log_normaliser_slope(s);
+        (softplus(s) - s * x - log_normaliser(s), [mean - x])
     });
 }
 

@@ -78,6 +78,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian_with_gradient" => likelihood::gaussian_with_gradient,
         "gaussian_shared_with_gradient" => likelihood::gaussian_shared_with_gradient,
         "gaussian_learned_with_gradient" => likelihood::gaussian_learned_with_gradient,
+        "discretized_logistic_with_gradient" => likelihood_grey::discretized_logistic_with_gradient,
+        "continuous_bernoulli_with_gradient" => likelihood_grey::continuous_bernoulli_with_gradient,
         "conditional_kl" => hierarchy::conditional_kl,
         "conditional_kl_gradient" => hierarchy::conditional_kl_gradient,
         "log_density" => hmc::log_density,

@@ -110,6 +110,8 @@ fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
         ("gaussian", "gaussian_gradient", "gaussian_with_gradient"),
         ("gaussian_shared", "gaussian_shared_gradient", "gaussian_shared_with_gradient"),
         ("gaussian_learned", "gaussian_learned_gradient", "gaussian_learned_with_gradient"),
+        ("discretized_logistic", "discretized_logistic_gradient", "discretized_logistic_with_gradient"),
+        ("continuous_bernoulli", "continuous_bernoulli_gradient", "continuous_bernoulli_with_gradient"),
     ] {
         fuse_siblings(dispatches, value, gradient, &["decoded", "images"], |value, gradient| {
             let mut fused = Dispatch {

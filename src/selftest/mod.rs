@@ -3,9 +3,6 @@
 //! `vae selftest` runs this on the user's adapter, the tests on every adapter they find.
 
 mod cases;
-mod cases_hmc;
-mod hierarchy_cases;
-mod importance_cases;
 
 use crate::cpu::CpuExecutor;
 use crate::device::OpenDevice;

@@ -1,6 +1,6 @@
 //! The cases of `shaders/importance.wgsl`.
 
-use super::cases::{Case, Content, case};
+use super::{Case, Content, case};
 use crate::plan::{Grid, constants};
 use Content::{Normal, Unit};
 

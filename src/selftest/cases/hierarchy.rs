@@ -1,6 +1,6 @@
 //! The cases of `shaders/hierarchy.wgsl`.
 
-use super::cases::{Case, Content, case};
+use super::{Case, Content, case};
 use crate::plan::{Grid, constants};
 use Content::{Normal, Unit};
 

@@ -1,7 +1,7 @@
 //! The cases of `shaders/hmc.wgsl`.
 
-use super::cases::Content::{Hundredth, Normal};
-use super::cases::{Case, case};
+use super::Content::{Hundredth, Normal};
+use super::{Case, case};
 use crate::plan::{Grid, constants};
 
 /// (images, chains of an image, latent dimensions, chunks): one, ragged, a workgroup and one more.

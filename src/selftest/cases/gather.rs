@@ -1,0 +1,30 @@
+//! The cases of `shaders/gather.wgsl`.
+
+use super::Content::{Below, Normal, Words};
+use super::{Case, case};
+use crate::plan::{Grid, constants};
+
+pub(super) fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (binarize, (batch, columns, rows)) in
+        [(3, 1, 3), (5, 7, 4), (13, 49, 13), (65, 11, 61)].into_iter().enumerate()
+    {
+        for streamed in [false, true] {
+            // With `first_index` 1 the list is one longer than the batch.
+            let images = batch + 1;
+            cases.push(case(
+                "gather",
+                constants! { BATCH: batch, COLUMNS: columns, BINARIZE: binarize, STREAMED: streamed },
+                &[
+                    ("images", Words(images * columns)),
+                    ("indices", Below(images, images as u32)),
+                    ("batch", Normal(4 * batch * columns)),
+                ],
+                Grid::Elements(batch * columns),
+                rows,
+                1,
+            ));
+        }
+    }
+    cases
+}
