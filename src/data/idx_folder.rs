@@ -63,6 +63,22 @@ pub(super) fn list(folder: &Path) -> Result<Sets> {
     Ok(sets)
 }
 
+/// The subfolders of `folder` that hold images in IDX files.
+pub(super) fn within(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
+        let path = entry.map_err(|error| Error::io(folder, error))?.path();
+        // One that cannot be read is none to suggest.
+        if path.is_dir()
+            && list(&path).is_ok_and(|sets| sets.values().any(|set| set.images().next().is_some()))
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// What the name of an IDX file says: the key of its set, its part and its kind; nothing for other names.
 fn parse(path: &Path) -> Option<(String, Role, Kind)> {
     let name = path.file_name()?.to_str()?.to_lowercase();

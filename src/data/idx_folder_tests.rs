@@ -219,3 +219,21 @@ fn swapped_and_single_files_are_told() {
     assert_error(folder.path(), &["has 1 image", "at least two"]);
     assert_eq!(read_images(&folder.path().join("images")).unwrap().count(), 1);
 }
+
+#[test]
+fn a_folder_of_datasets_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, file) in
+        [("faces", "frey-images-idx3-ubyte"), ("notes", "labels.txt"), ("mnist", "train-images-idx3-ubyte")]
+    {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        if name == "notes" {
+            std::fs::write(folder.path().join(name).join(file), "no images").unwrap();
+        } else {
+            put(&folder.path().join(name), file, 3, 0);
+        }
+    }
+    let faces = folder.path().join("faces").display().to_string();
+    assert_error(folder.path(), &["neither IDX files nor pictures", "name one of them", &faces, "mnist"]);
+    assert!(!open_path(folder.path()).unwrap_err().to_string().contains("notes"));
+}

@@ -225,6 +225,12 @@ fn open_folder(path: &Path, options: &Options) -> Result<Dataset> {
     if let Some(dataset) = folder::read(path, options)? {
         return Ok(dataset);
     }
+    let within = idx_folder::within(path)?;
+    if !within.is_empty() {
+        let folders: Vec<String> = within.iter().map(|folder| folder.display().to_string()).collect();
+        let hint = format!("some of its subfolders do; name one of them:\n    {}", folders.join("\n    "));
+        return Err(Error::data(path, "the folder itself holds neither IDX files nor pictures", hint));
+    }
     Err(Error::data(
         path,
         "the folder holds neither IDX files nor pictures",
