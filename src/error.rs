@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}{hint}", path = path.display(), hint = missing_folder(path, source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -101,6 +101,16 @@ pub enum Error {
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What to add where a file was not found, or could not be made, for lack of its folder.
+fn missing_folder(path: &Path, source: &std::io::Error) -> String {
+    match path.parent().filter(|folder| *folder != Path::new("")) {
+        Some(folder) if source.kind() == std::io::ErrorKind::NotFound && !folder.exists() => {
+            format!("\n  there is no folder {}", folder.display())
+        }
+        _ => String::new(),
+    }
+}
+
 impl Error {
     /// An [`Error::Io`] for `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
@@ -130,5 +140,20 @@ impl Error {
     /// An [`Error::Shape`].
     pub fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Shape { operation: operation.into(), problem: problem.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        for (name, told) in [("missing/picture.png", true), ("picture.png", false)] {
+            let path = place.path().join(name);
+            let problem = Error::io(&path, std::fs::read(&path).unwrap_err()).to_string();
+            assert_eq!(problem.contains("there is no folder"), told, "{problem}");
+        }
     }
 }

@@ -1,0 +1,88 @@
+//! The program from outside: what users type, and what they find.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod evaluation;
+mod program;
+mod resume;
+mod runs;
+
+use assert_cmd::Command;
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A small model that trains in an instant.
+const SMALL: [&str; 8] = ["--device", "cpu", "--images", "300", "--hidden", "16", "--batch-size", "50"];
+
+fn vae(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("vae").unwrap();
+    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
+    command
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A place for runs, deleted at the end of a test.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// `vae train` of the small model into `name`, and more flags.
+    fn train(&self, name: &str, more: &[&str]) -> PathBuf {
+        let path = self.path(name);
+        train(&path, more).assert().success();
+        path
+    }
+}
+
+fn train(path: &Path, more: &[&str]) -> Command {
+    let mut command = vae(&["train", "--out", text(path)]);
+    command.args(SMALL).args(more);
+    command
+}
+
+/// The tensors of a checkpoint as bytes: parameters, moments, and the optimiser's step.
+fn tensors(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter().map(|(name, view)| (name.to_string(), view.data().to_vec())).collect()
+}
+
+fn assert_same_tensors(a: &Path, b: &Path) {
+    let (a, b) = (tensors(&a.join("checkpoint.safetensors")), tensors(&b.join("checkpoint.safetensors")));
+    assert!(a.len() > 10, "{:?}", a.keys());
+    for (name, bytes) in &a {
+        assert!(b.get(name) == Some(bytes), "{name} differs");
+    }
+    assert_eq!(a.len(), b.len());
+}
+
+fn eval(run: &Path, more: &[&str]) -> Value {
+    let output = vae(&["eval", text(run), "--json", "-"]).args(more).assert().success().get_output().clone();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn assert_picture(path: &Path) {
+    let picture = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
+    assert!(
+        picture.width() >= 400 && picture.height() >= 100,
+        "{}: {:?}",
+        path.display(),
+        picture.dimensions()
+    );
+    assert!(picture.width() <= 4000 && picture.height() <= 4000, "{}", path.display());
+    let first = picture.get_pixel(0, 0);
+    assert!(picture.pixels().filter(|pixel| *pixel != first).count() > 1000, "{} is empty", path.display());
+}

@@ -1,0 +1,192 @@
+//! Runs that go on: longer, after an interrupt, after a kill.
+
+use super::{Place, SMALL, assert_same_tensors, eval, tensors, text, train, vae};
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_longer_run_is_the_same_in_two_parts() {
+    let place = Place::new();
+    let whole = place.train("whole", &["--epochs", "3"]);
+    let parts = place.train("parts", &["--epochs", "1"]);
+    vae(&["train", "--resume", text(&parts)])
+        .assert()
+        .success()
+        .stdout(contains("has all its 6 steps").and(contains("--epochs 2")));
+    vae(&["train", "--resume", text(&parts), "--epochs", "3"]).assert().success();
+    vae(&["train", "--resume", text(&parts), "--epochs", "2"])
+        .assert()
+        .success()
+        .stdout(contains("has done 18 steps (3 epochs)").and(contains("--epochs 6")));
+    assert_same_tensors(&whole, &parts);
+    let rows = |run: &Path| std::fs::read_to_string(run.join("metrics.csv")).unwrap().lines().count();
+    assert_eq!(rows(&whole), rows(&parts));
+    // Within an epoch, by steps.
+    let steps = place.train("steps", &["--steps", "10"]);
+    vae(&["train", "--resume", text(&steps), "--steps", "18"]).assert().success();
+    assert_same_tensors(&whole, &steps);
+}
+
+#[test]
+fn the_step_size_follows_its_schedule_through_a_resume() {
+    let place = Place::new();
+    let rate = ["--learning-rate", "0.001"];
+    let flags = [&rate[..], &["--learning-rate-schedule", "iwae", "--adam-epsilon", "1e-4"]].concat();
+    let whole = place.train("whole", &[&flags[..], &["--epochs", "3"]].concat());
+    // Stopped within the second stage, which begins after the first epoch of 6 steps.
+    let parts = place.train("parts", &[&flags[..], &["--steps", "10"]].concat());
+    vae(&["train", "--resume", text(&parts), "--learning-rate-schedule", "constant"])
+        .assert()
+        .code(1)
+        .stderr(contains("--learning-rate-schedule: a run keeps"));
+    vae(&["train", "--resume", text(&parts), "--steps", "18"]).assert().success();
+    assert_same_tensors(&whole, &parts);
+    let rates: Vec<f64> = std::fs::read_to_string(whole.join("metrics.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(11).unwrap().parse().unwrap())
+        .collect();
+    let second = 0.001 * 10.0_f64.powf(-1.0 / 7.0);
+    assert!(rates[0] == 0.001 && rates[1..].iter().all(|rate| (rate - second).abs() < 1e-12), "{rates:?}");
+    // Each of the two settings does something, and neither is the default.
+    let parameters = |run: &Path| tensors(&run.join("checkpoint.safetensors"));
+    for others in [&["--learning-rate-schedule", "iwae"][..], &["--adam-epsilon", "1e-4"]] {
+        let other = place.train(others[0], &[&rate[..], others, &["--epochs", "3"]].concat());
+        assert!(parameters(&whole) != parameters(&other), "{others:?}");
+    }
+    train(&place.path("sgd"), &["--optimizer", "sgd", "--adam-epsilon", "1e-4"])
+        .assert()
+        .code(1)
+        .stderr(contains("--adam-epsilon: the optimizer is neither adam nor adamax"));
+    train(&place.path("zero"), &["--adam-epsilon", "0"])
+        .assert()
+        .code(1)
+        .stderr(contains("--adam-epsilon: 0 is not between"));
+}
+
+#[test]
+fn a_run_keeps_its_settings() {
+    let place = Place::new();
+    let run = place.train("run", &["--epochs", "1"]);
+    vae(&["train", "--resume", text(&run), "--latent", "3"])
+        .assert()
+        .code(1)
+        .stderr(contains("error: --latent: a run keeps the settings"));
+    vae(&["train", "--resume", text(&run), "--kl-warmup", "3"])
+        .assert()
+        .code(1)
+        .stderr(contains("--kl-warmup"));
+    let file = run.join("config.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    for (old, new) in [
+        ("images = 300", "images = 299"),
+        ("seed = 1", "seed = 2"),
+        ("batch-size = 50", "batch-size = 60"),
+        ("learning-rate = 0.002", "learning-rate = 0.001"),
+        ("optimizer = \"adam\"", "optimizer = \"sgd\""),
+        ("beta = 1.0", "image-size = [28, 28]\nbeta = 1.0"),
+    ] {
+        assert!(config.contains(old), "{old}");
+        std::fs::write(&file, config.replace(old, new)).unwrap();
+        let (key, value) = new.lines().next().unwrap().split_once(" = ").unwrap();
+        vae(&["train", "--resume", text(&run), "--epochs", "2"])
+            .assert()
+            .code(1)
+            .stderr(contains(format!("{key} is {value} here, but the run was trained with {key}")));
+    }
+    std::fs::write(&file, config).unwrap();
+    for flag in [&["--out", "x"][..], &["--overwrite"], &["--config", "x.toml"]] {
+        vae(&["train", "--resume", text(&run)]).args(flag).assert().code(2).stderr(contains(flag[0]));
+    }
+}
+
+/// Long enough to be interrupted at any of many steps.
+const LONG: [&str; 2] = ["--steps", "900"];
+
+/// Start the long run, stop it with `signal` once it has saved something (or at once), and return its errors and exit.
+#[cfg(unix)]
+fn stop(path: &Path, signal: &str, after: &str) -> std::process::Output {
+    let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("vae"))
+        .args(["train", "--out", text(path)])
+        .args(SMALL)
+        .args(LONG)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !path.join(after).exists() && start.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Somewhere within an epoch.
+    std::thread::sleep(Duration::from_millis(130));
+    let killed = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    child.wait_with_output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_run_goes_on_as_if_it_had_not_been() {
+    let place = Place::new();
+    let whole = place.train("whole", &LONG);
+    let interrupted = place.path("interrupted");
+    let output = stop(&interrupted, "-INT", "metrics.csv");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(errors.contains(&format!("vae train --resume {}", interrupted.display())), "{errors}");
+    assert!(!interrupted.join("curves.png").exists());
+    eval(&interrupted, &["--device", "cpu"]);
+    vae(&["train", "--resume", text(&interrupted)]).assert().success().stderr(contains("from step"));
+    assert_same_tensors(&whole, &interrupted);
+
+    let killed = place.path("killed");
+    let output = stop(&killed, "-KILL", "checkpoint.safetensors");
+    assert_eq!(output.status.code(), None);
+    vae(&["train", "--resume", text(&killed)]).assert().success();
+    assert_same_tensors(&whole, &killed);
+    let metrics = |run: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+        // Times differ; epoch, step, images and the ELBOs do not.
+        let fields = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            [&fields[..3], &fields[4..12]].concat().join(",")
+        };
+        text.lines().map(fields).collect()
+    };
+    assert_eq!(metrics(&whole), metrics(&killed));
+    assert_eq!(metrics(&whole), metrics(&interrupted));
+}
+
+#[test]
+fn damaged_checkpoints_are_named() {
+    let place = Place::new();
+    let run = place.train("run", &["--epochs", "1"]);
+    let other = place.train("other", &["--epochs", "1", "--latent", "7"]);
+    let smooth = place.train("smooth", &["--epochs", "1", "--activation", "elu"]);
+    let file = run.join("checkpoint.safetensors");
+    let whole = std::fs::read(&file).unwrap();
+    let refused = |problem: &str| {
+        for command in [&["eval", text(&run)][..], &["train", "--epochs", "2", "--resume", text(&run)]] {
+            vae(command).assert().code(1).stderr(contains(text(&file)).and(contains(problem)));
+        }
+    };
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    refused("cut short");
+    refused(&format!("copy {} over it", run.join("best.safetensors").display()));
+    std::fs::write(&file, b"").unwrap();
+    refused("cut short");
+    std::fs::copy(other.join("checkpoint.safetensors"), &file).unwrap();
+    refused("latent = 7");
+    std::fs::copy(smooth.join("checkpoint.safetensors"), &file).unwrap();
+    refused("activation = elu");
+    std::fs::remove_file(&file).unwrap();
+    refused("there is no checkpoint");
+    eval(&run, &["--best"]);
+    std::fs::write(&file, &whole).unwrap();
+    eval(&run, &[]);
+}
