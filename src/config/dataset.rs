@@ -1,0 +1,94 @@
+//! The dataset that the settings name.
+
+use super::Config;
+use crate::data::{self, Dataset, ImageShape};
+use crate::{Error, Result};
+
+/// Training images of the procedural digits where `--images` does not say.
+const DIGITS: usize = 10_000;
+/// Held-out digits, for so many training images at least.
+const TEST_DIGITS: usize = 2_000;
+
+impl Config {
+    pub(super) fn is_digits(&self) -> bool {
+        self.dataset == "digits"
+    }
+
+    /// Procedural digits to train on and to hold out.
+    fn digit_counts(&self) -> (usize, usize) {
+        let train = self.images.unwrap_or(DIGITS);
+        (train, TEST_DIGITS.min(train))
+    }
+
+    /// The images' size, and how many there are to train on and held out. The procedural digits are not drawn for it;
+    /// other datasets are read.
+    ///
+    /// # Errors
+    /// See [`Config::open_dataset`].
+    pub fn dataset_size(&self) -> Result<(ImageShape, usize, usize)> {
+        if self.is_digits() {
+            let [width, height] = self.image_size.unwrap_or([28, 28]);
+            let (train, test) = self.digit_counts();
+            self.check_batch(train)?;
+            return Ok((ImageShape { width, height, channels: 1 }, train, test));
+        }
+        let dataset = self.open_dataset()?;
+        Ok((dataset.shape, dataset.train.count, dataset.test.count))
+    }
+
+    fn check_batch(&self, images: usize) -> Result<()> {
+        if self.batch_size <= images {
+            return Ok(());
+        }
+        let problem = format!("{} is more than the {images} training images", self.batch_size);
+        Err(Error::setting("--batch-size", problem, format!("use at most {images}")))
+    }
+
+    /// Open the dataset the settings name.
+    ///
+    /// # Errors
+    /// If it is missing or broken, or has fewer images than a minibatch.
+    pub fn open_dataset(&self) -> Result<Dataset> {
+        let mut dataset = if self.is_digits() {
+            let (train, test) = self.digit_counts();
+            let [width, height] = self.image_size.unwrap_or([28, 28]);
+            self.refuse_what_digits_ignore()?;
+            let bytes = (train as u128 + test as u128) * width as u128 * height as u128;
+            if bytes > u128::from(data::idx::BYTE_LIMIT) {
+                let problem = format!("{} digits of {width}x{height} are {bytes} bytes", train + test);
+                let hint = format!(
+                    "a dataset has at most {} bytes; ask for fewer or smaller",
+                    data::idx::BYTE_LIMIT
+                );
+                return Err(Error::setting("--images, --image-size", problem, hint));
+            }
+            data::digits::digits_sized(train, test, self.seed, width, height)?
+        } else {
+            let options = data::Options {
+                data_dir: self.data_dir.clone(),
+                image_size: self.image_size.map(|[width, height]| (width, height)),
+                colour: self.color,
+                test_fraction: self.test_fraction,
+                seed: self.seed,
+            };
+            data::open(&self.dataset, &options)?
+        };
+        if let Some(images) = self.images {
+            dataset.train.truncate(images, dataset.shape);
+        }
+        self.check_batch(dataset.train.count)?;
+        Ok(dataset)
+    }
+
+    /// The digits are drawn: a folder or a colour given for them was meant for another dataset.
+    fn refuse_what_digits_ignore(&self) -> Result<()> {
+        let given = [("--data-dir", self.data_dir.is_some()), ("--color", self.color.is_some())];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => {
+                let hint = "leave it out, or name the dataset it is for, such as --dataset mnist";
+                Err(Error::setting(*flag, "the dataset is 'digits', which is drawn in grey, not read", hint))
+            }
+            None => Ok(()),
+        }
+    }
+}

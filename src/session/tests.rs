@@ -1,0 +1,102 @@
+//! Sessions on the CPU: streaming, reading, evaluating, decoding.
+
+use super::*;
+use crate::config::Config;
+use crate::data::digits::digits;
+use crate::graph::Binarize;
+use crate::model::Initialisation;
+
+/// A dataset that is larger than the device's buffers gives the same bits as one that fits.
+#[test]
+fn streaming_changes_nothing() {
+    let dataset = digits(70, 20, 1).unwrap();
+    for binarize in [Binarize::None, Binarize::Static, Binarize::Dynamic] {
+        let config =
+            Config { binarize: Some(binarize), hidden: vec![12], batch_size: 16, ..Config::default() };
+        let spec = config.model(dataset.shape);
+        let [resident, streamed] = [false, true].map(|streamed| {
+            let optimizer = config.optimizer();
+            let device = OpenDevice::Cpu;
+            let mut session = Session::open_with(
+                device,
+                &spec,
+                Some(&optimizer),
+                &dataset,
+                Memory { streamed, shared: true },
+            )
+            .unwrap();
+            let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+            session.write_flat("parameters", &start).unwrap();
+            let numbers: Vec<u32> = (0..70).rev().collect();
+            let batches: Vec<&[u32]> = numbers.chunks(16).collect();
+            let steps = (1..=batches.len() as u64)
+                .map(|t| {
+                    let mut step =
+                        Step { learning_rate: 0.01, counter_low: t as u32, beta: 1.0, ..Step::default() };
+                    optimizer.prepare(t, &mut step);
+                    step
+                })
+                .collect();
+            session.submit("train", Which::Train, &batches, steps).unwrap();
+            session.receive(0).unwrap();
+            (
+                session.read_flat("parameters").unwrap(),
+                session.evaluate(20, 1).unwrap(),
+                session.encode(&[7, 3]).unwrap(),
+            )
+        });
+        assert_eq!(resident, streamed, "{binarize:?}");
+    }
+}
+
+#[test]
+fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
+    let dataset = digits(20, 5, 1).unwrap();
+    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let (model, optimizer) = (config.model(dataset.shape), config.optimizer());
+    let batch: Vec<u32> = (0..8).collect();
+    let read = |mut session: Session| {
+        let step = Step { first_correction: 1.0, second_correction: 1.0, ..Step::default() };
+        session.submit("train", Which::Train, &[&batch], vec![step]).unwrap();
+        session.receive(0).unwrap();
+        session.read_flat("gradient.latent")
+    };
+    let shared = Session::open(OpenDevice::Cpu, &model, Some(&optimizer), &dataset).unwrap();
+    assert!(read(shared).unwrap_err().to_string().contains("inspection"));
+    let apart = Session::open_for_inspection(OpenDevice::Cpu, &model, Some(&optimizer), &dataset).unwrap();
+    assert_eq!(read(apart).unwrap().unwrap().len(), 8 * 4);
+}
+
+#[test]
+fn evaluation_averages_over_images_and_samples() {
+    let dataset = digits(40, 21, 1).unwrap();
+    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let mut session = Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
+    let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+    session.write_flat("parameters", &start).unwrap();
+    let once = session.evaluate(21, 1).unwrap();
+    assert_eq!(once, session.evaluate(21, 1).unwrap());
+    assert_eq!((once.images, once.samples), (21, 1));
+    let often = session.evaluate(21, 50).unwrap();
+    assert_ne!(once.reconstruction, often.reconstruction);
+    assert!((once.reconstruction - often.reconstruction).abs() < 5.0);
+    // The divergence is analytic, but for dynamic binarisation the images differ.
+    assert!((once.kl - often.kl).abs() < 0.05, "{} {}", once.kl, often.kl);
+    // An untrained decoder is unsure of every pixel: about log 2 nats each.
+    assert!((often.reconstruction - 784.0 * 2.0_f64.ln()).abs() < 15.0, "{}", often.reconstruction);
+}
+
+#[test]
+fn decoding_more_latents_than_a_minibatch_gives_each_its_image() {
+    let dataset = digits(40, 21, 1).unwrap();
+    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let mut session = Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
+    let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+    session.write_flat("parameters", &start).unwrap();
+    let latents: Vec<f32> = (0..38).map(|i| i as f32 / 10.0 - 1.9).collect();
+    let all = session.decode(&latents).unwrap();
+    assert_eq!(all.len(), 19 * 784);
+    let one = session.decode(&latents[34..36]).unwrap();
+    assert_eq!(all[17 * 784..18 * 784], one);
+    assert!(all.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
+}
