@@ -59,9 +59,11 @@ impl Judgement {
                 let ours = format!("{value:.2}, standard error {:.2}", likelihood.standard_error);
                 (format!("NLL by L_{}", likelihood.samples), value, ours)
             }
-            Measure::ActiveUnits => {
-                let active = likelihood?.active_units;
-                ("active units".to_string(), active as f64, active.to_string())
+            Measure::ActiveUnits | Measure::UpperActiveUnits => {
+                let upper = expected.measure == Measure::UpperActiveUnits;
+                let active = likelihood?.layers.get(usize::from(upper))?.active;
+                let name = if upper { "active units of the upper layer" } else { "active units" };
+                (name.to_string(), active as f64, active.to_string())
             }
         };
         Some(Self {
@@ -143,6 +145,7 @@ mod tests {
                 likelihood: None,
                 images: 1,
                 seconds: 1.0,
+                device: String::new(),
             })
             .collect();
         claim.judge(&achieved).map(|judgement| judgement.holds)

@@ -4,7 +4,8 @@ use crate::Result;
 use crate::data::Dataset;
 use crate::device::OpenDevice;
 use crate::eval::importance::ImportanceSampler;
-use crate::eval::latents::{LatentUse, mean_and_error};
+use crate::eval::latents::mean_and_error;
+use crate::eval::layers::layer_use;
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -21,8 +22,19 @@ pub struct Evaluation {
     pub scaled_images: Option<usize>,
 }
 
+/// Latent dimensions of a stochastic layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerUnits {
+    /// Those whose posterior mean varies by more than [`crate::eval::latents::ACTIVE`] over all held-out images.
+    pub active: usize,
+    /// All.
+    pub all: usize,
+}
+
 /// What the held-out images are worth under a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Likelihood {
     /// -L_K, averaged over images: an upper bound on -log p(x) in expectation, nats per image.
     pub negative_log_likelihood: f64,
@@ -32,11 +44,8 @@ pub struct Likelihood {
     pub samples: usize,
     /// The first so many held-out images were weighed.
     pub images: usize,
-    /// Latent dimensions whose posterior mean varies by more than [`crate::eval::latents::ACTIVE`] over all held-out
-    /// images.
-    pub active_units: usize,
-    /// Latent dimensions.
-    pub latent_units: usize,
+    /// The stochastic layers, that nearest to the data first.
+    pub layers: Vec<LayerUnits>,
     /// Seconds it took.
     pub seconds: f64,
 }
@@ -63,8 +72,11 @@ impl Evaluation {
     ) -> Result<Likelihood> {
         let start = Instant::now();
         let all: Vec<u32> = (0..dataset.test.count as u32).collect();
-        let latent_units = session.spec().latent;
-        let active_units = LatentUse::of(&session.encode(&all)?, latent_units).active();
+        let posteriors = session.encode(&all)?;
+        let layers = layer_use(session, &posteriors)?
+            .iter()
+            .map(|layer| LayerUnits { active: layer.active(), all: layer.mean_variances.len() })
+            .collect();
         let parameters = session.read_flat("parameters")?.unwrap_or_default();
         let spec = session.spec().clone().for_evaluation();
         let samples = self.importance_samples;
@@ -77,8 +89,7 @@ impl Evaluation {
             standard_error,
             samples,
             images: bounds.len(),
-            active_units,
-            latent_units,
+            layers,
             seconds: start.elapsed().as_secs_f64(),
         })
     }

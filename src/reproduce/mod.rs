@@ -6,10 +6,12 @@
 
 mod claim;
 mod evaluation;
+mod folder;
 mod picture;
 
 pub use claim::{Claim, Judgement};
-pub use evaluation::{Evaluation, Likelihood};
+pub use evaluation::{Evaluation, LayerUnits, Likelihood};
+pub use folder::Request;
 pub use picture::curves;
 
 use crate::config::Config;
@@ -18,12 +20,13 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The recipes, by name.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 6] = [
     ("pytorch-example", include_str!("../../assets/recipes/pytorch-example.toml")),
     ("aevb-mnist", include_str!("../../assets/recipes/aevb-mnist.toml")),
     ("aevb-freyface", include_str!("../../assets/recipes/aevb-freyface.toml")),
     ("vae-784-400-40", include_str!("../../assets/recipes/vae-784-400-40.toml")),
     ("iwae-1-layer", include_str!("../../assets/recipes/iwae-1-layer.toml")),
+    ("iwae-2-layer", include_str!("../../assets/recipes/iwae-2-layer.toml")),
 ];
 
 /// What is compared.
@@ -35,8 +38,10 @@ pub enum Measure {
     /// The negative importance-weighted bound of the held-out images, by as many samples an image as the recipe's
     /// `[evaluation]` says, nats per image.
     NegativeLogLikelihood,
-    /// Latent dimensions in use, by the rule of Burda et al. (2016).
+    /// Latent dimensions in use, by the rule of Burda et al. (2016); of the layer nearest to the data, where there are two.
     ActiveUnits,
+    /// The same of the layer above.
+    UpperActiveUnits,
 }
 
 /// A published number.
@@ -98,19 +103,22 @@ pub struct Recipe {
 }
 
 /// What a variant came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Achieved {
     /// The variant.
     pub variant: String,
     /// Evidence lower bound of the held-out images after the last step, by one latent sample an image, nats per image.
     pub elbo: f64,
     /// A tighter bound, and latent dimensions in use, where the recipe asks for them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub likelihood: Option<Likelihood>,
     /// Training images seen.
     pub images: u64,
     /// Seconds of training, evaluation left out.
     pub seconds: f64,
+    /// The device it was trained and evaluated on.
+    pub device: String,
 }
 
 /// All recipes.
@@ -205,7 +213,14 @@ mod tests {
     use super::*;
 
     fn achieved(variant: &str, elbo: f64) -> Achieved {
-        Achieved { variant: variant.into(), elbo, likelihood: None, images: 1, seconds: 1.0 }
+        Achieved {
+            variant: variant.into(),
+            elbo,
+            likelihood: None,
+            images: 1,
+            seconds: 1.0,
+            device: String::new(),
+        }
     }
 
     #[test]
@@ -254,8 +269,7 @@ mod tests {
             standard_error: 0.24,
             samples: 5000,
             images: 10_000,
-            active_units: 29,
-            latent_units: 50,
+            layers: vec![LayerUnits { active: 29, all: 50 }],
             seconds: 1.0,
         };
         let found = Achieved { likelihood: Some(likelihood), ..achieved("IWAE k=50", -90.0) };
@@ -268,20 +282,46 @@ mod tests {
         assert!(recipe.judge(&[achieved("IWAE k=50", -90.0)]).is_empty());
     }
 
+    /// Of two layers each has its expectation, and a model with one has no upper units to compare.
+    #[test]
+    fn active_units_are_those_of_their_layer() {
+        let recipe = recipe("iwae-2-layer").unwrap();
+        let likelihood = |layers| Likelihood {
+            negative_log_likelihood: 82.9,
+            standard_error: 0.24,
+            samples: 5000,
+            images: 10_000,
+            layers,
+            seconds: 1.0,
+        };
+        let two = vec![LayerUnits { active: 25, all: 100 }, LayerUnits { active: 3, all: 50 }];
+        for (layers, expected) in
+            [(two.clone(), vec![("25", true), ("3", false)]), (two[..1].to_vec(), vec![("25", true)])]
+        {
+            let found = Achieved { likelihood: Some(likelihood(layers)), ..achieved("IWAE k=50", -90.0) };
+            let judged = recipe.judge(&[found]);
+            let units: Vec<_> = judged[1..].iter().map(|it| (it.ours.as_str(), it.holds)).collect();
+            assert_eq!(units, expected);
+        }
+    }
+
     /// Table 1 of the paper: as many samples, and the objective, as the variant's name says.
     #[test]
-    fn the_recipe_of_the_iwae_paper_is_its_table() {
-        let recipe = recipe("iwae-1-layer").unwrap();
-        for variant in &recipe.variants {
-            let config = recipe.config(variant, None).unwrap().resolve().unwrap();
-            let samples: usize = variant.name.split("k=").nth(1).unwrap().parse().unwrap();
-            let model = config.model(crate::data::ImageShape { width: 28, height: 28, channels: 1 });
-            assert_eq!(model.noise_samples, samples);
-            assert_eq!(variant.name.starts_with("IWAE"), model.objective.weighting().is_some());
-            assert_eq!(config.total_steps(60_000), 3280 * 3000);
-            assert_eq!((config.adam_epsilon, config.learning_rate), (1e-4, Some(1e-3)));
+    fn the_recipes_of_the_iwae_paper_are_its_table() {
+        for (name, upper, expectations) in [("iwae-1-layer", None, 10), ("iwae-2-layer", Some(50), 15)] {
+            let recipe = recipe(name).unwrap();
+            for variant in &recipe.variants {
+                let config = recipe.config(variant, None).unwrap().resolve().unwrap();
+                let samples: usize = variant.name.split("k=").nth(1).unwrap().parse().unwrap();
+                let model = config.model(crate::data::ImageShape { width: 28, height: 28, channels: 1 });
+                assert_eq!(model.noise_samples, samples);
+                assert_eq!(model.upper.as_ref().map(|layer| layer.latent), upper);
+                assert_eq!(variant.name.starts_with("IWAE"), model.objective.weighting().is_some());
+                assert_eq!(config.total_steps(60_000), 3280 * 3000);
+                assert_eq!((config.adam_epsilon, config.learning_rate), (1e-4, Some(1e-3)));
+            }
+            assert_eq!((recipe.variants.len(), recipe.expectations.len()), (5, expectations));
         }
-        assert_eq!((recipe.variants.len(), recipe.expectations.len()), (5, 10));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
 const MATMUL: &str = "matmul.json";
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     CONFIG,
     "metrics.csv",
     "checkpoint.safetensors",
@@ -21,6 +21,8 @@ const FILES: [&str; 12] = [
     "manifold.png",
     "interpolation.png",
     "latents.csv",
+    // A reproduction's, whose variants are runs.
+    "achieved.json",
 ];
 
 /// A folder that holds a run: its configuration, metrics, checkpoints and pictures.

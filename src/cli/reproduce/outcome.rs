@@ -1,0 +1,125 @@
+//! What came of a reproduction, in words, numbers and curves.
+
+use crate::cli::output::{print, write_json};
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use vae::Result;
+use vae::report::{EpochRecord, human_duration, save_png, table, thousands};
+use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Request, curves};
+
+/// What `result.json` holds.
+#[derive(Serialize)]
+struct Numbers<'a> {
+    recipe: &'static str,
+    scale: f64,
+    source: &'a str,
+    /// What the numbers are of.
+    pixels: &'a str,
+    variants: &'a [Achieved],
+    comparison: &'a [Judgement],
+}
+
+/// Whether ours is all that theirs is.
+fn whole(recipe: &Recipe, request: &Request) -> bool {
+    request.scale >= 1.0 && (request.variants.is_empty() || request.variants.len() == recipe.variants.len())
+}
+
+/// Write the numbers and the curves, and say how ours compare.
+pub(super) fn conclude(
+    recipe: &Recipe,
+    request: &Request,
+    out: &Path,
+    achieved: &[Achieved],
+    histories: &[(String, Vec<EpochRecord>)],
+) -> Result<ExitCode> {
+    let comparison = recipe.judge(achieved);
+    let numbers = Numbers {
+        recipe: recipe.name,
+        scale: request.scale,
+        source: &recipe.source,
+        pixels: &recipe.pixels,
+        variants: achieved,
+        comparison: &comparison,
+    };
+    let (json, picture) = (out.join("result.json"), out.join("curves.png"));
+    write_json(&numbers, &json)?;
+    let scale = if request.scale < 1.0 { format!(", at scale {}", request.scale) } else { String::new() };
+    save_png(&curves(histories, &format!("{}{scale}", recipe.title)), &picture)?;
+
+    let rows: Vec<[String; 4]> = achieved
+        .iter()
+        .map(|found| {
+            [
+                found.variant.clone(),
+                format!("{:.2}", found.elbo),
+                thousands(found.images as usize),
+                human_duration(found.seconds),
+            ]
+        })
+        .collect();
+    let mut text = table(["variant", ">held-out ELBO", ">images seen", ">training"], &rows);
+    text.push('\n');
+    text += &likelihoods(achieved);
+    let whole = whole(recipe, request);
+    let rows: Vec<[String; 4]> = comparison
+        .iter()
+        .map(|judgement| {
+            let verdict = match (whole, judgement.holds) {
+                (true, true) => "agrees",
+                (true, false) => "DIFFERS",
+                (false, true) => "agrees, at this scale",
+                (false, false) => "differs, at this scale",
+            };
+            [judgement.what.clone(), judgement.ours.clone(), judgement.theirs.clone(), verdict.to_string()]
+        })
+        .collect();
+    text += &table(["what", ">ours", ">theirs", "verdict"], &rows);
+    let pixels = &recipe.pixels;
+    let mut devices: Vec<&str> = achieved.iter().map(|found| found.device.as_str()).collect();
+    devices.dedup();
+    let device = devices.join(", ");
+    text += &format!("\nnats per image, on {device}\n{pixels}\n{}\n{}\n", json.display(), picture.display());
+    let failed = comparison.iter().filter(|judgement| !judgement.holds).count();
+    text += &match (whole, failed) {
+        (false, _) => {
+            format!("{}: a part of the published setting was run{scale}; nothing is judged\n", recipe.name)
+        }
+        (true, 0) => format!("{}: reproduced\n", recipe.name),
+        (true, _) => {
+            format!("{}: NOT reproduced, {failed} of {} differ\n", recipe.name, comparison.len())
+        }
+    };
+    print(&text)?;
+    Ok(if whole && failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Negative log-likelihoods and latent dimensions in use, of the variants that were evaluated so.
+fn likelihoods(achieved: &[Achieved]) -> String {
+    let rows: Vec<[String; 5]> = achieved
+        .iter()
+        .filter_map(|found| {
+            let likelihood = found.likelihood.as_ref()?;
+            Some([
+                found.variant.clone(),
+                format!("{:.2} ± {:.2}", likelihood.negative_log_likelihood, likelihood.standard_error),
+                layers(likelihood),
+                format!("{} x {}", thousands(likelihood.images), thousands(likelihood.samples)),
+                human_duration(likelihood.seconds),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["variant", ">NLL, standard error", ">active units", ">images x samples", ">evaluation"];
+    table(head, &rows) + "\n"
+}
+
+/// `26 of 100`, or `26 + 7 of 100 + 50`.
+fn layers(likelihood: &Likelihood) -> String {
+    let joined = |units: Vec<String>| units.join(" + ");
+    let active = likelihood.layers.iter().map(|layer| layer.active.to_string()).collect();
+    let all = likelihood.layers.iter().map(|layer| layer.all.to_string()).collect();
+    format!("{} of {}", joined(active), joined(all))
+}
