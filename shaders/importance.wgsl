@@ -7,10 +7,11 @@
 //   importance_weights      bound = -(log sum_l w_l - log SAMPLES),  weights = w_l / sum_l w_l / step.rows; with
 //                           UNIFORM bound = -(mean of log w_l), weights = 1 / SAMPLES / step.rows
 //   weigh_rows              row of `values` *= weight * FACTOR * step.rows
-//   weigh_rows_twice        row of `values` *= 1 - beta + beta * weight * step.rows: doubly reparametrized gradients
+//   doubly_reparametrize    d z = (d z - beta * weight * noise * exp(-v / 2)) * (1 - beta + beta * weight * step.rows): what
+//                           passes along log q(z|x) too, through z alone, weighed once more for the encoder
 //   sampled_kl_gradient     d z = beta * weight * z
-//   sampled_kl_path_gradient  d z = beta * weight * (z - noise * exp(-v / 2)): through z alone
-//   sampled_kl_posterior_gradient  d v = -beta * (sum of weights) / 2: the rest of it
+//   sampled_kl_posterior_gradient  d v = -beta * (sum of weights) / 2: all that the gradients of log q(z|x) through z and
+//                           through its parameters leave of each other
 //   begin_stream            a log-sum-exp of nothing
 //   stream_weights          one pass's log w into the running log-sum-exp of each image
 //
@@ -135,35 +136,26 @@ fn weigh_rows(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
 }
 
 @compute @workgroup_size(64)
-fn weigh_rows_twice(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let i = flat_index(id, workgroups, 64u);
-    if i < LENGTH {
-        values[i] *= 1.0 - step.beta + step.beta * weights_read[i / ROW] * f32(step.rows);
-    }
-}
-
-fn add_to_z(i: u32, change: vec4<f32>) {
-    if ACCUMULATE {
-        z_gradient[i] += change;
-    } else {
-        z_gradient[i] = change;
-    }
-}
-
-@compute @workgroup_size(64)
 fn sampled_kl_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     if i < SAMPLES * BATCH * COLUMNS {
-        add_to_z(i, step.beta * weights_read[i / COLUMNS] * z[i]);
+        let change = step.beta * weights_read[i / COLUMNS] * z[i];
+        if ACCUMULATE {
+            z_gradient[i] += change;
+        } else {
+            z_gradient[i] = change;
+        }
     }
 }
 
 @compute @workgroup_size(64)
-fn sampled_kl_path_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+fn doubly_reparametrize(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     if i < SAMPLES * BATCH * COLUMNS {
+        let weight = step.beta * weights_read[i / COLUMNS];
         let log_variance = posterior[posterior_of(i / COLUMNS) + COLUMNS + i % COLUMNS];
-        add_to_z(i, step.beta * weights_read[i / COLUMNS] * (z[i] - noise[i] * exp(-0.5 * log_variance)));
+        let path = z_gradient[i] - weight * noise[i] * exp(-0.5 * log_variance);
+        z_gradient[i] = path * (1.0 - step.beta + weight * f32(step.rows));
     }
 }
 

@@ -98,7 +98,8 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// The kernels of Hamiltonian Monte Carlo: 8 chains for each of a minibatch's images.
+/// The kernels of Hamiltonian Monte Carlo, and of the noise it walks in where there are two stochastic layers: 8 chains for
+/// each of a minibatch's images.
 fn chain_cases(
     config: &Config,
     shape: ImageShape,
@@ -108,7 +109,8 @@ fn chain_cases(
     let mut numbers: Vec<usize> = (0..plan.dispatches.len()).collect();
     numbers.retain(|&number| {
         let dispatch = &plan.dispatches[number];
-        crate::kernels::kernel(dispatch.kernel).file == "hmc.wgsl" && seen.insert(dispatch.kernel)
+        let file = crate::kernels::kernel(dispatch.kernel).file;
+        ["hmc.wgsl", "noncentred.wgsl"].contains(&file) && seen.insert(dispatch.kernel)
     });
     Ok(numbers.into_iter().map(|number| labelled("chains", &plan, number, config)).collect())
 }

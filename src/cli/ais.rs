@@ -124,18 +124,6 @@ impl Annealing {
         Ok(annealed)
     }
 
-    /// Refuse what is asked for if it does not fit the model, before anything is measured.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for a model with two layers of latents.
-    pub(crate) fn check(&self, model: &TrainedModel) -> Result<()> {
-        match (self.ais, self.bdmc) {
-            (true, _) => model.session.spec().check_single_layer("--ais"),
-            (_, true) => model.session.spec().check_single_layer("--bdmc"),
-            _ => Ok(()),
-        }
-    }
-
     fn given(&self) -> Option<&'static str> {
         [
             ("--chains", self.chains.is_some()),

@@ -125,7 +125,6 @@ struct Importance {
 impl Eval {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut model = self.run.open()?;
-        self.annealing.check(&model)?;
         let count = self.images.unwrap_or(usize::MAX).min(model.dataset.test.count);
         let evaluation = model.session.evaluate(count, self.samples)?;
         let numbers = Numbers {

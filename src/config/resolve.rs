@@ -136,9 +136,7 @@ impl Config {
     fn check_layers(&self) -> Result<()> {
         match (&self.upper_hidden, self.upper_latent) {
             (None, None) => Ok(()),
-            (Some(_), Some(_)) => {
-                refuse_for_two_layers(self.objective, self.free_bits, self.capacity.is_some())
-            }
+            (Some(_), Some(_)) => refuse_for_two_layers(self.free_bits, self.capacity.is_some()),
             (None, Some(upper)) => Err(Error::setting(
                 "--hidden",
                 format!(

@@ -64,19 +64,9 @@ pub(super) fn importance_weights<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn weigh_rows<T: Real>(call: &mut Call<'_, T>) {
     let factor = call.number("FACTOR") * T::of(call.rows() as f64);
-    weigh(call, |weight| weight * factor);
-}
-
-pub(super) fn weigh_rows_twice<T: Real>(call: &mut Call<'_, T>) {
-    let (beta, rows) = (beta(call), T::of(call.rows() as f64));
-    weigh(call, |weight| T::one() - beta + beta * weight * rows);
-}
-
-fn weigh<T: Real>(call: &mut Call<'_, T>, factor: impl Fn(T) -> T + Sync + Send) {
     let (row, length, weights) = (call.count("ROW"), call.count("LENGTH"), call.read("weights_read"));
     by_rows(&mut call.write("values")[..length], row, |i, values| {
-        let factor = factor(weights[i]);
-        values.iter_mut().for_each(|value| *value *= factor);
+        values.iter_mut().for_each(|value| *value *= weights[i] * factor);
     });
 }
 
@@ -90,16 +80,17 @@ pub(super) fn sampled_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
-pub(super) fn sampled_kl_path_gradient<T: Real>(call: &mut Call<'_, T>) {
-    let (columns, beta, accumulate) = (4 * call.count("COLUMNS"), beta(call), call.flag("ACCUMULATE"));
-    let (weights, z, noise) = (call.read("weights_read"), call.read("z"), call.read("noise"));
+pub(super) fn doubly_reparametrize<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, beta, images) = (4 * call.count("COLUMNS"), beta(call), T::of(call.rows() as f64));
+    let (weights, noise) = (call.read("weights_read"), call.read("noise"));
     let (posterior, posteriors) = (call.read("posterior"), call.count("POSTERIOR_ROWS"));
     by_rows(call.write("z_gradient"), columns, |row, gradient| {
+        let weight = beta * weights[row];
+        let factor = T::one() - beta + weight * images;
         let variances = &posterior[(2 * (row % posteriors) + 1) * columns..][..columns];
         for (i, gradient) in gradient.iter_mut().enumerate() {
-            let at = row * columns + i;
-            let change = z[at] - noise[at] * (T::of(-0.5) * variances[i]).exponential();
-            put(gradient, beta * weights[row] * change, accumulate);
+            let density = noise[row * columns + i] * (T::of(-0.5) * variances[i]).exponential();
+            *gradient = (*gradient - weight * density) * factor;
         }
     });
 }

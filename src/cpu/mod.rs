@@ -18,6 +18,7 @@ mod latent;
 mod likelihood;
 mod likelihood_grey;
 mod matmul;
+mod noncentred;
 mod optimizer;
 mod random;
 mod real;
@@ -46,9 +47,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "log_weights" => importance::log_weights,
         "importance_weights" => importance::importance_weights,
         "weigh_rows" => importance::weigh_rows,
-        "weigh_rows_twice" => importance::weigh_rows_twice,
+        "doubly_reparametrize" => importance::doubly_reparametrize,
         "sampled_kl_gradient" => importance::sampled_kl_gradient,
-        "sampled_kl_path_gradient" => importance::sampled_kl_path_gradient,
         "sampled_kl_posterior_gradient" => importance::sampled_kl_posterior_gradient,
         "begin_stream" => importance::begin_stream,
         "stream_weights" => importance::stream_weights,
@@ -82,6 +82,10 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "continuous_bernoulli_with_gradient" => likelihood_grey::continuous_bernoulli_with_gradient,
         "conditional_kl" => hierarchy::conditional_kl,
         "conditional_kl_gradient" => hierarchy::conditional_kl_gradient,
+        "take_columns" => noncentred::take_columns,
+        "take_columns_gradient" => noncentred::take_columns_gradient,
+        "conditional_sample" => noncentred::conditional_sample,
+        "conditional_sample_gradient" => noncentred::conditional_sample_gradient,
         "log_density" => hmc::log_density,
         "hmc_reset" => hmc::hmc_reset,
         "hmc_start" => hmc::hmc_start,

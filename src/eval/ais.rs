@@ -123,7 +123,7 @@ impl Annealer {
 
     /// So many draws from the prior.
     pub fn prior(&mut self, rows: usize) -> Vec<f32> {
-        (0..rows * self.density.spec().latent).map(|_| self.draws.normal() as f32).collect()
+        (0..rows * self.density.latent()).map(|_| self.draws.normal() as f32).collect()
     }
 
     fn prior_of_all(&mut self) -> Vec<f32> {
@@ -236,12 +236,20 @@ impl Annealer {
     }
 
     /// The ELBO of each of the density's images: analytic KL divergence, and log p(x|z) averaged over as many draws of
-    /// q as there are chains.
+    /// q as there are chains; with two stochastic layers, whose divergence is not known, an average of log weights.
     ///
     /// # Errors
     /// If the device fails.
     pub fn elbo(&mut self) -> Result<Vec<f64>> {
         let (images, rows, width) = (self.density.images(), self.density.rows(), self.density.spec().latent);
+        let average = |values: &[f64], image: usize| {
+            values.iter().skip(image).step_by(images).sum::<f64>() / rows as f64
+        };
+        if self.density.spec().upper.is_some() {
+            let draws = &mut self.draws;
+            let weights = self.density.encoder_log_weights(|| draws.normal())?;
+            return Ok((0..images).map(|image| average(&weights, image)).collect());
+        }
         let q = self.density.encode()?.gaussians(width);
         let mut latents = Vec::with_capacity(images * rows * width);
         for _ in 0..rows {
@@ -250,8 +258,7 @@ impl Annealer {
             }
         }
         let values = self.density.log_likelihood(&latents)?;
-        let average = |image: usize| values.iter().skip(image).step_by(images).sum::<f64>() / rows as f64;
-        Ok(q.iter().enumerate().map(|(image, q)| average(image) - q.divergence_to_prior()).collect())
+        Ok(q.iter().enumerate().map(|(image, q)| average(&values, image) - q.divergence_to_prior()).collect())
     }
 
     fn adapt_if_never(&mut self) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::data::Dataset;
 use crate::device::OpenDevice;
 use crate::graph::{Binarize, LikelihoodKind, Shape, ValueId};
 use crate::model::density::MAX_TRANSITIONS;
-use crate::model::{DensityModel, MlpVae};
+use crate::model::{DensityModel, MlpVae, UpperDensity};
 use crate::plan::{BufferId, Executor, Plan, Step};
 use crate::random::{philox4x32, stream};
 use crate::session::{Posteriors, Session};
@@ -139,7 +139,7 @@ impl Density {
 
     /// How many latents of one image are worth a pass: at most `most`, fewer for large images.
     pub fn rows_for(spec: &MlpVae, most: usize) -> usize {
-        let sections = if spec.likelihood.kind == LikelihoodKind::GaussianLearned { 2 } else { 1 };
+        let sections = spec.likelihood.kind.outputs().len();
         (LARGEST_PASS / (spec.pixels * sections)).clamp(1, most)
     }
 
@@ -151,6 +151,11 @@ impl Density {
     /// Latents of each image.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Numbers in a row of latents: the latent dimensions, of both layers together where there are two.
+    pub fn latent(&self) -> usize {
+        self.spec.joint_latent()
     }
 
     /// The model.
@@ -226,15 +231,20 @@ impl Density {
     /// If the device fails.
     pub fn encode(&mut self) -> Result<Posteriors> {
         self.run("encode")?;
-        let [means, log_variances] =
-            [0, 1].map(|section| self.read(self.model.posterior, self.images, section));
+        self.read_posteriors(self.model.posterior)
+    }
+
+    /// All of a value of means and log-variances.
+    fn read_posteriors(&mut self, value: ValueId) -> Result<Posteriors> {
+        let rows = self.model.graph.value(value).shape.rows;
+        let [means, log_variances] = [0, 1].map(|section| self.read(value, rows, section));
         Ok(Posteriors { means: means?, log_variances: log_variances? })
     }
 
     /// Write as many rows of latents as a pass takes; the rest of the pass is 0.
     fn set_latents(&mut self, latents: &[f32]) -> Result<()> {
         let mut all = latents.to_vec();
-        all.resize(self.total() * self.spec.latent, 0.0);
+        all.resize(self.total() * self.latent(), 0.0);
         self.write(self.model.latent, &all)
     }
 
@@ -243,7 +253,7 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn log_likelihood(&mut self, latents: &[f32]) -> Result<Vec<f64>> {
-        let width = self.spec.latent;
+        let width = self.latent();
         let mut values = Vec::with_capacity(latents.len() / width);
         for pass in latents.chunks(self.total() * width) {
             self.set_latents(pass)?;
@@ -259,7 +269,7 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn log_likelihood_and_gradient(&mut self, latents: &[f32]) -> Result<(Vec<f64>, Vec<f64>)> {
-        let width = self.spec.latent;
+        let width = self.latent();
         let (mut values, mut gradients) = (Vec::new(), Vec::new());
         let scale = -(self.total() as f64);
         for pass in latents.chunks(self.total() * width) {
@@ -273,6 +283,58 @@ impl Density {
         Ok((values, gradients))
     }
 
+    /// log p(x, z) / q(z|x) of a draw z from the encoder's q(z|x) for each row, `[rows * images]`: the mean of an image's
+    /// rows is an estimate of its evidence lower bound. `normal` gives the draws.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn encoder_log_weights(&mut self, mut normal: impl FnMut() -> f64) -> Result<Vec<f64>> {
+        let q = self.encode()?;
+        let (rows, width) = (self.total(), self.spec.latent);
+        let lower = Draws::of(&q, rows, width, &mut normal);
+        let (latents, densities) = match self.model.upper {
+            None => (lower.latents, lower.log_densities),
+            Some(upper) => self.draw_upper(upper, &lower, &mut normal)?,
+        };
+        let values = self.log_likelihood(&latents)?;
+        let standard = |z: f32| -0.5 * (std::f64::consts::TAU.ln() + f64::from(z).powi(2));
+        let weights = latents.chunks(self.latent()).zip(values).zip(densities);
+        Ok(weights.map(|((z, value), q)| value + z.iter().map(|&z| standard(z)).sum::<f64>() - q).collect())
+    }
+
+    /// h2 from q(h2|h1) of the draws `lower` of h1. Both as noise, and the logarithm of its density, which is that of the
+    /// latents times the deviations of p(h1|h2).
+    fn draw_upper(
+        &mut self,
+        upper: UpperDensity,
+        lower: &Draws,
+        normal: &mut impl FnMut() -> f64,
+    ) -> Result<(Vec<f32>, Vec<f64>)> {
+        let (rows, width, top) = (self.total(), self.spec.latent, self.spec.top_latent());
+        self.write(upper.lower, &lower.latents)?;
+        self.run("encode-upper")?;
+        let above = Draws::of(&self.read_posteriors(upper.posterior)?, rows, top, normal);
+        let joined = |lower: &[f32]| -> Vec<f32> {
+            let rows = lower.chunks(width).zip(above.latents.chunks(top));
+            rows.flat_map(|(lower, upper)| lower.iter().chain(upper).copied()).collect()
+        };
+        // p(h1|h2) is that of h2; the noise that gives h1 follows from it.
+        self.set_latents(&joined(&lower.latents))?;
+        self.run("prior")?;
+        let prior = self.read_posteriors(upper.prior)?;
+        let of_prior = prior.means.iter().zip(&prior.log_variances);
+        let noise: Vec<f32> = lower
+            .latents
+            .iter()
+            .zip(of_prior)
+            .map(|(h1, (mean, v))| (h1 - mean) * (-0.5 * v).exp())
+            .collect();
+        let deviations = prior.log_variances.chunks(width);
+        let deviations = deviations.map(|row| row.iter().map(|&v| 0.5 * f64::from(v)).sum::<f64>());
+        let densities = lower.log_densities.iter().zip(&above.log_densities).zip(deviations);
+        Ok((joined(&noise), densities.map(|((lower, upper), scale)| lower + upper + scale).collect()))
+    }
+
     /// Draw an image for each row of `latents` from p(x|z), `[count, pixels]`; `uniform` and `normal` give the draws.
     ///
     /// # Errors
@@ -283,7 +345,7 @@ impl Density {
         mut uniform: impl FnMut() -> f64,
         mut normal: impl FnMut() -> f64,
     ) -> Result<Vec<f32>> {
-        let (width, likelihood) = (self.spec.latent, self.spec.likelihood);
+        let (width, likelihood) = (self.latent(), self.spec.likelihood);
         let shared = match self.model.graph.find("decoder.log_variance") {
             Some(_) if likelihood.kind == LikelihoodKind::GaussianShared => {
                 let tensor = self.model.graph.tensors().find(|it| it.name == "decoder.log_variance").cloned();
@@ -408,6 +470,28 @@ impl Density {
     /// If the device fails.
     pub fn positions(&mut self) -> Result<Vec<f32>> {
         self.read(self.model.hmc.position, self.total(), 0)
+    }
+}
+
+/// Draws from Gaussians, a row each.
+struct Draws {
+    latents: Vec<f32>,
+    /// Of each row, under the Gaussian it was drawn from.
+    log_densities: Vec<f64>,
+}
+
+impl Draws {
+    /// `rows` draws of `width` numbers: number `i` from `gaussians` number `i` modulo how many there are.
+    fn of(gaussians: &Posteriors, rows: usize, width: usize, normal: &mut impl FnMut() -> f64) -> Self {
+        let mut draws = Self { latents: Vec::new(), log_densities: vec![0.0; rows] };
+        for i in 0..rows * width {
+            let at = i % gaussians.means.len();
+            let (mean, v) = (f64::from(gaussians.means[at]), f64::from(gaussians.log_variances[at]));
+            let noise = normal();
+            draws.latents.push((mean + (0.5 * v).exp() * noise) as f32);
+            draws.log_densities[i / width] -= 0.5 * (std::f64::consts::TAU.ln() + v + noise * noise);
+        }
+        draws
     }
 }
 

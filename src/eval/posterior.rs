@@ -110,10 +110,17 @@ impl PosteriorStudy {
     /// Prepare the device for `model`.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the latent space has more than two dimensions; else if the device fails.
+    /// [`Error::Setting`] if the latent space has more than two dimensions or two layers; else if the device fails.
     pub fn open(model: &mut TrainedModel, sampling: Sampling) -> Result<Self> {
         let spec = model.session.spec().clone();
-        spec.check_single_layer("posterior")?;
+        let hint = "use 'vae eval RUN --ais', which estimates log p(x) in a latent space of any size";
+        if let Some(upper) = &spec.upper {
+            let problem = format!(
+                "a grid covers one layer of latents, and this model has two, of {} and {}",
+                spec.latent, upper.latent
+            );
+            return Err(Error::setting("posterior", problem, hint));
+        }
         if spec.latent > 2 {
             return Err(Error::setting(
                 "posterior",
@@ -121,7 +128,7 @@ impl PosteriorStudy {
                     "a grid covers a latent space of 1 or 2 dimensions, and this model's has {}",
                     spec.latent
                 ),
-                "use 'vae eval RUN --ais', which estimates log p(x) in a latent space of any size",
+                hint,
             ));
         }
         let weights = Weights::of(&mut model.session)?;

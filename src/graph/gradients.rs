@@ -9,7 +9,7 @@ use std::collections::HashMap;
 pub struct Gradients<'a> {
     graph: &'a mut Graph,
     found: HashMap<ValueId, ValueId>,
-    weighed_again: HashMap<ValueId, ValueId>,
+    doubly: HashMap<ValueId, ValueId>,
 }
 
 impl Graph {
@@ -22,7 +22,7 @@ impl Graph {
         let forward: Vec<_> = self.nodes.clone();
         let trained = self.terms.iter().filter(|term| term.trained);
         let terms: Vec<ValueId> = trained.map(|term| term.value).collect();
-        let mut gradients = Gradients { graph: self, found: HashMap::new(), weighed_again: HashMap::new() };
+        let mut gradients = Gradients { graph: self, found: HashMap::new(), doubly: HashMap::new() };
         for node in forward.iter().rev() {
             let output = node.outputs[0];
             let upstream = gradients.found.get(&output).copied();
@@ -63,14 +63,15 @@ impl Gradients<'_> {
         self.found.insert(value, gradient);
     }
 
-    /// The gradient of `value` is to be multiplied by `weights` once more before it goes on.
-    pub(crate) fn weigh_again(&mut self, value: ValueId, weights: ValueId) {
-        self.weighed_again.insert(value, weights);
+    /// The gradient of the samples `z`, which have these weights, is to be reparametrized doubly before the parameters
+    /// they were drawn with get it.
+    pub(crate) fn reparametrize_doubly(&mut self, z: ValueId, weights: ValueId) {
+        self.doubly.insert(z, weights);
     }
 
-    /// The weights by which the gradient of `value` is still to be multiplied.
-    pub(crate) fn still_to_weigh(&self, value: ValueId) -> Option<ValueId> {
-        self.weighed_again.get(&value).copied()
+    /// The weights of the samples `z`, if their gradient is to be reparametrized doubly.
+    pub(crate) fn doubly_reparametrized(&self, z: ValueId) -> Option<ValueId> {
+        self.doubly.get(&z).copied()
     }
 
     pub(crate) fn shape(&self, value: ValueId) -> Shape {

@@ -4,7 +4,7 @@
 //! h2 is drawn given h1, so that no divergence from the prior of h1 is known in closed form: KL(q(h1|x) || p(h1|h2)) for a
 //! given h2 leaves out what h2 tells of h1. All densities are taken at the samples.
 
-use super::importance::{LogWeights, PosteriorGradient, SampledKl, Sizes, one_a_row};
+use super::importance::{LogWeights, SampledKl, Sizes, one_a_row, push_posterior_gradient};
 use super::{Gradients, Graph, Node, Operation, ValueId, Weighting};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
@@ -23,7 +23,8 @@ pub struct LowerLayer {
 /// Values of the upper of two stochastic layers, whose prior is N(0, I).
 #[derive(Clone, Copy, Debug)]
 pub struct UpperValues {
-    /// q(h2|h1): means and log-variances, `[samples * batch, 2, latent]`.
+    /// q(h2|h1): means and log-variances, `[samples * batch, 2, latent]`. Where `latent` was drawn with two values of it
+    /// ([`Graph::reparametrize_upper`]), that through which h1 gets its gradient.
     pub posterior: ValueId,
     /// A sample of each, `[samples * batch, latent]`.
     pub latent: ValueId,
@@ -31,7 +32,11 @@ pub struct UpperValues {
 
 /// Inputs: posterior, prior, z, noise. Output: log q(z|x) - log p(z|upper layer) of each row.
 #[derive(Debug)]
-struct ConditionalKl(Sizes);
+struct ConditionalKl {
+    sizes: Sizes,
+    /// Whether the gradient of the encoder is doubly reparametrized.
+    doubly: bool,
+}
 
 impl Operation for ConditionalKl {
     fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
@@ -42,14 +47,15 @@ impl Operation for ConditionalKl {
             (gradients.target(*z), gradients.target(*prior))
         {
             let label = format!("gradients of {} and {}", gradients.name(*z), gradients.name(*prior));
-            let operation = ConditionalKlGradient { sizes: self.0, accumulate };
+            let operation = ConditionalKlGradient { sizes: self.sizes, accumulate };
             gradients.push(label, operation, &[weights, *prior, *z], &[of_z, of_prior]);
         } else {
             return Err(Error::Internal("a conditional prior has two divergences, or no parameters".into()));
         }
-        if let Some((target, accumulate)) = gradients.target(*posterior) {
-            let label = format!("gradient of {} through its density", gradients.name(*posterior));
-            gradients.push(label, PosteriorGradient { sizes: self.0, accumulate }, &[weights], &[target]);
+        if self.doubly {
+            gradients.reparametrize_doubly(*z, weights);
+        } else {
+            push_posterior_gradient(gradients, self.sizes, weights, *posterior);
         }
         Ok(())
     }
@@ -58,7 +64,7 @@ impl Operation for ConditionalKl {
         lowering.dispatch(
             node,
             "conditional_kl",
-            constants! { BATCH: self.0.batch, SAMPLES: self.0.samples, COLUMNS: self.0.vec4() },
+            constants! { BATCH: self.sizes.batch, SAMPLES: self.sizes.samples, COLUMNS: self.sizes.vec4() },
             &[
                 ("posterior", node.inputs[0]),
                 ("prior", node.inputs[1]),
@@ -66,8 +72,8 @@ impl Operation for ConditionalKl {
                 ("noise", node.inputs[3]),
                 ("divergence", node.outputs[0]),
             ],
-            Grid::Elements(self.0.rows()),
-            self.0.rows() * self.0.width * 10,
+            Grid::Elements(self.sizes.rows()),
+            self.sizes.rows() * self.sizes.width * 10,
         );
     }
 }
@@ -115,6 +121,7 @@ impl Graph {
         reconstruction: ValueId,
         lower: LowerLayer,
         upper: UpperValues,
+        weighting: Weighting,
     ) -> Result<ValueId> {
         let (posterior, latent) = (self.shape(lower.posterior), self.shape(lower.latent));
         let (prior, terms) = (self.shape(lower.prior), self.shape(reconstruction));
@@ -137,9 +144,11 @@ impl Graph {
         let of_lower = Sizes { batch, samples, posterior_rows: batch, width: latent.columns };
         let of_upper = Sizes { posterior_rows: top.rows, width: top.columns, ..of_lower };
         let rows = one_a_row(latent.rows);
+        let doubly = weighting == Weighting::DoublyReparametrized;
         let inputs = [lower.posterior, lower.prior, lower.latent, noise];
-        let divergence = self.apply("kl", ConditionalKl(of_lower), &inputs, rows);
-        let added = SampledKl { sizes: of_upper, weighting: Weighting::Importance, accumulate: true };
+        let divergence = self.apply("kl", ConditionalKl { sizes: of_lower, doubly }, &inputs, rows);
+        // h1 has a part in the density of h2 however the gradients of the parameters are found.
+        let added = SampledKl { sizes: of_upper, density: true, doubly, accumulate: true };
         let inputs = [upper.posterior, upper.latent, top_noise];
         self.push("kl of the upper layer", added, &inputs, &[divergence]);
         self.add_term(divergence, 1, 1.0 / samples as f64);

@@ -43,27 +43,34 @@ pub(super) fn one_a_row(rows: usize) -> Shape {
 #[derive(Debug)]
 pub(super) struct SampledKl {
     pub(super) sizes: Sizes,
-    pub(super) weighting: Weighting,
+    /// Whether the parameters that z was drawn with get a gradient through its density. They get it through z where
+    /// they are doubly reparametrized.
+    pub(super) density: bool,
+    /// Whether the gradient that goes on through z is doubly reparametrized.
+    pub(super) doubly: bool,
     /// Whether it is added to what the output holds: the divergence of a layer below.
     pub(super) accumulate: bool,
 }
 
 impl Operation for SampledKl {
     fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let (Some(weights), [posterior, z, noise]) = (upstream, &node.inputs[..]) else {
+        let (Some(weights), [posterior, z, _]) = (upstream, &node.inputs[..]) else {
             return Err(Error::Internal("a sampled divergence without weights".into()));
         };
-        let path = self.weighting == Weighting::DoublyReparametrized;
         if let Some((target, accumulate)) = gradients.target(*z) {
             let label = format!("gradient of {} through its densities", gradients.name(*z));
-            let inputs = [weights, *z, *noise, *posterior];
-            gradients.push(label, LatentGradient { sizes: self.sizes, path, accumulate }, &inputs, &[target]);
+            gradients.push(
+                label,
+                LatentGradient { sizes: self.sizes, accumulate },
+                &[weights, *z],
+                &[target],
+            );
         }
-        if path {
-            gradients.weigh_again(*z, weights);
-        } else if let Some((target, accumulate)) = gradients.target(*posterior) {
-            let label = format!("gradient of {} through its density", gradients.name(*posterior));
-            gradients.push(label, PosteriorGradient { sizes: self.sizes, accumulate }, &[weights], &[target]);
+        if self.doubly {
+            gradients.reparametrize_doubly(*z, weights);
+        }
+        if self.density {
+            push_posterior_gradient(gradients, self.sizes, weights, *posterior);
         }
         Ok(())
     }
@@ -89,39 +96,79 @@ impl Operation for SampledKl {
     }
 }
 
-/// Inputs: weights, z, noise, posterior. Output: dz.
+/// Inputs: weights, z. Output: dz.
 #[derive(Debug)]
 struct LatentGradient {
     sizes: Sizes,
-    /// Along log q(z|x) too, whose own gradient then is left out.
-    path: bool,
     accumulate: bool,
 }
 
 impl Operation for LatentGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
-        let Sizes { batch, samples, posterior_rows, .. } = self.sizes;
-        let mut constants = constants! {
-            BATCH: batch, SAMPLES: samples, COLUMNS: self.sizes.vec4(), ACCUMULATE: self.accumulate,
-        };
-        let mut values =
-            vec![("weights_read", node.inputs[0]), ("z", node.inputs[1]), ("z_gradient", node.outputs[0])];
-        let mut kernel = "sampled_kl_gradient";
-        if self.path {
-            kernel = "sampled_kl_path_gradient";
-            constants.insert("POSTERIOR_ROWS", posterior_rows as f64);
-            values.extend([("noise", node.inputs[2]), ("posterior", node.inputs[3])]);
-        }
+        let Sizes { batch, samples, .. } = self.sizes;
         let vec4 = self.sizes.rows() * self.sizes.vec4();
-        lowering.dispatch(node, kernel, constants, &values, Grid::Elements(vec4), 4 * vec4 * 5);
+        lowering.dispatch(
+            node,
+            "sampled_kl_gradient",
+            constants! {
+                BATCH: batch, SAMPLES: samples, COLUMNS: self.sizes.vec4(), ACCUMULATE: self.accumulate,
+            },
+            &[("weights_read", node.inputs[0]), ("z", node.inputs[1]), ("z_gradient", node.outputs[0])],
+            Grid::Elements(vec4),
+            4 * vec4 * 3,
+        );
+    }
+}
+
+/// Inputs: weights, noise, posterior. Output: the gradient of z, in place, as the encoder is to get it.
+#[derive(Debug)]
+pub(super) struct DoublyReparametrize {
+    pub(super) batch: usize,
+    pub(super) samples: usize,
+    pub(super) posterior_rows: usize,
+    /// Of a row of z.
+    pub(super) vec4: usize,
+}
+
+impl Operation for DoublyReparametrize {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let elements = self.samples * self.batch * self.vec4;
+        lowering.dispatch(
+            node,
+            "doubly_reparametrize",
+            constants! {
+                BATCH: self.batch, SAMPLES: self.samples, COLUMNS: self.vec4, POSTERIOR_ROWS: self.posterior_rows,
+            },
+            &[
+                ("weights_read", node.inputs[0]),
+                ("noise", node.inputs[1]),
+                ("posterior", node.inputs[2]),
+                ("z_gradient", node.outputs[0]),
+            ],
+            Grid::Elements(elements),
+            4 * elements * 6,
+        );
+    }
+}
+
+/// The gradient that reaches `posterior` through the density of its samples, where they stay what they are.
+pub(super) fn push_posterior_gradient(
+    gradients: &mut Gradients<'_>,
+    sizes: Sizes,
+    weights: ValueId,
+    posterior: ValueId,
+) {
+    if let Some((target, accumulate)) = gradients.target(posterior) {
+        let label = format!("gradient of {} through its density", gradients.name(posterior));
+        gradients.push(label, PosteriorGradient { sizes, accumulate }, &[weights], &[target]);
     }
 }
 
 /// Input: weights. Output: the posterior's gradient.
 #[derive(Debug)]
-pub(super) struct PosteriorGradient {
-    pub(super) sizes: Sizes,
-    pub(super) accumulate: bool,
+struct PosteriorGradient {
+    sizes: Sizes,
+    accumulate: bool,
 }
 
 impl Operation for PosteriorGradient {
@@ -209,31 +256,21 @@ pub(super) struct WeighRows {
     pub(super) row: usize,
     /// Rows.
     pub(super) rows: usize,
-    pub(super) rule: WeighRule,
-}
-
-/// By what a row is multiplied.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum WeighRule {
-    /// weight * this * images in the minibatch
-    Times(f64),
-    /// 1 - beta + beta * weight * images in the minibatch
-    Twice,
+    /// A row is multiplied by its weight, by this, and by the images in the minibatch.
+    pub(super) factor: f64,
 }
 
 impl Operation for WeighRows {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
         let length = self.row * self.rows;
-        let mut constants = constants! { ROW: self.row, LENGTH: length };
-        let kernel = match self.rule {
-            WeighRule::Times(factor) => {
-                constants.insert("FACTOR", factor);
-                "weigh_rows"
-            }
-            WeighRule::Twice => "weigh_rows_twice",
-        };
-        let values = [("weights_read", node.inputs[0]), ("values", node.outputs[0])];
-        lowering.dispatch(node, kernel, constants, &values, Grid::Elements(length), length);
+        lowering.dispatch(
+            node,
+            "weigh_rows",
+            constants! { ROW: self.row, LENGTH: length, FACTOR: self.factor },
+            &[("weights_read", node.inputs[0]), ("values", node.outputs[0])],
+            Grid::Elements(length),
+            length,
+        );
     }
 }
 
@@ -307,7 +344,8 @@ impl Graph {
         let (batch, samples) = (from.rows, latent.rows / from.rows);
         let sizes = Sizes { batch, samples, posterior_rows: from.rows, width: latent.columns };
         let rows = one_a_row(latent.rows);
-        let sampled = SampledKl { sizes, weighting, accumulate: false };
+        let doubly = weighting == Weighting::DoublyReparametrized;
+        let sampled = SampledKl { sizes, density: !doubly, doubly, accumulate: false };
         let divergence = self.apply("sampled_kl", sampled, &[posterior, z, noise], rows);
         let operation = LogWeights { batch, samples, chunks: terms.columns / latent.rows };
         Ok(self.apply("log_weights", operation, &[reconstruction, divergence], rows))

@@ -1,6 +1,6 @@
 //! The Gaussian posterior: reparametrized samples and the KL divergence to the prior N(0, I).
 
-use super::importance::{WeighRows, WeighRule};
+use super::importance::DoublyReparametrize;
 use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::random::stream;
@@ -23,7 +23,8 @@ impl LatentShape {
     }
 }
 
-/// Input: posterior. Outputs: z, noise.
+/// Inputs: posterior, and where the gradient of what it is computed from takes another way than that of its parameters
+/// ([`Graph::reparametrize_upper`]) the same once more. Outputs: z, noise.
 #[derive(Debug)]
 struct Reparametrize {
     shape: LatentShape,
@@ -33,19 +34,18 @@ struct Reparametrize {
 
 impl Operation for Reparametrize {
     fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let (Some(upstream), Some((target, accumulate))) = (upstream, gradients.target(node.inputs[0]))
-        else {
-            return Ok(());
-        };
-        if let Some(weights) = gradients.still_to_weigh(node.outputs[0]) {
-            let label = format!("{} weighed again", gradients.name(upstream));
-            let rows = self.shape.samples * self.shape.batch;
-            let operation = WeighRows { row: 4 * self.shape.vec4(), rows, rule: WeighRule::Twice };
-            gradients.push(label, operation, &[weights], &[upstream]);
+        let (Some(upstream), noise) = (upstream, node.outputs[1]) else { return Ok(()) };
+        if let Some(&below) = node.inputs.get(1) {
+            self.through_samples(upstream, noise, below, gradients);
         }
-        let label = format!("gradient of {} through samples", gradients.name(node.inputs[0]));
-        let inputs = [upstream, node.outputs[1], node.inputs[0]];
-        gradients.push(label, ReparametrizeGradient(self.shape, accumulate), &inputs, &[target]);
+        if let Some(weights) = gradients.doubly_reparametrized(node.outputs[0]) {
+            let LatentShape { batch, samples, .. } = self.shape;
+            let operation =
+                DoublyReparametrize { batch, samples, posterior_rows: batch, vec4: self.shape.vec4() };
+            let label = format!("{} reparametrized doubly", gradients.name(upstream));
+            gradients.push(label, operation, &[weights, noise, node.inputs[0]], &[upstream]);
+        }
+        self.through_samples(upstream, noise, node.inputs[0], gradients);
         Ok(())
     }
 
@@ -63,6 +63,23 @@ impl Operation for Reparametrize {
             // Ten rounds of Philox are some 100 integer operations, not counted; Box-Muller and exp are.
             vec4 * 4 * 10,
         );
+    }
+}
+
+impl Reparametrize {
+    /// The gradient of `posterior` from `upstream`, that of its samples.
+    fn through_samples(
+        &self,
+        upstream: ValueId,
+        noise: ValueId,
+        posterior: ValueId,
+        gradients: &mut Gradients<'_>,
+    ) {
+        if let Some((target, accumulate)) = gradients.target(posterior) {
+            let label = format!("gradient of {} through samples", gradients.name(posterior));
+            let operation = ReparametrizeGradient(self.shape, accumulate);
+            gradients.push(label, operation, &[upstream, noise, posterior], &[target]);
+        }
     }
 }
 
@@ -201,29 +218,34 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] if `posterior` has not two sections or `samples` is 0.
     pub fn reparametrize(&mut self, posterior: ValueId, samples: usize) -> Result<ValueId> {
-        self.reparametrize_layer(posterior, samples, ["latent", "noise"], 0)
+        self.reparametrize_layer(&[posterior], samples, ["latent", "noise"], 0)
     }
 
     /// The same for an upper layer of latents, `[batch, latent]`: one sample of each posterior, with noise of its own.
     ///
+    /// `below` is the posterior once more, if the latents it is computed from are to get another gradient than its
+    /// parameters: theirs then goes through `below`, which is not reparametrized doubly
+    /// ([`crate::graph::Weighting::DoublyReparametrized`]).
+    ///
     /// # Errors
     /// [`Error::Shape`] if `posterior` has not two sections.
-    pub fn reparametrize_upper(&mut self, posterior: ValueId) -> Result<ValueId> {
-        self.reparametrize_layer(posterior, 1, ["latent.upper", "noise.upper"], stream::UPPER)
+    pub fn reparametrize_upper(&mut self, posterior: ValueId, below: Option<ValueId>) -> Result<ValueId> {
+        let inputs: Vec<ValueId> = [posterior].into_iter().chain(below).collect();
+        self.reparametrize_layer(&inputs, 1, ["latent.upper", "noise.upper"], stream::UPPER)
     }
 
     fn reparametrize_layer(
         &mut self,
-        posterior: ValueId,
+        posteriors: &[ValueId],
         samples: usize,
         [name, noise]: [&str; 2],
         stream: u32,
     ) -> Result<ValueId> {
-        let latent = self.latent_shape(posterior, samples)?;
+        let latent = self.latent_shape(posteriors[0], samples)?;
         let shape = Shape::matrix(samples * latent.batch, latent.width);
         let z = self.add_value(name.into(), shape, true);
         let noise = self.add_value(noise.into(), shape, false);
-        self.push(name, Reparametrize { shape: latent, stream }, &[posterior], &[z, noise]);
+        self.push(name, Reparametrize { shape: latent, stream }, posteriors, &[z, noise]);
         Ok(z)
     }
 

@@ -1,6 +1,6 @@
 //! Likelihoods p(x|z): negative logarithms and their gradients.
 
-use super::importance::{WeighRows, WeighRule};
+use super::importance::WeighRows;
 use super::parameters::{Tensor, TensorKind};
 use super::{Activation, Gradients, Graph, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
@@ -175,7 +175,7 @@ impl Operation for NegativeLogLikelihood {
 impl NegativeLogLikelihood {
     /// Rows of the gradient, made as if all counted alike, to what they weigh.
     fn weigh(&self, row: usize) -> WeighRows {
-        WeighRows { row, rows: self.samples * self.batch, rule: WeighRule::Times(self.samples as f64) }
+        WeighRows { row, rows: self.samples * self.batch, factor: self.samples as f64 }
     }
 
     /// Chunk sums lie without padding: a matrix of one row.

@@ -6,24 +6,39 @@ use super::{Gradients, Graph, Node, Operation, Shape, Tensor, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
 
+/// What a layer's gradient is passed on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receivers {
+    /// Its parameters and its input.
+    All,
+    /// Its parameters: the input counts as given.
+    Parameters,
+    /// Its input: the parameters are those of a layer that is there already, and count as given.
+    Input,
+}
+
 /// Inputs: x, weight, bias.
 #[derive(Debug)]
-struct Linear;
+struct Linear(Receivers);
 
 impl Operation for Linear {
     /// dW = dYᵀ x, db = column sums of dY, dx = dY W.
     fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
         let Some(upstream) = upstream else { return Ok(()) };
         let [input, weight, bias] = node.inputs[..] else { return Ok(()) };
-        if let Some((target, accumulate)) = gradients.target(weight) {
-            let label = format!("gradient of {}", gradients.name(weight));
-            gradients.push(label, WeightGradient(accumulate), &[upstream, input], &[target]);
+        if self.0 != Receivers::Input {
+            if let Some((target, accumulate)) = gradients.target(weight) {
+                let label = format!("gradient of {}", gradients.name(weight));
+                gradients.push(label, WeightGradient(accumulate), &[upstream, input], &[target]);
+            }
+            if let Some((target, accumulate)) = gradients.target(bias) {
+                let label = format!("gradient of {}", gradients.name(bias));
+                gradients.push(label, BiasGradient(accumulate), &[upstream], &[target]);
+            }
         }
-        if let Some((target, accumulate)) = gradients.target(bias) {
-            let label = format!("gradient of {}", gradients.name(bias));
-            gradients.push(label, BiasGradient(accumulate), &[upstream], &[target]);
-        }
-        if let Some((target, accumulate)) = gradients.target(input) {
+        if self.0 != Receivers::Parameters
+            && let Some((target, accumulate)) = gradients.target(input)
+        {
             let label = format!("gradient of {}", gradients.name(input));
             gradients.push(label, InputGradient(accumulate), &[upstream, weight], &[target]);
         }
@@ -118,6 +133,21 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] if `input` has sections or a size is zero.
     pub fn linear(&mut self, names: &[&str], input: ValueId, width: usize) -> Result<ValueId> {
+        self.linear_for(Receivers::All, names, input, width)
+    }
+
+    /// The same, whose gradient goes to `receivers` only. For [`Receivers::Input`] the layer is one that the graph has
+    /// already, computed once more; the output's name then ends with `(again)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] as for [`Graph::linear`], and if there is no such layer to compute once more.
+    pub fn linear_for(
+        &mut self,
+        receivers: Receivers,
+        names: &[&str],
+        input: ValueId,
+        width: usize,
+    ) -> Result<ValueId> {
         let x = self.shape(input);
         if x.sections != 1 {
             return Err(Error::shape(names.join(" + "), format!("input of shape {x} is not a plain matrix")));
@@ -129,6 +159,24 @@ impl Graph {
             ));
         }
         let output = Shape { rows: x.rows, sections: names.len(), columns: width };
+        let name = names.join("+");
+        if receivers == Receivers::Input {
+            let found = ["weight", "bias"].map(|part| self.find(&format!("{name}.{part}")));
+            let ([Some(weight), Some(bias)], shape) = (found, Shape::matrix(output.stride(), x.columns))
+            else {
+                return Err(Error::shape(name, "there is no such layer to compute once more".to_string()));
+            };
+            if self.shape(weight) != shape {
+                let problem = format!("its weights are {}, not {shape}", self.shape(weight));
+                return Err(Error::shape(name, problem));
+            }
+            return Ok(self.apply(
+                format!("{name} (again)"),
+                Linear(receivers),
+                &[input, weight, bias],
+                output,
+            ));
+        }
         let tensor = |name: String, kind, shape: Vec<usize>, offset, stride| Tensor {
             name,
             kind,
@@ -146,13 +194,12 @@ impl Graph {
             let offset = section * padded(width);
             tensor(format!("{name}.bias"), TensorKind::Bias, vec![width], offset, width)
         });
-        let name = names.join("+");
         let weight = self.parameter(
             format!("{name}.weight"),
             Shape::matrix(output.stride(), x.columns),
             weights.collect(),
         );
         let bias = self.parameter(format!("{name}.bias"), Shape { rows: 1, ..output }, biases.collect());
-        Ok(self.apply(name, Linear, &[input, weight, bias], output))
+        Ok(self.apply(name, Linear(receivers), &[input, weight, bias], output))
     }
 }

@@ -13,6 +13,7 @@ mod input;
 mod latent;
 mod likelihood;
 mod linear;
+mod noncentred;
 mod parameters;
 mod shape;
 
@@ -24,6 +25,7 @@ pub use importance::Weighting;
 pub use input::Binarize;
 pub use latent::{KlTarget, LatentShape};
 pub use likelihood::{Likelihood, LikelihoodKind};
+pub use linear::Receivers;
 pub use parameters::{Parameter, Tensor, TensorKind};
 pub use shape::Shape;
 

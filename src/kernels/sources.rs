@@ -114,6 +114,12 @@ pub(super) const FILES: &[File] = &[
         text: include_str!("../../shaders/matmul_finish.wgsl"),
     },
     File {
+        name: "noncentred.wgsl",
+        suffix: "",
+        shared: &[STEP],
+        text: include_str!("../../shaders/noncentred.wgsl"),
+    },
+    File {
         name: "optimizer.wgsl",
         suffix: "",
         shared: &[STEP],

@@ -1,7 +1,7 @@
 //! An upper stochastic layer: p(x|h1) p(h1|h2) p(h2) and q(h1|x) q(h2|h1) (Burda et al., arXiv 1509.00519, section 5).
 
 use super::{MlpVae, ObjectiveKind};
-use crate::graph::{Graph, LowerLayer, Stage, UpperValues, ValueId};
+use crate::graph::{Graph, LowerLayer, Receivers, Stage, UpperValues, ValueId};
 use crate::{Error, Result};
 
 /// A stochastic layer above the first one.
@@ -18,6 +18,8 @@ pub struct UpperLayer {
 pub struct UpperVae {
     /// q(h2|h1): means and log-variances, `[noise samples * batch, 2, upper latent]`.
     pub posterior: ValueId,
+    /// The same once more, through which h1 gets its gradient, where the parameters get another: doubly reparametrized.
+    below: Option<ValueId>,
     /// Samples h2, `[noise samples * batch, upper latent]`.
     pub latent: ValueId,
     /// p(h1|h2): means and log-variances, `[noise samples * batch, 2, latent]`.
@@ -28,7 +30,7 @@ impl UpperVae {
     /// Both layers, as the importance weights of their samples ask for them.
     pub(super) fn layers(&self, posterior: ValueId, latent: ValueId) -> (LowerLayer, UpperValues) {
         let lower = LowerLayer { posterior, latent, prior: self.prior };
-        (lower, UpperValues { posterior: self.posterior, latent: self.latent })
+        (lower, UpperValues { posterior: self.below.unwrap_or(self.posterior), latent: self.latent })
     }
 }
 
@@ -36,17 +38,11 @@ impl UpperVae {
 ///
 /// # Errors
 /// [`Error::Setting`] naming the flag.
-pub(crate) fn refuse_for_two_layers(objective: ObjectiveKind, free_bits: f64, capacity: bool) -> Result<()> {
-    let refuse = |flag: &str, problem: &str, hint: &str| Err(Error::setting(flag, problem, hint));
-    if objective == ObjectiveKind::Dreg {
-        let problem =
-            "doubly reparametrized gradients are made for one layer of latents, and --latent gives two";
-        return refuse("--objective", problem, "use elbo or iwae, or one layer");
-    }
+pub(crate) fn refuse_for_two_layers(free_bits: f64, capacity: bool) -> Result<()> {
     if free_bits > 0.0 || capacity {
         let flag = if capacity { "--capacity" } else { "--free-bits" };
         let problem = "it asks for a divergence in closed form, which two layers of latents do not have";
-        return refuse(flag, problem, "leave it out, or use one layer");
+        return Err(Error::setting(flag, problem, "leave it out, or use one layer"));
     }
     Ok(())
 }
@@ -57,44 +53,61 @@ impl MlpVae {
         self.upper.as_ref().map_or(self.latent, |upper| upper.latent)
     }
 
-    /// Refuse a second stochastic layer, on behalf of `what`, which is made for one.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if there is one.
-    pub fn check_single_layer(&self, what: &str) -> Result<()> {
-        match &self.upper {
-            None => Ok(()),
-            Some(upper) => Err(Error::setting(
-                what,
-                format!(
-                    "it is made for one layer of latents, and this model has two, of {} and {}",
-                    self.latent, upper.latent
-                ),
-                "use 'vae eval RUN --importance-samples', which bounds log p(x) for two layers as for one",
-            )),
-        }
+    /// Latent dimensions of all layers together.
+    pub fn joint_latent(&self) -> usize {
+        self.latent + self.upper.as_ref().map_or(0, |upper| upper.latent)
     }
 
     /// The way up from samples `latent` of the first layer, and down to their prior; `None` without an upper layer.
     pub(super) fn build_upper(&self, graph: &mut Graph, latent: ValueId) -> Result<Option<UpperVae>> {
         let Some(upper) = &self.upper else { return Ok(None) };
-        refuse_for_two_layers(self.objective, self.free_bits, self.capacity)?;
+        refuse_for_two_layers(self.free_bits, self.capacity)?;
         graph.begin(Stage::Upper);
-        let mut hidden = latent;
-        for (i, &width) in upper.hidden.iter().enumerate() {
-            hidden = self.layer(graph, &format!("encoder.upper.{i}"), hidden, width)?;
-        }
-        let posterior =
-            graph.linear(&["encoder.upper.mean", "encoder.upper.log_variance"], hidden, upper.latent)?;
+        let (posterior, below) = if self.objective == ObjectiveKind::Dreg {
+            // Each parameter's gradient is weighed by how its own samples are drawn: what passes through h2 to h1 is
+            // not yet weighed for the encoder's first layer, and what the layers in between get is.
+            let own = self.upper_encoder(graph, Receivers::Parameters, upper, latent)?;
+            (own, Some(self.upper_encoder(graph, Receivers::Input, upper, latent)?))
+        } else {
+            (self.upper_encoder(graph, Receivers::All, upper, latent)?, None)
+        };
         graph.begin(Stage::Sample);
-        let top = graph.reparametrize_upper(posterior)?;
+        let top = graph.reparametrize_upper(posterior, below)?;
         graph.begin(Stage::Prior);
+        let prior = self.upper_decoder(graph, upper, top)?;
+        Ok(Some(UpperVae { posterior, below, latent: top, prior }))
+    }
+
+    /// Layers from latents h2 to p(h1|h2), `[rows, 2, latent]`.
+    pub(super) fn upper_decoder(
+        &self,
+        graph: &mut Graph,
+        upper: &UpperLayer,
+        top: ValueId,
+    ) -> Result<ValueId> {
         let mut hidden = top;
         for (i, &width) in upper.hidden.iter().rev().enumerate() {
-            hidden = self.layer(graph, &format!("decoder.upper.{i}"), hidden, width)?;
+            hidden = self.layer(graph, Receivers::All, &format!("decoder.upper.{i}"), hidden, width)?;
         }
-        let prior =
-            graph.linear(&["decoder.upper.mean", "decoder.upper.log_variance"], hidden, self.latent)?;
-        Ok(Some(UpperVae { posterior, latent: top, prior }))
+        graph.linear(&["decoder.upper.mean", "decoder.upper.log_variance"], hidden, self.latent)
+    }
+
+    /// Layers from samples of h1 to posteriors q(h2|h1). The gradient is passed on to their parameters, to h1, or both.
+    pub(super) fn upper_encoder(
+        &self,
+        graph: &mut Graph,
+        receivers: Receivers,
+        upper: &UpperLayer,
+        latent: ValueId,
+    ) -> Result<ValueId> {
+        // Only the first layer has an input that may count as given.
+        let further = if receivers == Receivers::Parameters { Receivers::All } else { receivers };
+        let mut hidden = (latent, receivers);
+        for (i, &width) in upper.hidden.iter().enumerate() {
+            let name = format!("encoder.upper.{i}");
+            hidden = (self.layer(graph, hidden.1, &name, hidden.0, width)?, further);
+        }
+        let names = ["encoder.upper.mean", "encoder.upper.log_variance"];
+        graph.linear_for(hidden.1, &names, hidden.0, upper.latent)
     }
 }

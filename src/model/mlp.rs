@@ -2,7 +2,7 @@
 
 use super::{ObjectiveKind, UpperLayer, UpperVae};
 use crate::Result;
-use crate::graph::{Activation, Binarize, Graph, KlTarget, Likelihood, Stage, ValueId, Weighting};
+use crate::graph::{Activation, Binarize, Graph, KlTarget, Likelihood, Receivers, Stage, ValueId, Weighting};
 
 /// Sizes and choices of a [`Vae`] with Gaussian posterior and prior (Kingma and Welling 2014, appendix C).
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ impl MlpVae {
             // No divergence is known in closed form: the ELBO too is an average of log weights.
             let weighting = self.objective.weighting().unwrap_or(Weighting::Uniform);
             let (lower, upper) = upper.layers(posterior, latent);
-            let weights = graph.hierarchical_log_weights(reconstruction, lower, upper)?;
+            let weights = graph.hierarchical_log_weights(reconstruction, lower, upper, weighting)?;
             graph.importance_bound(weights, self.noise_samples, weighting)?;
         } else {
             if self.capacity {
@@ -112,7 +112,7 @@ impl MlpVae {
         let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
         let weights = if let Some(upper) = upper {
             let (lower, upper) = upper.layers(posterior, latent);
-            graph.hierarchical_log_weights(reconstruction, lower, upper)?
+            graph.hierarchical_log_weights(reconstruction, lower, upper, Weighting::Importance)?
         } else {
             graph.log_weights(reconstruction, posterior, latent, Weighting::Importance)?
         };
@@ -143,7 +143,7 @@ impl MlpVae {
     pub(crate) fn encoder(&self, graph: &mut Graph, images: ValueId) -> Result<ValueId> {
         let mut hidden = images;
         for (i, &width) in self.hidden.iter().enumerate() {
-            hidden = self.layer(graph, &format!("encoder.{i}"), hidden, width)?;
+            hidden = self.layer(graph, Receivers::All, &format!("encoder.{i}"), hidden, width)?;
         }
         graph.linear(&["encoder.mean", "encoder.log_variance"], hidden, self.latent)
     }
@@ -155,7 +155,7 @@ impl MlpVae {
     pub(crate) fn decoder(&self, graph: &mut Graph, latent: ValueId) -> Result<ValueId> {
         let mut hidden = latent;
         for (i, &width) in self.hidden.iter().rev().enumerate() {
-            hidden = self.layer(graph, &format!("decoder.{i}"), hidden, width)?;
+            hidden = self.layer(graph, Receivers::All, &format!("decoder.{i}"), hidden, width)?;
         }
         graph.linear(self.likelihood.kind.outputs(), hidden, self.pixels)
     }
@@ -163,11 +163,14 @@ impl MlpVae {
     pub(super) fn layer(
         &self,
         graph: &mut Graph,
+        receivers: Receivers,
         name: &str,
         input: ValueId,
         width: usize,
     ) -> Result<ValueId> {
-        let sum = graph.linear(&[name], input, width)?;
-        Ok(graph.activate(&format!("{name}.{:?}", self.activation).to_lowercase(), sum, self.activation))
+        let sum = graph.linear_for(receivers, &[name], input, width)?;
+        let again = if receivers == Receivers::Input { " (again)" } else { "" };
+        let name = format!("{name}.{:?}{again}", self.activation).to_lowercase();
+        Ok(graph.activate(&name, sum, self.activation))
     }
 }

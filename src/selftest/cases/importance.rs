@@ -58,11 +58,8 @@ pub(super) fn all() -> Vec<Case> {
         }
         let row = 4 * i + 3;
         let weighed = [weights, ("values", Normal(l * row))];
-        let lengths = constants! { ROW: row, LENGTH: l * row };
-        let mut scaled = lengths.clone();
-        scaled.insert("FACTOR", samples as f64);
-        add("weigh_rows", scaled, &weighed, l * row, 1);
-        add("weigh_rows_twice", lengths, &weighed, l * row, 1);
+        let lengths = constants! { ROW: row, LENGTH: l * row, FACTOR: samples };
+        add("weigh_rows", lengths, &weighed, l * row, 1);
         add(
             "sampled_kl_gradient",
             with(constants! { COLUMNS: columns, ACCUMULATE: accumulate }),
@@ -71,9 +68,9 @@ pub(super) fn all() -> Vec<Case> {
             1,
         );
         add(
-            "sampled_kl_path_gradient",
-            with(constants! { COLUMNS: columns, POSTERIOR_ROWS: posterior_rows, ACCUMULATE: accumulate }),
-            &[weights, z, noise, posterior, ("z_gradient", Normal(values))],
+            "doubly_reparametrize",
+            with(constants! { COLUMNS: columns, POSTERIOR_ROWS: posterior_rows }),
+            &[weights, noise, posterior, ("z_gradient", Normal(values))],
             l * columns,
             4,
         );

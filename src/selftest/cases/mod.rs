@@ -11,6 +11,7 @@ mod latent;
 mod likelihood;
 mod matmul;
 mod matmul_tiled;
+mod noncentred;
 mod optimizer;
 mod sum;
 
@@ -113,6 +114,7 @@ pub(super) fn all() -> Vec<Case> {
         likelihood::all(),
         importance::all(),
         hierarchy::all(),
+        noncentred::all(),
         sum::all(),
         optimizer::all(),
         bench::all(),

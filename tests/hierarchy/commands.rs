@@ -1,0 +1,154 @@
+//! Two stochastic layers from outside.
+
+use assert_cmd::Command;
+use predicates::str::contains;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn vae(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("vae").unwrap();
+    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
+    command
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Two layers of latents that train in an instant.
+fn train(path: &Path, more: &[&str]) -> Command {
+    let mut command = vae(&["train", "--out", text(path), "--device", "cpu", "--images", "300"]);
+    command.args(["--hidden", "32/16", "--latent", "8,2", "--batch-size", "50"]);
+    command.args(["--importance-samples", "3"]).args(more);
+    if !more.contains(&"--objective") {
+        command.args(["--objective", "iwae"]);
+    }
+    command
+}
+
+#[test]
+fn runs_are_trained_resumed_evaluated_and_drawn() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let (whole, parts) = (path("whole"), path("parts"));
+    let out = train(&whole, &["--epochs", "3"]).assert().success();
+    out.stderr(contains("784-32-8-16-2-16-8-32-784"));
+    train(&parts, &["--epochs", "1"]).assert().success();
+    vae(&["train", "--resume", text(&parts), "--epochs", "3"]).assert().success();
+    let tensors = |run: &Path| {
+        let bytes = std::fs::read(run.join("checkpoint.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let mut all: Vec<_> =
+            file.iter().map(|(name, view)| (name.to_string(), view.data().to_vec())).collect();
+        all.sort();
+        all
+    };
+    assert!(tensors(&whole) == tensors(&parts), "a resumed run differs");
+    assert!(tensors(&whole).iter().any(|(name, _)| name == "decoder.upper.log_variance.weight"));
+    let config = std::fs::read_to_string(whole.join("config.toml")).unwrap();
+    assert!(config.contains("latent = [8, 2]") && config.contains("hidden = [[32], [16]]"), "{config}");
+    let columns = std::fs::read_to_string(whole.join("latents.csv")).unwrap();
+    assert!(columns.lines().next().unwrap().ends_with(",kl_9,kl_10"), "{columns}");
+
+    let output = vae(&[
+        "eval",
+        text(&whole),
+        "--json",
+        "-",
+        "--importance-samples",
+        "100",
+        "--samples",
+        "20",
+        "--images",
+        "200",
+    ])
+    .assert()
+    .success()
+    .get_output()
+    .clone();
+    let numbers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |pointer: &str| numbers.pointer(pointer).unwrap().as_f64().unwrap();
+    let layers = numbers["latents"]["layers"].as_array().unwrap();
+    let widths: Vec<_> = layers.iter().map(|l| l["kl_per_dimension"].as_array().unwrap().len()).collect();
+    assert_eq!(widths, [8, 2]);
+    // The layers' divergences are those of the ELBO, by other draws: the ELBO's 4,000, and 1,600.
+    let of_layers = number("/latents/layers/0/kl") + number("/latents/layers/1/kl");
+    assert!((of_layers - number("/kl")).abs() < 0.5, "{of_layers} {}", number("/kl"));
+    assert!((number("/importance/elbo") - number("/elbo")).abs() < 2.0, "{numbers}");
+    assert!(number("/importance/bound") > number("/importance/elbo"), "{numbers}");
+    vae(&["eval", text(&whole), "--images", "50"])
+        .assert()
+        .success()
+        .stdout(contains("layer 2"))
+        .stdout(contains("8 + 2"));
+
+    for (command, more) in [
+        ("sample", ["--count", "9"]),
+        ("reconstruct", ["--count", "4"]),
+        ("interpolate", ["--count", "2"]),
+        ("manifold", ["--side", "4"]),
+    ] {
+        let picture: PathBuf = path(&format!("{command}.png"));
+        vae(&[command, text(&whole), "--out", text(&picture)]).args(more).assert().success();
+        assert!(image::open(&picture).unwrap().width() > 100);
+    }
+    let failed = vae(&["posterior", text(&whole)]).assert().failure();
+    failed.stderr(contains("has two, of 8 and 2")).stderr(contains("--ais"));
+}
+
+/// Annealing takes both layers together, and its ELBO is that of the importance weights.
+#[test]
+fn both_layers_are_annealed() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    train(&run, &["--epochs", "4"]).assert().success();
+    let flags = ["--ais", "--bdmc", "--ais-images", "20", "--temperatures", "60", "--chains", "8"];
+    let output = vae(&["eval", text(&run), "--images", "20", "--importance-samples", "400", "--json", "-"])
+        .args(flags)
+        .assert()
+        .success()
+        .get_output()
+        .clone();
+    let numbers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |pointer: &str| numbers.pointer(pointer).unwrap().as_f64().unwrap();
+    assert!(number("/ais/log_evidence") > number("/ais/elbo"), "{numbers}");
+    // Both are of the same images, with other draws of their pixels.
+    assert!((number("/ais/elbo") - number("/importance/elbo")).abs() < 10.0, "{numbers}");
+    let error = number("/bdmc/lower_standard_error").hypot(number("/bdmc/upper_standard_error"));
+    assert!(number("/bdmc/gap") > -4.0 * error, "{numbers}");
+}
+
+#[test]
+fn doubly_reparametrized_gradients_train_two_layers() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    train(&run, &["--epochs", "4", "--objective", "dreg"]).assert().success();
+    let metrics = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+    let names: Vec<&str> = metrics.lines().next().unwrap().split(',').collect();
+    let column = names.iter().position(|name| *name == "test_elbo").unwrap();
+    let bounds: Vec<f64> =
+        metrics.lines().skip(1).map(|line| line.split(',').nth(column).unwrap().parse().unwrap()).collect();
+    assert!(bounds[3] > bounds[0] + 20.0, "{bounds:?}");
+}
+
+#[test]
+fn what_two_layers_do_not_take_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    for (flags, expected) in [
+        (["--latent", "8"], "--latent: --hidden gives hidden layers for two"),
+        (["--hidden", "32"], "--hidden: --latent gives two stochastic layers"),
+        (["--latent", "8,4,2"], "one or two stochastic layers"),
+    ] {
+        let mut command = vae(&["train", "--out", text(&run)]);
+        let mut settings = vec![("--hidden", "32/16"), ("--latent", "8,2")];
+        settings.retain(|(flag, _)| *flag != flags[0]);
+        settings.push((flags[0], flags[1]));
+        settings.iter().for_each(|(flag, value)| {
+            command.args([flag, value]);
+        });
+        command.assert().failure().stderr(contains(expected));
+        assert!(!run.exists());
+    }
+}
