@@ -183,8 +183,8 @@ pub(crate) struct TrainingFlags {
     #[arg(long, value_name = "RATE", help_heading = "Optimizer")]
     learning_rate: Option<f64>,
     /// How the step size changes: iwae has eight stages, stage i of 3^i epochs at 10^(-i/7) times the step size, from 0 to
-    /// 7, as Burda et al. trained [default: constant]
-    #[arg(long, value_name = "SCHEDULE", help_heading = "Optimizer")]
+    /// 7, as Burda et al. trained; steps:0.5@100,150 halves it after 100 and 150 epochs [default: constant]
+    #[arg(long, value_name = "SCHEDULE", help_heading = "Optimizer", value_parser = plain::<LearningRateSchedule>)]
     learning_rate_schedule: Option<LearningRateSchedule>,
     /// Passes over the training images [default: 16]
     #[arg(long, value_name = "N", help_heading = "Run", conflicts_with = "steps")]
@@ -384,6 +384,10 @@ mod tests {
         assert_eq!(given, (3.0, 2.0, Some(5.0), 4.0, 7.0));
         let config = parse(&["--learning-rate-schedule=iwae", "--adam-epsilon=1e-4"]);
         assert_eq!(config.learning_rate_schedule, LearningRateSchedule::Iwae);
+        let schedule = LearningRateSchedule::Steps { factor: 0.5, epochs: vec![2, 3] };
+        let config_of_steps = parse(&["--learning-rate-schedule=steps:0.5@2,3"]);
+        assert_eq!(config_of_steps.learning_rate_schedule, schedule);
+        assert_eq!(Config::from_toml(&config_of_steps.to_toml().unwrap()).unwrap(), config_of_steps);
         assert_eq!((config.adam_epsilon, config.optimizer().epsilon), (1e-4, 1e-4));
         let config = parse(&["--objective=dreg", "--importance-samples=6"]);
         assert_eq!((config.objective, config.importance_samples), (ObjectiveKind::Dreg, Some(6)));
