@@ -3,6 +3,7 @@
 //
 //   sampled_kl              divergence = log q(z|x) - log p(z) = sum (z^2 - v - noise^2) / 2 over latent dimensions, with
 //                           z = m + exp(v / 2) * noise from the posterior (m, v) and p(z) = N(0, I)
+//   sampled_kl_dimensions   the same of each dimension
 //   log_weights             log w = -(sum of the likelihood's terms) - beta * divergence
 //   importance_weights      bound = -(log sum_l w_l - log SAMPLES),  weights = w_l / sum_l w_l / step.rows; with
 //                           UNIFORM bound = -(mean of log w_l), weights = 1 / SAMPLES / step.rows
@@ -12,6 +13,7 @@
 //   sampled_kl_gradient     d z = beta * weight * z
 //   sampled_kl_posterior_gradient  d v = -beta * (sum of weights) / 2: all that the gradients of log q(z|x) through z and
 //                           through its parameters leave of each other
+//   sampled_kl_gradient_gated, sampled_kl_posterior_gradient_gated  the same, each dimension times its gate (gate.wgsl)
 //   begin_stream            a log-sum-exp of nothing
 //   stream_weights          one pass's log w into the running log-sum-exp of each image
 //
@@ -47,12 +49,22 @@ override ACCUMULATE: bool;
 @group(0) @binding(13) var<storage, read_write> z_gradient: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
 @group(0) @binding(14) var<storage, read_write> posterior_gradient: array<vec4<f32>>; // [POSTERIOR_ROWS, 2, COLUMNS]
 @group(0) @binding(15) var<storage, read_write> running: array<vec4<f32>>; // [BATCH]
+@group(0) @binding(16) var<storage, read_write> dimensions: array<vec4<f32>>; // [SAMPLES * BATCH, COLUMNS]
+@group(0) @binding(17) var<storage, read> gate: array<vec4<f32>>; // [COLUMNS]
 
 const LOWEST = -3.4e38;
 
 // Position of the mean of the posterior that row `row` of `z` is drawn from; its log-variance is COLUMNS further.
 fn posterior_of(row: u32) -> u32 {
     return row % POSTERIOR_ROWS * 2u * COLUMNS;
+}
+
+// The divergence of the four dimensions at `column` of a row.
+fn divergence_at(row: u32, column: u32) -> vec4<f32> {
+    // In the padding all three are 0.
+    let drawn = z[row * COLUMNS + column];
+    let draw = noise[row * COLUMNS + column];
+    return 0.5 * (drawn * drawn - posterior[posterior_of(row) + COLUMNS + column] - draw * draw);
 }
 
 @compute @workgroup_size(64)
@@ -64,10 +76,7 @@ fn sampled_kl(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     var sum = 0.0;
     if row % BATCH < step.rows {
         for (var c = 0u; c < COLUMNS; c++) {
-            // In the padding all three are 0.
-            let drawn = z[row * COLUMNS + c];
-            let draw = noise[row * COLUMNS + c];
-            sum += dot(vec4<f32>(0.5), drawn * drawn - posterior[posterior_of(row) + COLUMNS + c] - draw * draw);
+            sum += dot(vec4<f32>(1.0), divergence_at(row, c));
         }
     }
     if ACCUMULATE {
@@ -75,6 +84,19 @@ fn sampled_kl(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     } else {
         divergence[row] = sum;
     }
+}
+
+@compute @workgroup_size(64)
+fn sampled_kl_dimensions(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= SAMPLES * BATCH * COLUMNS {
+        return;
+    }
+    var value = vec4<f32>(0.0);
+    if i / COLUMNS % BATCH < step.rows {
+        value = divergence_at(i / COLUMNS, i % COLUMNS);
+    }
+    dimensions[i] = value;
 }
 
 @compute @workgroup_size(64)
@@ -135,16 +157,30 @@ fn weigh_rows(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     }
 }
 
+fn change_z(i: u32, share: vec4<f32>) {
+    let change = step.beta * weights_read[i / COLUMNS] * share * z[i];
+    if ACCUMULATE {
+        z_gradient[i] += change;
+    } else {
+        z_gradient[i] = change;
+    }
+}
+
 @compute @workgroup_size(64)
 fn sampled_kl_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     if i < SAMPLES * BATCH * COLUMNS {
-        let change = step.beta * weights_read[i / COLUMNS] * z[i];
-        if ACCUMULATE {
-            z_gradient[i] += change;
-        } else {
-            z_gradient[i] = change;
-        }
+        change_z(i, vec4<f32>(1.0));
+    }
+}
+
+@compute @workgroup_size(64)
+fn sampled_kl_gradient_gated(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < SAMPLES * BATCH * COLUMNS {
+        change_z(i, gate[i % COLUMNS]);
     }
 }
 
@@ -159,25 +195,38 @@ fn doubly_reparametrize(@builtin(global_invocation_id) id: vec3<u32>, @builtin(n
     }
 }
 
-@compute @workgroup_size(64)
-fn sampled_kl_posterior_gradient(
-    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
-) {
-    let i = flat_index(id, workgroups, 64u);
-    if i >= POSTERIOR_ROWS * COLUMNS {
-        return;
-    }
+fn change_posterior(i: u32, share: vec4<f32>) {
     var sum = 0.0;
     for (var row = i / COLUMNS; row < SAMPLES * BATCH; row += POSTERIOR_ROWS) {
         sum += weights_read[row];
     }
-    let change = -0.5 * step.beta * sum * column_mask(i % COLUMNS, WIDTH);
+    let change = -0.5 * step.beta * sum * share * column_mask(i % COLUMNS, WIDTH);
     let at = posterior_of(i / COLUMNS) + i % COLUMNS;
     if ACCUMULATE {
         posterior_gradient[at + COLUMNS] += change;
     } else {
         posterior_gradient[at] = vec4<f32>(0.0);
         posterior_gradient[at + COLUMNS] = change;
+    }
+}
+
+@compute @workgroup_size(64)
+fn sampled_kl_posterior_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < POSTERIOR_ROWS * COLUMNS {
+        change_posterior(i, vec4<f32>(1.0));
+    }
+}
+
+@compute @workgroup_size(64)
+fn sampled_kl_posterior_gradient_gated(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    if i < POSTERIOR_ROWS * COLUMNS {
+        change_posterior(i, gate[i % COLUMNS]);
     }
 }
 

@@ -70,8 +70,6 @@ fn worst_error(model: &MlpVae, rows: u32, capacity: f32) -> f64 {
     }
     let step = Step { seed_low: 3, rows, beta: 0.625, capacity, ..Step::default() };
     let metrics = plan.buffer("metrics").unwrap();
-    let divergence = plan.buffer("kl").unwrap();
-    let latent = model.latent;
     let objective = |cpu: &mut CpuExecutor<f64>| {
         cpu.submit("loss", &[step]).unwrap();
         let metrics = cpu.real(metrics);
@@ -84,15 +82,24 @@ fn worst_error(model: &MlpVae, rows: u32, capacity: f32) -> f64 {
         if model.free_bits == 0.0 {
             return metrics[0] + 0.625 * metrics[1];
         }
-        let average = |j| {
-            cpu.real(divergence)
-                .chunks(latent.div_ceil(4) * 4)
-                .take(rows as usize)
-                .map(|row| row[j])
-                .sum::<f64>()
-                / f64::from(rows)
+        let average = |buffer: &str, width: usize, j: usize| {
+            let values = cpu.real(plan.buffer(buffer).unwrap());
+            let all = values.chunks(width.div_ceil(4) * 4).enumerate();
+            // Rows past the minibatch are 0.
+            let samples = (values.len() / (width.div_ceil(4) * 4) / model.batch) as f64;
+            all.map(|(_, row)| row[j]).sum::<f64>() / (samples * f64::from(rows))
         };
-        metrics[0] + 0.625 * (0..latent).map(|j| model.free_bits.max(average(j))).sum::<f64>()
+        // With two layers the divergence is known for each sample.
+        let layers = match &model.upper {
+            None => vec![("kl", model.latent)],
+            Some(upper) => {
+                vec![("latent.divergence", model.latent), ("latent.upper.divergence", upper.latent)]
+            }
+        };
+        let dimensions =
+            layers.iter().flat_map(|&(buffer, width)| (0..width).map(move |j| (buffer, width, j)));
+        let divergences = dimensions.map(|(buffer, width, j)| average(buffer, width, j));
+        metrics[0] + 0.625 * divergences.map(|nats| model.free_bits.max(nats)).sum::<f64>()
     };
     objective(&mut cpu);
     let gradient = cpu.real(plan.buffer("gradients").unwrap()).to_vec();
@@ -206,5 +213,21 @@ fn two_stochastic_layers() {
         let likelihood = Likelihood { kind, ..model().likelihood };
         let objective = ObjectiveKind::Iwae;
         check(&MlpVae { likelihood, objective, upper: upper.clone(), noise_samples: 3, ..model() }, 2);
+    }
+}
+
+/// Their divergence is known at samples only: gates for each dimension, from averages over samples.
+#[test]
+fn two_stochastic_layers_with_free_bits_or_a_capacity() {
+    for (hidden, latent) in [(vec![], 1), (vec![4], 5)] {
+        let upper = Some(UpperLayer { hidden, latent });
+        for (noise_samples, rows) in [(1, 3), (3, 2)] {
+            let model = MlpVae { noise_samples, upper: upper.clone(), ..model() };
+            check(&MlpVae { capacity: true, ..model.clone() }, rows);
+            // At the middle one some dimensions are closed and some are open.
+            for free_bits in [1e-3, 0.1, 0.5] {
+                check(&MlpVae { free_bits, ..model.clone() }, rows);
+            }
+        }
     }
 }

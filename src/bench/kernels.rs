@@ -64,7 +64,9 @@ fn models() -> Vec<(&'static str, Config)> {
         ("capacity", Config { capacity: Some(25.0), ..bound.clone() }),
         ("iwae", objective(ObjectiveKind::Iwae)),
         ("dreg", objective(ObjectiveKind::Dreg)),
-        ("two-layers", two_layers),
+        ("two-layers", two_layers.clone()),
+        ("two-layers-free-bits", Config { free_bits: 0.1, ..two_layers.clone() }),
+        ("two-layers-capacity", Config { capacity: Some(25.0), ..two_layers }),
     ]
 }
 

@@ -118,8 +118,6 @@ mod tests {
             (Config { upper_latent: None, ..two.clone() }, "--latent"),
             (Config { upper_latent: Some(0), ..two.clone() }, "--latent"),
             (Config { upper_hidden: Some(vec![0]), ..two.clone() }, "--hidden"),
-            (Config { free_bits: 0.5, ..two.clone() }, "--free-bits"),
-            (Config { capacity: Some(5.0), ..two.clone() }, "--capacity"),
         ] {
             let problem = broken.resolve().unwrap_err().to_string();
             assert!(problem.starts_with(expected), "{problem}");

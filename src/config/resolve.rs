@@ -3,7 +3,7 @@
 
 use super::{Config, IMPORTANCE_SAMPLES};
 use crate::graph::{Activation, Binarize, LikelihoodKind};
-use crate::model::{ObjectiveKind, refuse_for_two_layers};
+use crate::model::ObjectiveKind;
 use crate::train::OptimizerKind;
 use crate::{Error, Result, data};
 use std::path::Path;
@@ -132,11 +132,10 @@ impl Config {
         Ok(())
     }
 
-    /// Refuse stochastic layers that do not fit together, or what two of them do not take.
+    /// Refuse stochastic layers that do not fit together.
     fn check_layers(&self) -> Result<()> {
         match (&self.upper_hidden, self.upper_latent) {
-            (None, None) => Ok(()),
-            (Some(_), Some(_)) => refuse_for_two_layers(self.free_bits, self.capacity.is_some()),
+            (None, None) | (Some(_), Some(_)) => Ok(()),
             (None, Some(upper)) => Err(Error::setting(
                 "--hidden",
                 format!(

@@ -31,6 +31,21 @@ pub(super) fn sampled_kl<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
+pub(super) fn sampled_kl_dimensions<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, columns, posteriors) =
+        (call.count("BATCH"), 4 * call.count("COLUMNS"), call.count("POSTERIOR_ROWS"));
+    let (posterior, z, noise) = (call.read("posterior"), call.read("z"), call.read("noise"));
+    let rows = call.rows();
+    by_rows(call.write("dimensions"), columns, |row, dimensions| {
+        let variances = &posterior[(2 * (row % posteriors) + 1) * columns..][..columns];
+        for (i, own) in dimensions.iter_mut().enumerate() {
+            let (z, draw) = (z[row * columns + i], noise[row * columns + i]);
+            let value = T::of(0.5) * (z * z - variances[i] - draw * draw);
+            *own = if row % batch < rows { value } else { T::zero() };
+        }
+    });
+}
+
 pub(super) fn log_weights<T: Real>(call: &mut Call<'_, T>) {
     let (total, chunks, beta) = (rows_of_z(call), call.count("CHUNKS"), beta(call));
     let (terms, divergence) = (call.read("likelihood_terms"), call.read("divergence_read"));
@@ -70,12 +85,25 @@ pub(super) fn weigh_rows<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
+/// A gate that is open for all dimensions.
+fn open<T: Real>(call: &Call<'_, T>) -> Vec<T> {
+    vec![T::one(); 4 * call.count("COLUMNS")]
+}
+
 pub(super) fn sampled_kl_gradient<T: Real>(call: &mut Call<'_, T>) {
+    change_z(call, &open(call));
+}
+
+pub(super) fn sampled_kl_gradient_gated<T: Real>(call: &mut Call<'_, T>) {
+    change_z(call, call.read("gate"));
+}
+
+fn change_z<T: Real>(call: &mut Call<'_, T>, gate: &[T]) {
     let (columns, beta, accumulate) = (4 * call.count("COLUMNS"), beta(call), call.flag("ACCUMULATE"));
     let (weights, z) = (call.read("weights_read"), call.read("z"));
     by_rows(call.write("z_gradient"), columns, |row, gradient| {
-        for (gradient, &z) in gradient.iter_mut().zip(&z[row * columns..]) {
-            put(gradient, beta * weights[row] * z, accumulate);
+        for ((gradient, &z), &gate) in gradient.iter_mut().zip(&z[row * columns..]).zip(gate) {
+            put(gradient, beta * weights[row] * gate * z, accumulate);
         }
     });
 }
@@ -96,6 +124,14 @@ pub(super) fn doubly_reparametrize<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn sampled_kl_posterior_gradient<T: Real>(call: &mut Call<'_, T>) {
+    change_posterior(call, &open(call));
+}
+
+pub(super) fn sampled_kl_posterior_gradient_gated<T: Real>(call: &mut Call<'_, T>) {
+    change_posterior(call, call.read("gate"));
+}
+
+fn change_posterior<T: Real>(call: &mut Call<'_, T>, gate: &[T]) {
     let (columns, width, posteriors) =
         (4 * call.count("COLUMNS"), call.count("WIDTH"), call.count("POSTERIOR_ROWS"));
     let (beta, accumulate, weights) = (beta(call), call.flag("ACCUMULATE"), call.read("weights_read"));
@@ -105,8 +141,8 @@ pub(super) fn sampled_kl_posterior_gradient<T: Real>(call: &mut Call<'_, T>) {
         if !accumulate {
             gradient.fill(T::zero());
         }
-        for gradient in &mut gradient[columns..columns + width] {
-            *gradient -= T::of(0.5) * beta * sum;
+        for (gradient, &gate) in gradient[columns..columns + width].iter_mut().zip(gate) {
+            *gradient -= T::of(0.5) * beta * sum * gate;
         }
     });
 }

@@ -9,6 +9,7 @@ mod bench;
 mod call;
 mod distributions;
 mod executor;
+mod gate;
 mod gather;
 mod gemm;
 mod hierarchy;
@@ -44,12 +45,15 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "mixture_density" => distributions::mixture_density,
         "gather" => gather::gather,
         "sampled_kl" => importance::sampled_kl,
+        "sampled_kl_dimensions" => importance::sampled_kl_dimensions,
         "log_weights" => importance::log_weights,
         "importance_weights" => importance::importance_weights,
         "weigh_rows" => importance::weigh_rows,
         "doubly_reparametrize" => importance::doubly_reparametrize,
         "sampled_kl_gradient" => importance::sampled_kl_gradient,
+        "sampled_kl_gradient_gated" => importance::sampled_kl_gradient_gated,
         "sampled_kl_posterior_gradient" => importance::sampled_kl_posterior_gradient,
+        "sampled_kl_posterior_gradient_gated" => importance::sampled_kl_posterior_gradient_gated,
         "begin_stream" => importance::begin_stream,
         "stream_weights" => importance::stream_weights,
         "reparametrize" => latent::reparametrize,
@@ -81,7 +85,11 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "discretized_logistic_with_gradient" => likelihood_grey::discretized_logistic_with_gradient,
         "continuous_bernoulli_with_gradient" => likelihood_grey::continuous_bernoulli_with_gradient,
         "conditional_kl" => hierarchy::conditional_kl,
+        "conditional_kl_dimensions" => hierarchy::conditional_kl_dimensions,
         "conditional_kl_gradient" => hierarchy::conditional_kl_gradient,
+        "conditional_kl_gradient_gated" => hierarchy::conditional_kl_gradient_gated,
+        "free_bits_gate" => gate::free_bits_gate,
+        "capacity_gate" => gate::capacity_gate,
         "take_columns" => noncentred::take_columns,
         "take_columns_gradient" => noncentred::take_columns_gradient,
         "conditional_sample" => noncentred::conditional_sample,

@@ -4,8 +4,9 @@
 //! h2 is drawn given h1, so that no divergence from the prior of h1 is known in closed form: KL(q(h1|x) || p(h1|h2)) for a
 //! given h2 leaves out what h2 tells of h1. All densities are taken at the samples.
 
+use super::gate::push_gate;
 use super::importance::{LogWeights, SampledKl, Sizes, one_a_row, push_posterior_gradient};
-use super::{Gradients, Graph, Node, Operation, ValueId, Weighting};
+use super::{Gradients, Graph, KlTarget, Node, Operation, ValueId, Weighting};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
 
@@ -36,6 +37,8 @@ struct ConditionalKl {
     sizes: Sizes,
     /// Whether the gradient of the encoder is doubly reparametrized.
     doubly: bool,
+    /// To what training draws the divergence.
+    target: KlTarget,
 }
 
 impl Operation for ConditionalKl {
@@ -43,19 +46,24 @@ impl Operation for ConditionalKl {
         let (Some(weights), [posterior, prior, z, _]) = (upstream, &node.inputs[..]) else {
             return Err(Error::Internal("a conditional divergence without weights".into()));
         };
+        let rule = (self.sizes, self.target);
+        let gate = push_gate(gradients, rule, *z, node.outputs[0], |gradients, label, each| {
+            gradients.push(label, ConditionalDimensions(self.sizes), &node.inputs, &[each]);
+        });
         if let (Some((of_z, accumulate)), Some((of_prior, false))) =
             (gradients.target(*z), gradients.target(*prior))
         {
             let label = format!("gradients of {} and {}", gradients.name(*z), gradients.name(*prior));
             let operation = ConditionalKlGradient { sizes: self.sizes, accumulate };
-            gradients.push(label, operation, &[weights, *prior, *z], &[of_z, of_prior]);
+            let inputs: Vec<ValueId> = [weights, *prior, *z].into_iter().chain(gate).collect();
+            gradients.push(label, operation, &inputs, &[of_z, of_prior]);
         } else {
             return Err(Error::Internal("a conditional prior has two divergences, or no parameters".into()));
         }
         if self.doubly {
             gradients.reparametrize_doubly(*z, weights);
         } else {
-            push_posterior_gradient(gradients, self.sizes, weights, *posterior);
+            push_posterior_gradient(gradients, self.sizes, weights, gate, *posterior);
         }
         Ok(())
     }
@@ -78,7 +86,31 @@ impl Operation for ConditionalKl {
     }
 }
 
-/// Inputs: weights, prior, z. Outputs: dz, d prior.
+/// Inputs: posterior, prior, z, noise. Output: the divergence of each dimension of each row.
+#[derive(Debug)]
+struct ConditionalDimensions(Sizes);
+
+impl Operation for ConditionalDimensions {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let vec4 = self.0.rows() * self.0.vec4();
+        lowering.dispatch(
+            node,
+            "conditional_kl_dimensions",
+            constants! { BATCH: self.0.batch, SAMPLES: self.0.samples, COLUMNS: self.0.vec4() },
+            &[
+                ("posterior", node.inputs[0]),
+                ("prior", node.inputs[1]),
+                ("z", node.inputs[2]),
+                ("noise", node.inputs[3]),
+                ("dimensions", node.outputs[0]),
+            ],
+            Grid::Elements(vec4),
+            4 * vec4 * 9,
+        );
+    }
+}
+
+/// Inputs: weights, prior, z, and the gate of each dimension, if there are gates. Outputs: dz, d prior.
 #[derive(Debug)]
 struct ConditionalKlGradient {
     sizes: Sizes,
@@ -89,20 +121,26 @@ impl Operation for ConditionalKlGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
         let Sizes { batch, samples, width, .. } = self.sizes;
         let vec4 = self.sizes.rows() * self.sizes.vec4();
+        let mut values = vec![
+            ("weights_read", node.inputs[0]),
+            ("prior", node.inputs[1]),
+            ("z", node.inputs[2]),
+            ("z_gradient", node.outputs[0]),
+            ("prior_gradient", node.outputs[1]),
+        ];
+        let mut kernel = "conditional_kl_gradient";
+        if let Some(&gate) = node.inputs.get(3) {
+            values.push(("gate", gate));
+            kernel = "conditional_kl_gradient_gated";
+        }
         lowering.dispatch(
             node,
-            "conditional_kl_gradient",
+            kernel,
             constants! {
                 BATCH: batch, SAMPLES: samples, COLUMNS: self.sizes.vec4(), WIDTH: width,
                 ACCUMULATE: self.accumulate,
             },
-            &[
-                ("weights_read", node.inputs[0]),
-                ("prior", node.inputs[1]),
-                ("z", node.inputs[2]),
-                ("z_gradient", node.outputs[0]),
-                ("prior_gradient", node.outputs[1]),
-            ],
+            &values,
             Grid::Elements(vec4),
             4 * vec4 * 10,
         );
@@ -112,7 +150,8 @@ impl Operation for ConditionalKlGradient {
 impl Graph {
     /// log w = log p(x|h1) + beta (log p(h1|h2) + log p(h2) - log q(h1|x) - log q(h2|h1)) of each sample, in nats,
     /// `[1, samples * batch]`. `reconstruction` are the terms of the likelihood. What beta multiplies is reported as the
-    /// divergence of the two layers together.
+    /// divergence of the two layers together. Training draws it to `target`; with something else than 0 that is meant for
+    /// samples that all count alike.
     ///
     /// # Errors
     /// [`Error::Shape`] if the layers do not fit together.
@@ -121,7 +160,7 @@ impl Graph {
         reconstruction: ValueId,
         lower: LowerLayer,
         upper: UpperValues,
-        weighting: Weighting,
+        (weighting, target): (Weighting, KlTarget),
     ) -> Result<ValueId> {
         let (posterior, latent) = (self.shape(lower.posterior), self.shape(lower.latent));
         let (prior, terms) = (self.shape(lower.prior), self.shape(reconstruction));
@@ -146,9 +185,9 @@ impl Graph {
         let rows = one_a_row(latent.rows);
         let doubly = weighting == Weighting::DoublyReparametrized;
         let inputs = [lower.posterior, lower.prior, lower.latent, noise];
-        let divergence = self.apply("kl", ConditionalKl { sizes: of_lower, doubly }, &inputs, rows);
+        let divergence = self.apply("kl", ConditionalKl { sizes: of_lower, doubly, target }, &inputs, rows);
         // h1 has a part in the density of h2 however the gradients of the parameters are found.
-        let added = SampledKl { sizes: of_upper, density: true, doubly, accumulate: true };
+        let added = SampledKl { sizes: of_upper, density: true, doubly, target, accumulate: true };
         let inputs = [upper.posterior, upper.latent, top_noise];
         self.push("kl of the upper layer", added, &inputs, &[divergence]);
         self.add_term(divergence, 1, 1.0 / samples as f64);

@@ -1,6 +1,7 @@
 //! Importance weights p(x, z) / q(z|x), and the bound on the evidence that several samples give.
 
-use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
+use super::gate::push_gate;
+use super::{Gradients, Graph, KlTarget, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
 
@@ -48,29 +49,31 @@ pub(super) struct SampledKl {
     pub(super) density: bool,
     /// Whether the gradient that goes on through z is doubly reparametrized.
     pub(super) doubly: bool,
+    /// To what training draws it.
+    pub(super) target: KlTarget,
     /// Whether it is added to what the output holds: the divergence of a layer below.
     pub(super) accumulate: bool,
 }
 
 impl Operation for SampledKl {
     fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let (Some(weights), [posterior, z, _]) = (upstream, &node.inputs[..]) else {
+        let (Some(weights), [posterior, z, noise]) = (upstream, &node.inputs[..]) else {
             return Err(Error::Internal("a sampled divergence without weights".into()));
         };
+        let rule = (self.sizes, self.target);
+        let gate = push_gate(gradients, rule, *z, node.outputs[0], |gradients, label, each| {
+            gradients.push(label, Dimensions(self.sizes), &[*posterior, *z, *noise], &[each]);
+        });
         if let Some((target, accumulate)) = gradients.target(*z) {
             let label = format!("gradient of {} through its densities", gradients.name(*z));
-            gradients.push(
-                label,
-                LatentGradient { sizes: self.sizes, accumulate },
-                &[weights, *z],
-                &[target],
-            );
+            let inputs: Vec<ValueId> = [weights, *z].into_iter().chain(gate).collect();
+            gradients.push(label, LatentGradient { sizes: self.sizes, accumulate }, &inputs, &[target]);
         }
         if self.doubly {
             gradients.reparametrize_doubly(*z, weights);
         }
         if self.density {
-            push_posterior_gradient(gradients, self.sizes, weights, *posterior);
+            push_posterior_gradient(gradients, self.sizes, weights, gate, *posterior);
         }
         Ok(())
     }
@@ -96,7 +99,33 @@ impl Operation for SampledKl {
     }
 }
 
-/// Inputs: weights, z. Output: dz.
+/// Inputs: posterior, z, noise. Output: the divergence of each dimension of each row.
+#[derive(Debug)]
+struct Dimensions(Sizes);
+
+impl Operation for Dimensions {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+        let Sizes { batch, samples, posterior_rows, .. } = self.0;
+        let vec4 = self.0.rows() * self.0.vec4();
+        lowering.dispatch(
+            node,
+            "sampled_kl_dimensions",
+            constants! {
+                BATCH: batch, SAMPLES: samples, COLUMNS: self.0.vec4(), POSTERIOR_ROWS: posterior_rows,
+            },
+            &[
+                ("posterior", node.inputs[0]),
+                ("z", node.inputs[1]),
+                ("noise", node.inputs[2]),
+                ("dimensions", node.outputs[0]),
+            ],
+            Grid::Elements(vec4),
+            4 * vec4 * 5,
+        );
+    }
+}
+
+/// Inputs: weights, z, and the gate of each dimension, if there are gates. Output: dz.
 #[derive(Debug)]
 struct LatentGradient {
     sizes: Sizes,
@@ -107,13 +136,20 @@ impl Operation for LatentGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
         let Sizes { batch, samples, .. } = self.sizes;
         let vec4 = self.sizes.rows() * self.sizes.vec4();
+        let mut values =
+            vec![("weights_read", node.inputs[0]), ("z", node.inputs[1]), ("z_gradient", node.outputs[0])];
+        let mut kernel = "sampled_kl_gradient";
+        if let Some(&gate) = node.inputs.get(2) {
+            values.push(("gate", gate));
+            kernel = "sampled_kl_gradient_gated";
+        }
         lowering.dispatch(
             node,
-            "sampled_kl_gradient",
+            kernel,
             constants! {
                 BATCH: batch, SAMPLES: samples, COLUMNS: self.sizes.vec4(), ACCUMULATE: self.accumulate,
             },
-            &[("weights_read", node.inputs[0]), ("z", node.inputs[1]), ("z_gradient", node.outputs[0])],
+            &values,
             Grid::Elements(vec4),
             4 * vec4 * 3,
         );
@@ -156,15 +192,17 @@ pub(super) fn push_posterior_gradient(
     gradients: &mut Gradients<'_>,
     sizes: Sizes,
     weights: ValueId,
+    gate: Option<ValueId>,
     posterior: ValueId,
 ) {
     if let Some((target, accumulate)) = gradients.target(posterior) {
         let label = format!("gradient of {} through its density", gradients.name(posterior));
-        gradients.push(label, PosteriorGradient { sizes, accumulate }, &[weights], &[target]);
+        let inputs: Vec<ValueId> = [weights].into_iter().chain(gate).collect();
+        gradients.push(label, PosteriorGradient { sizes, accumulate }, &inputs, &[target]);
     }
 }
 
-/// Input: weights. Output: the posterior's gradient.
+/// Inputs: weights, and the gate of each dimension, if there are gates. Output: the posterior's gradient.
 #[derive(Debug)]
 struct PosteriorGradient {
     sizes: Sizes,
@@ -175,14 +213,20 @@ impl Operation for PosteriorGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
         let Sizes { batch, samples, posterior_rows, width } = self.sizes;
         let vec4 = posterior_rows * self.sizes.vec4();
+        let mut values = vec![("weights_read", node.inputs[0]), ("posterior_gradient", node.outputs[0])];
+        let mut kernel = "sampled_kl_posterior_gradient";
+        if let Some(&gate) = node.inputs.get(1) {
+            values.push(("gate", gate));
+            kernel = "sampled_kl_posterior_gradient_gated";
+        }
         lowering.dispatch(
             node,
-            "sampled_kl_posterior_gradient",
+            kernel,
             constants! {
                 BATCH: batch, SAMPLES: samples, COLUMNS: self.sizes.vec4(), POSTERIOR_ROWS: posterior_rows,
                 WIDTH: width, ACCUMULATE: self.accumulate,
             },
-            &[("weights_read", node.inputs[0]), ("posterior_gradient", node.outputs[0])],
+            &values,
             Grid::Elements(vec4),
             self.sizes.rows() * self.sizes.vec4() + 4 * vec4 * 2,
         );
@@ -345,7 +389,8 @@ impl Graph {
         let sizes = Sizes { batch, samples, posterior_rows: from.rows, width: latent.columns };
         let rows = one_a_row(latent.rows);
         let doubly = weighting == Weighting::DoublyReparametrized;
-        let sampled = SampledKl { sizes, density: !doubly, doubly, accumulate: false };
+        let sampled =
+            SampledKl { sizes, density: !doubly, doubly, target: KlTarget::Zero, accumulate: false };
         let divergence = self.apply("sampled_kl", sampled, &[posterior, z, noise], rows);
         let operation = LogWeights { batch, samples, chunks: terms.columns / latent.rows };
         Ok(self.apply("log_weights", operation, &[reconstruction, divergence], rows))

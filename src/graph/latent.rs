@@ -250,21 +250,11 @@ impl Graph {
     }
 
     /// KL(N(mean, exp(log_variance)) || N(0, I)) in nats, per image and dimension, as a term of the objective
-    /// weighted by the step's beta. With `free_bits` above 0, a dimension whose average over the minibatch is
-    /// below it gets no gradient (Kingma et al. 2016, equation 15).
+    /// weighted by the step's beta, which training draws to `target`.
     ///
     /// # Errors
     /// [`Error::Shape`] if `posterior` has not two sections.
-    pub fn gaussian_kl(&mut self, posterior: ValueId, free_bits: f64) -> Result<ValueId> {
-        let target = if free_bits > 0.0 { KlTarget::FreeBits(free_bits) } else { KlTarget::Zero };
-        self.gaussian_kl_towards(posterior, target)
-    }
-
-    /// The same, drawn to `target`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if `posterior` has not two sections.
-    pub fn gaussian_kl_towards(&mut self, posterior: ValueId, target: KlTarget) -> Result<ValueId> {
+    pub fn gaussian_kl(&mut self, posterior: ValueId, target: KlTarget) -> Result<ValueId> {
         let shape = self.latent_shape(posterior, 1)?;
         let operation = GaussianKl { shape, target };
         let value = self.apply("kl", operation, &[posterior], Shape::matrix(shape.batch, shape.width));

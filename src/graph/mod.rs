@@ -5,6 +5,7 @@
 //! [`crate::plan::lower`] turns the list into a [`crate::plan::Plan`].
 
 mod activation;
+mod gate;
 mod gradients;
 mod hierarchy;
 mod hmc;

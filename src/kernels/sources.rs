@@ -47,6 +47,7 @@ pub(super) const FILES: &[File] = &[
         shared: &[STEP, PHILOX],
         text: include_str!("../../shaders/distributions.wgsl"),
     },
+    File { name: "gate.wgsl", suffix: "", shared: &[STEP], text: include_str!("../../shaders/gate.wgsl") },
     File {
         name: "gather.wgsl",
         suffix: "",

@@ -1,8 +1,8 @@
 //! An upper stochastic layer: p(x|h1) p(h1|h2) p(h2) and q(h1|x) q(h2|h1) (Burda et al., arXiv 1509.00519, section 5).
 
 use super::{MlpVae, ObjectiveKind};
+use crate::Result;
 use crate::graph::{Graph, LowerLayer, Receivers, Stage, UpperValues, ValueId};
-use crate::{Error, Result};
 
 /// A stochastic layer above the first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,19 +34,6 @@ impl UpperVae {
     }
 }
 
-/// Refuse what two stochastic layers do not take.
-///
-/// # Errors
-/// [`Error::Setting`] naming the flag.
-pub(crate) fn refuse_for_two_layers(free_bits: f64, capacity: bool) -> Result<()> {
-    if free_bits > 0.0 || capacity {
-        let flag = if capacity { "--capacity" } else { "--free-bits" };
-        let problem = "it asks for a divergence in closed form, which two layers of latents do not have";
-        return Err(Error::setting(flag, problem, "leave it out, or use one layer"));
-    }
-    Ok(())
-}
-
 impl MlpVae {
     /// Latent dimensions of the layer whose prior is N(0, I).
     pub fn top_latent(&self) -> usize {
@@ -61,7 +48,6 @@ impl MlpVae {
     /// The way up from samples `latent` of the first layer, and down to their prior; `None` without an upper layer.
     pub(super) fn build_upper(&self, graph: &mut Graph, latent: ValueId) -> Result<Option<UpperVae>> {
         let Some(upper) = &self.upper else { return Ok(None) };
-        refuse_for_two_layers(self.free_bits, self.capacity)?;
         graph.begin(Stage::Upper);
         let (posterior, below) = if self.objective == ObjectiveKind::Dreg {
             // Each parameter's gradient is weighed by how its own samples are drawn: what passes through h2 to h1 is

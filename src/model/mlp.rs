@@ -76,18 +76,20 @@ impl MlpVae {
         let Forward { mut graph, images, posterior, latent, decoded, upper } = self.forward()?;
         graph.begin(Stage::Objective);
         let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
+        let target = match self.free_bits {
+            _ if self.capacity => KlTarget::Capacity,
+            nats if nats > 0.0 => KlTarget::FreeBits(nats),
+            _ => KlTarget::Zero,
+        };
         if let Some(upper) = upper {
             // No divergence is known in closed form: the ELBO too is an average of log weights.
             let weighting = self.objective.weighting().unwrap_or(Weighting::Uniform);
             let (lower, upper) = upper.layers(posterior, latent);
-            let weights = graph.hierarchical_log_weights(reconstruction, lower, upper, weighting)?;
+            let weights =
+                graph.hierarchical_log_weights(reconstruction, lower, upper, (weighting, target))?;
             graph.importance_bound(weights, self.noise_samples, weighting)?;
         } else {
-            if self.capacity {
-                graph.gaussian_kl_towards(posterior, KlTarget::Capacity)?;
-            } else {
-                graph.gaussian_kl(posterior, self.free_bits)?;
-            }
+            graph.gaussian_kl(posterior, target)?;
             if let Some(weighting) = self.objective.weighting() {
                 let weights = graph.log_weights(reconstruction, posterior, latent, weighting)?;
                 graph.importance_bound(weights, self.noise_samples, weighting)?;
@@ -112,7 +114,12 @@ impl MlpVae {
         let reconstruction = graph.negative_log_likelihood(decoded, images, self.likelihood)?;
         let weights = if let Some(upper) = upper {
             let (lower, upper) = upper.layers(posterior, latent);
-            graph.hierarchical_log_weights(reconstruction, lower, upper, Weighting::Importance)?
+            graph.hierarchical_log_weights(
+                reconstruction,
+                lower,
+                upper,
+                (Weighting::Importance, KlTarget::Zero),
+            )?
         } else {
             graph.log_weights(reconstruction, posterior, latent, Weighting::Importance)?
         };

@@ -7,7 +7,6 @@ mod mlp;
 mod objective;
 
 pub use density::{DensityModel, UpperDensity};
-pub(crate) use hierarchy::refuse_for_two_layers;
 pub use hierarchy::{UpperLayer, UpperVae};
 pub use init::Initialisation;
 pub use mlp::{MlpVae, Vae};

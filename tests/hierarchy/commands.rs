@@ -119,17 +119,39 @@ fn both_layers_are_annealed() {
     assert!(number("/bdmc/gap") > -4.0 * error, "{numbers}");
 }
 
+/// A column of a run's metrics, a number for each epoch.
+fn column(run: &Path, name: &str) -> Vec<f64> {
+    let metrics = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+    let column = metrics.lines().next().unwrap().split(',').position(|it| it == name).unwrap();
+    metrics.lines().skip(1).map(|line| line.split(',').nth(column).unwrap().parse().unwrap()).collect()
+}
+
 #[test]
 fn doubly_reparametrized_gradients_train_two_layers() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");
     train(&run, &["--epochs", "4", "--objective", "dreg"]).assert().success();
-    let metrics = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
-    let names: Vec<&str> = metrics.lines().next().unwrap().split(',').collect();
-    let column = names.iter().position(|name| *name == "test_elbo").unwrap();
-    let bounds: Vec<f64> =
-        metrics.lines().skip(1).map(|line| line.split(',').nth(column).unwrap().parse().unwrap()).collect();
+    let bounds = column(&run, "test_elbo");
     assert!(bounds[3] > bounds[0] + 20.0, "{bounds:?}");
+}
+
+/// What the divergence is drawn to, it comes to: a capacity closely, free bits from above.
+#[test]
+fn two_layers_take_free_bits_and_a_capacity() {
+    let place = tempfile::tempdir().unwrap();
+    let divergence = |name: &str, more: &[&str]| {
+        let run = place.path().join(name);
+        let mut command = vae(&["train", "--out", text(&run), "--device", "cpu", "--images", "300"]);
+        command.args(["--hidden", "32/16", "--latent", "8,2", "--batch-size", "50", "--epochs", "40"]);
+        command.args(more).assert().success();
+        *column(&run, "train_kl").last().unwrap()
+    };
+    let plain = divergence("plain", &[]);
+    let free = divergence("free", &["--free-bits", "3"]);
+    let drawn = divergence("drawn", &["--capacity", "20", "--beta", "30"]);
+    println!("{plain} {free} {drawn}");
+    assert!(free > plain + 8.0, "{plain} {free}");
+    assert!((drawn - 20.0).abs() < 3.0 && (plain - 20.0).abs() > 6.0, "{plain} {drawn}");
 }
 
 #[test]

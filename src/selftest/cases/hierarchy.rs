@@ -12,36 +12,47 @@ pub(super) fn all() -> Vec<Case> {
         let (columns, l) = (usize::div_ceil(width, 4), samples * batch);
         let values = 4 * l * columns;
         let (prior, z) = (("prior", Normal(2 * values)), ("z", Normal(values)));
+        let posterior = ("posterior", Normal(8 * batch * columns));
+        let noise = ("noise", Normal(values));
+        let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns };
         cases.push(case(
             "conditional_kl",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns },
-            &[
-                ("posterior", Normal(8 * batch * columns)),
-                prior,
-                z,
-                ("noise", Normal(values)),
-                ("divergence", Normal(l)),
-            ],
+            sizes.clone(),
+            &[posterior, prior, z, noise, ("divergence", Normal(l))],
             Grid::Elements(l),
             rows,
             4 * width,
         ));
         cases.push(case(
-            "conditional_kl_gradient",
-            constants! {
-                BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, ACCUMULATE: i % 2,
-            },
-            &[
-                ("weights_read", Unit(l)),
-                prior,
-                z,
-                ("z_gradient", Normal(values)),
-                ("prior_gradient", Normal(2 * values)),
-            ],
+            "conditional_kl_dimensions",
+            sizes,
+            &[posterior, prior, z, noise, ("dimensions", Normal(values))],
             Grid::Elements(l * columns),
             rows,
-            1,
+            4,
         ));
+        let gradient = [
+            ("weights_read", Unit(l)),
+            prior,
+            z,
+            ("z_gradient", Normal(values)),
+            ("prior_gradient", Normal(2 * values)),
+        ];
+        let gated = [&gradient[..], &[("gate", Normal(4 * columns))]].concat();
+        for (kernel, contents) in
+            [("conditional_kl_gradient", &gradient[..]), ("conditional_kl_gradient_gated", &gated)]
+        {
+            cases.push(case(
+                kernel,
+                constants! {
+                    BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, ACCUMULATE: i % 2,
+                },
+                contents,
+                Grid::Elements(l * columns),
+                rows,
+                1,
+            ));
+        }
     }
     cases
 }

@@ -37,6 +37,13 @@ pub(super) fn all() -> Vec<Case> {
             4 * width,
         );
         add(
+            "sampled_kl_dimensions",
+            with(constants! { COLUMNS: columns, POSTERIOR_ROWS: posterior_rows }),
+            &[posterior, z, noise, ("dimensions", Normal(values))],
+            l * columns,
+            4,
+        );
+        add(
             "log_weights",
             with(constants! { CHUNKS: chunks }),
             &[
@@ -60,13 +67,12 @@ pub(super) fn all() -> Vec<Case> {
         let weighed = [weights, ("values", Normal(l * row))];
         let lengths = constants! { ROW: row, LENGTH: l * row, FACTOR: samples };
         add("weigh_rows", lengths, &weighed, l * row, 1);
-        add(
-            "sampled_kl_gradient",
-            with(constants! { COLUMNS: columns, ACCUMULATE: accumulate }),
-            &[weights, z, ("z_gradient", Normal(values))],
-            l * columns,
-            1,
-        );
+        let gate = ("gate", Normal(4 * columns));
+        let of_z = [weights, z, ("z_gradient", Normal(values))];
+        let sizes_of_z = with(constants! { COLUMNS: columns, ACCUMULATE: accumulate });
+        add("sampled_kl_gradient", sizes_of_z.clone(), &of_z, l * columns, 1);
+        let gated = [&of_z[..], &[gate]].concat();
+        add("sampled_kl_gradient_gated", sizes_of_z, &gated, l * columns, 1);
         add(
             "doubly_reparametrize",
             with(constants! { COLUMNS: columns, POSTERIOR_ROWS: posterior_rows }),
@@ -74,15 +80,14 @@ pub(super) fn all() -> Vec<Case> {
             l * columns,
             4,
         );
-        add(
-            "sampled_kl_posterior_gradient",
-            with(constants! {
-                COLUMNS: columns, POSTERIOR_ROWS: posterior_rows, WIDTH: width, ACCUMULATE: accumulate,
-            }),
-            &[weights, ("posterior_gradient", Normal(8 * posterior_rows * columns))],
-            posterior_rows * columns,
-            samples,
-        );
+        let of_posterior = [weights, ("posterior_gradient", Normal(8 * posterior_rows * columns))];
+        let sizes_of_posterior = with(constants! {
+            COLUMNS: columns, POSTERIOR_ROWS: posterior_rows, WIDTH: width, ACCUMULATE: accumulate,
+        });
+        let elements = posterior_rows * columns;
+        add("sampled_kl_posterior_gradient", sizes_of_posterior.clone(), &of_posterior, elements, samples);
+        let gated = [&of_posterior[..], &[gate]].concat();
+        add("sampled_kl_posterior_gradient_gated", sizes_of_posterior, &gated, elements, samples);
         add("begin_stream", constants! { BATCH: batch }, &[("running", Normal(4 * batch))], batch, 1);
         add(
             "stream_weights",

@@ -3,6 +3,7 @@
 mod activation;
 mod bench;
 mod distributions;
+mod gate;
 mod gather;
 mod hierarchy;
 mod hmc;
@@ -115,6 +116,7 @@ pub(super) fn all() -> Vec<Case> {
         importance::all(),
         hierarchy::all(),
         noncentred::all(),
+        gate::all(),
         sum::all(),
         optimizer::all(),
         bench::all(),

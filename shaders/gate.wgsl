@@ -1,0 +1,62 @@
+// Gates: how much of the divergence of each latent dimension is trained, where it is drawn to something else than 0 and
+// known at samples only. Its gradients are multiplied by them.
+//
+//   free_bits_gate  gate = 1 for dimensions whose divergence, averaged over samples and minibatch, is above FREE_BITS, else 0
+//   capacity_gate   gate = sign(average of the divergence of all dimensions - step.capacity), for every dimension
+//
+// Rows past the minibatch are 0. A lane adds every 64th row; then the lanes are added in a tree: the order of additions
+// never changes.
+// Sources: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934), equation
+// 15; Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
+
+override SAMPLES: u32; // samples per image
+override ROWS: u32; // samples of all images
+override COLUMNS: u32; // vec4 in a row of latents
+override FREE_BITS: f32; // nats per dimension
+
+@group(0) @binding(1) var<storage, read> dimensions: array<vec4<f32>>; // [ROWS, COLUMNS]
+@group(0) @binding(2) var<storage, read> divergence_read: array<f32>; // [ROWS]
+@group(0) @binding(3) var<storage, read_write> gate: array<vec4<f32>>; // [COLUMNS]
+
+const LANES = 64u;
+
+var<workgroup> lanes: array<vec4<f32>, 64>;
+
+// The average over samples and minibatch of what the lanes have added, in lane 0.
+fn average(lane: u32, own: vec4<f32>) -> vec4<f32> {
+    lanes[lane] = own;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            lanes[lane] += lanes[lane + half];
+        }
+    }
+    return lanes[0] / f32(SAMPLES * step.rows);
+}
+
+// One workgroup for each vec4 of dimensions.
+@compute @workgroup_size(64)
+fn free_bits_gate(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3<u32>) {
+    var own = vec4<f32>(0.0);
+    for (var row = lane; row < ROWS; row += LANES) {
+        own += dimensions[row * COLUMNS + workgroup.x];
+    }
+    let divergence = average(lane, own);
+    if lane == 0u {
+        gate[workgroup.x] = select(vec4<f32>(0.0), vec4<f32>(1.0), divergence > vec4<f32>(FREE_BITS));
+    }
+}
+
+@compute @workgroup_size(64)
+fn capacity_gate(@builtin(local_invocation_index) lane: u32) {
+    var own = 0.0;
+    for (var row = lane; row < ROWS; row += LANES) {
+        own += divergence_read[row];
+    }
+    let divergence = average(lane, vec4<f32>(own));
+    if lane == 0u {
+        for (var column = 0u; column < COLUMNS; column++) {
+            gate[column] = sign(divergence - vec4<f32>(step.capacity));
+        }
+    }
+}

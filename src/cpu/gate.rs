@@ -1,0 +1,30 @@
+//! Twins of `shaders/gate.wgsl`.
+
+use super::Real;
+use super::call::Call;
+
+fn samples_of_all<T: Real>(call: &Call<'_, T>) -> T {
+    T::of((call.count("SAMPLES") * call.rows()) as f64)
+}
+
+pub(super) fn free_bits_gate<T: Real>(call: &mut Call<'_, T>) {
+    let (rows, columns) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
+    let (dimensions, count, floor) =
+        (call.read("dimensions"), samples_of_all(call), call.number("FREE_BITS"));
+    let mut sums = vec![T::zero(); columns];
+    for row in dimensions.chunks(columns).take(rows) {
+        sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+    }
+    for (gate, sum) in call.write("gate").iter_mut().zip(sums) {
+        *gate = if sum / count > floor { T::one() } else { T::zero() };
+    }
+}
+
+pub(super) fn capacity_gate<T: Real>(call: &mut Call<'_, T>) {
+    let (rows, columns) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
+    let total: T = call.read("divergence_read")[..rows].iter().copied().sum();
+    let over = total / samples_of_all(call) - T::of(f64::from(call.step.capacity));
+    // 0 at the capacity itself, as WGSL's sign.
+    let side = if over == T::zero() { over } else { over.signum() };
+    call.write("gate")[..columns].fill(side);
+}
