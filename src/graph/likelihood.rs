@@ -229,7 +229,7 @@ struct Sum;
 
 impl Operation for Sum {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
-        let length = lowering.shape(node.inputs[0]).length();
+        let length = lowering.shape(node.inputs[0]).extent();
         lowering.dispatch(
             node,
             "sum",

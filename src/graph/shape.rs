@@ -41,6 +41,12 @@ impl Shape {
         self.rows * self.stride()
     }
 
+    /// Elements up to the last one that is not padding. What lies behind is nobody's: a matrix of one row, such as the
+    /// loss terms, is written to here, and its padding may hold what another value left in the same memory.
+    pub const fn extent(&self) -> usize {
+        self.length() + self.columns - self.section_stride()
+    }
+
     /// The shape as people write it: `[rows, columns]` or `[rows, sections, columns]`.
     pub fn dimensions(&self) -> Vec<usize> {
         match self.sections {
@@ -53,5 +59,19 @@ impl Shape {
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}", self.dimensions())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shape;
+
+    #[test]
+    fn extents_end_with_the_last_column() {
+        let lengths = |shape: Shape| (shape.extent(), shape.length());
+        assert_eq!(lengths(Shape::matrix(1, 2450)), (2450, 2452));
+        assert_eq!(lengths(Shape::matrix(3, 5)), (21, 24));
+        assert_eq!(lengths(Shape { rows: 2, sections: 2, columns: 3 }), (15, 16));
+        assert_eq!(lengths(Shape::matrix(2, 4)), (8, 8));
     }
 }

@@ -144,7 +144,7 @@ fn lower_with(
         node.operation.lower(node, &mut lowering);
     }
     for term in &graph.terms {
-        let length = graph.shape(term.value).length();
+        let length = graph.shape(term.value).extent();
         let value = lowering.bind_value(term.value);
         let metrics = lowering.bind_buffer("metrics");
         lowering.add(

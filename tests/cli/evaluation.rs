@@ -26,6 +26,14 @@ fn evaluation_gives_the_numbers_of_training() {
     let recorded: f64 = metrics.lines().last().unwrap().split(',').nth(7).unwrap().parse().unwrap();
     assert_eq!(number("elbo"), recorded);
 
+    // So large a layer lies in the memory of the loss terms, which do not fill it to whole vec4.
+    let wide = place.path("wide");
+    let sizes = ["--images", "300", "--hidden", "100", "--batch-size", "50", "--epochs", "1"];
+    vae(&["train", "--device", "cpu", "--out", text(&wide)]).args(sizes).assert().success();
+    let metrics = std::fs::read_to_string(wide.join("metrics.csv")).unwrap();
+    let recorded: f64 = metrics.lines().last().unwrap().split(',').nth(7).unwrap().parse().unwrap();
+    assert_eq!(eval(&wide, &[])["elbo"].as_f64().unwrap(), recorded);
+
     let many = eval(&run, &["--samples", "5"]);
     assert_eq!(many["samples"].as_u64(), Some(5));
     assert!((many["elbo"].as_f64().unwrap() - number("elbo")).abs() < 5.0);
