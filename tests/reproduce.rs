@@ -166,3 +166,82 @@ fn a_stopped_reproduction_goes_on_as_if_it_had_not_been() {
         .code(2)
         .stderr(contains("--scale"));
 }
+
+/// Two variants of the recipe in `out`, done in an instant.
+fn quick(data: &Path, out: &Path) {
+    vae(&[
+        "reproduce",
+        "aevb-freyface",
+        "--scale",
+        "0.0002",
+        "--variant",
+        "2 latents,5 latents",
+        "--device",
+        "cpu",
+    ])
+    .args(["--data-dir", text(data.parent().unwrap()), "--out", text(out)])
+    .assert()
+    .success();
+}
+
+#[test]
+fn a_reproduction_goes_on_with_images_that_have_moved_and_not_under_other_settings() {
+    let Some(data) = common::data("freyface") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("frey");
+    quick(&data, &out);
+    let before = result(&out);
+    let moved = place.path().join("elsewhere/freyface");
+    std::fs::create_dir_all(&moved).unwrap();
+    for file in std::fs::read_dir(&data).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), moved.join(file.file_name())).unwrap();
+    }
+    std::fs::remove_file(out.join("5-latents/achieved.json")).unwrap();
+    // A path of its own folder, which is not that of the next command.
+    let mut command = vae(&["reproduce", "--resume", text(&out), "--data-dir", "elsewhere"]);
+    command.current_dir(place.path());
+    command.assert().success().stderr(contains("5 latents: goes on from step"));
+    assert_eq!(result(&out), before);
+    vae(&["reproduce", "--resume", text(&out)]).assert().success();
+
+    // A run of this recipe in another version of the program is not taken for one of these.
+    let file = out.join("2-latents/config.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let other = config.replace("batch-size = 100", "batch-size = 99");
+    assert_ne!(config, other);
+    std::fs::write(&file, other).unwrap();
+    vae(&["reproduce", "--resume", text(&out)])
+        .assert()
+        .code(1)
+        .stderr(contains("batch-size is 100 in the recipe aevb-freyface").and(contains("--overwrite")));
+}
+
+/// Nothing of what is replaced is left for --resume to take as done.
+#[test]
+fn a_replaced_reproduction_is_gone_before_the_first_model_trains() {
+    let Some(data) = common::data("freyface") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("frey");
+    quick(&data, &out);
+    let gone = ["5-latents/achieved.json", "5-latents/checkpoint.safetensors", "result.json", "curves.png"];
+    assert!(gone.iter().all(|name| out.join(name).exists()));
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("vae"))
+        .args(["reproduce", "aevb-freyface", "--overwrite", "--device", "cpu"])
+        .args(["--data-dir", text(data.parent().unwrap()), "--out", text(&out)])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = std::time::Instant::now();
+    while !std::fs::read_to_string(out.join("reproduce.toml")).is_ok_and(|text| text.contains("scale = 1.0"))
+    {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for name in gone {
+        assert!(!out.join(name).exists(), "{name}");
+    }
+}

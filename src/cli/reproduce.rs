@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use vae::config::Config;
+use vae::config::{Config, Difference};
 use vae::data::Dataset;
 use vae::device::{DeviceChoice, OpenDevice};
 use vae::eval::check_same_model;
 use vae::report::{EpochRecord, MetricsFile, human_duration, table, thousands};
-use vae::reproduce::{Achieved, Likelihood, Recipe, Request, Variant, recipe, recipes, scaled};
+use vae::reproduce::{Achieved, Likelihood, Recipe, Request, Variant, environment, recipe, recipes, scaled};
 use vae::session::Session;
 use vae::train::{Checkpoint, Outcome, RunFolder, Trainer};
 use vae::{Error, Result};
@@ -64,6 +64,10 @@ pub(crate) struct Reproduce {
 /// So often a long evaluation says that it is alive.
 const ALIVE: Duration = Duration::from_secs(10);
 
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path).map_err(|source| Error::io(path, source))
+}
+
 fn fraction(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(scale) if scale > 0.0 && scale <= 1.0 => Ok(scale),
@@ -77,7 +81,7 @@ impl Reproduce {
             (Some(folder), _) => (self.resumed(folder)?, folder.clone()),
             (None, Some(name)) => {
                 let out = self.out.clone().unwrap_or_else(|| RunFolder::next_free(&name));
-                (self.request(name), out)
+                (self.request(name)?, out)
             }
             (None, None) => return list(),
         };
@@ -90,31 +94,42 @@ impl Reproduce {
             );
             return Err(Error::setting("--out", format!("{shown} holds a reproduction already"), hint));
         }
-        // All that can be refused is refused before the first model trains.
+        // All that can be refused is refused before the first model trains, and before anything is written.
         let mut runs = Vec::new();
         for variant in &variants {
             let mut config = recipe.config(variant, request.data_dir.as_deref())?;
             (config.seed, config.device) = (request.seed, request.device.clone());
             let folder = out.join(variant.name.replace(|c: char| !c.is_alphanumeric(), "-"));
             let run = Run { name: variant.name.clone(), config: config.resolve()?, folder };
-            if self.resume.is_none() {
-                RunFolder::check(&run.folder, self.overwrite)?;
+            if self.resume.is_none() && RunFolder::check(&run.folder, self.overwrite).is_err() {
+                let problem = format!("{} holds a run that is no reproduction's", run.folder.display());
+                let hint = "name another folder, or replace the run with --overwrite";
+                return Err(Error::setting("--out", problem, hint));
             }
             runs.push(run);
         }
         let Some(first) = runs.first() else { return Ok(ExitCode::SUCCESS) };
         let dataset = first.config.open_dataset()?;
+        let place = OpenDevice::open(&request.device)?;
+        if request.scale < 1.0 {
+            for run in &mut runs {
+                let total = run.config.total_steps(dataset.train.count);
+                run.config.steps = Some(scaled(total, request.scale));
+            }
+        }
+        if self.resume.is_some() {
+            runs.iter().try_for_each(|run| run.check_begun(&recipe))?;
+        } else {
+            // Of what is replaced nothing may be left for --resume to take as done.
+            runs.iter().try_for_each(|run| RunFolder::clear(&run.folder))?;
+            outcome::clear(&out)?;
+        }
         say(&announcement(&recipe, &request, &dataset, &variants));
 
         request.write(&out)?;
         let interrupt = watch_for_interrupts()?;
         let (mut achieved, mut histories) = (Vec::new(), Vec::new());
-        for mut run in runs {
-            let total = run.config.total_steps(dataset.train.count);
-            if request.scale < 1.0 {
-                run.config.steps = Some(scaled(total, request.scale));
-            }
-            let place = OpenDevice::open(&run.config.device)?;
+        for run in runs {
             let done = if self.resume.is_some() { Achieved::read(&run.folder)? } else { None };
             let found = match done {
                 Some(found) => {
@@ -140,23 +155,26 @@ impl Reproduce {
         outcome::conclude(&recipe, &request, &out, &achieved, &histories)
     }
 
-    /// What is asked for, of the recipe `name`.
-    fn request(&self, name: String) -> Request {
-        Request {
+    /// What is asked for, of the recipe `name`. Where the images are is kept, so that --resume finds them from any folder
+    /// and without the variable.
+    fn request(&self, name: String) -> Result<Request> {
+        Ok(Request {
             recipe: name,
             scale: self.scale,
             variants: self.variant.clone(),
             seed: self.seed,
             device: self.device.clone().unwrap_or_default(),
-            data_dir: self.data_dir.clone(),
-        }
+            data_dir: self.data_dir.clone().or_else(environment).map(absolute).transpose()?,
+        })
     }
 
     /// What was asked for in `folder`, on another device or with images elsewhere where that is asked for now.
     fn resumed(&self, folder: &Path) -> Result<Request> {
         let mut request = Request::read(folder)?;
         request.device = self.device.clone().unwrap_or(request.device);
-        request.data_dir = self.data_dir.clone().or(request.data_dir);
+        if let Some(data_dir) = self.data_dir.clone() {
+            request.data_dir = Some(absolute(data_dir)?);
+        }
         Ok(request)
     }
 
@@ -175,7 +193,6 @@ impl Reproduce {
             let (run, _) = RunFolder::open(folder)?;
             let checkpoint = Checkpoint::load(&file)?;
             check_same_model(&checkpoint, &file, config, dataset)?;
-            checkpoint.check_settings(config, &run.file("config.toml"))?;
             run.write_config(config)?;
             let step = thousands(checkpoint.state.step as usize);
             say(&format!("{name}: goes on from step {step}, in {}", folder.display()));
@@ -208,6 +225,23 @@ struct Run {
 }
 
 impl Run {
+    /// Refuse to take what is in the folder, if there is a run, as one of the recipe under other settings: those of
+    /// another version of this program.
+    fn check_begun(&self, recipe: &Recipe) -> Result<()> {
+        if !self.folder.join("config.toml").exists() {
+            return Ok(());
+        }
+        let (run, config) = RunFolder::open(&self.folder)?;
+        let Some(Difference { key, was, is }) = config.difference(&self.config, recipe.places())? else {
+            return Ok(());
+        };
+        let problem =
+            format!("{key} is {is} in the recipe {} of this version, and {was} in the run", recipe.name);
+        let hint =
+            "finish it with the version that began it, or begin anew with --overwrite or in another folder";
+        Err(Error::checkpoint(run.file("config.toml"), problem, hint))
+    }
+
     fn history(&self) -> Result<Vec<EpochRecord>> {
         MetricsFile::read(self.folder.join("metrics.csv"))
     }

@@ -151,6 +151,17 @@ impl Default for Config {
     }
 }
 
+/// A setting that two configurations have differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name in a configuration file.
+    pub key: String,
+    /// The one's value.
+    pub was: String,
+    /// The other's.
+    pub is: String,
+}
+
 /// Samples that `iwae` and `dreg` weigh where `--importance-samples` does not say: the most of Burda et al. (2016).
 const IMPORTANCE_SAMPLES: usize = 50;
 
@@ -178,6 +189,25 @@ impl Config {
             _ => self.to_table().and_then(|table| toml::to_string(&table)),
         };
         text.map_err(|error| Error::Internal(format!("configuration: {error}")))
+    }
+
+    /// The first setting that `other` has differently, those called as in `except` left out.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the settings cannot be written as TOML.
+    pub fn difference(&self, other: &Self, except: &[&str]) -> Result<Option<Difference>> {
+        let table = |config: &Self| {
+            config.to_table().map_err(|error| Error::Internal(format!("configuration: {error}")))
+        };
+        let (theirs, ours) = (table(self)?, table(other)?);
+        let show = |value: Option<&toml::Value>| value.map_or("not set".to_string(), ToString::to_string);
+        let mut keys = theirs.keys().chain(ours.keys());
+        let key = keys.find(|key| theirs.get(*key) != ours.get(*key) && !except.contains(&key.as_str()));
+        Ok(key.map(|key| Difference {
+            key: key.clone(),
+            was: show(theirs.get(key)),
+            is: show(ours.get(key)),
+        }))
     }
 
     /// How grey pixels are treated.

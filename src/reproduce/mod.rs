@@ -171,6 +171,14 @@ impl Recipe {
         Ok(config)
     }
 
+    /// The settings whose values may be others where a reproduction goes on: where it runs, and where its images are.
+    pub fn places(&self) -> &'static [&'static str] {
+        match self.folder {
+            Some(_) => &["device", "data-dir", "dataset"],
+            None => &["device", "data-dir"],
+        }
+    }
+
     /// How ours compare: every number, then every claim. Claims on variants that were not run are left out.
     pub fn judge(&self, achieved: &[Achieved]) -> Vec<Judgement> {
         let numbers = self.expectations.iter().filter_map(|expected| {
@@ -186,7 +194,8 @@ pub fn scaled(total: u64, scale: f64) -> u64 {
     ((total as f64 * scale).round() as u64).max(1)
 }
 
-fn environment() -> Option<PathBuf> {
+/// The folder that the variable `VAE_DATA` names.
+pub fn environment() -> Option<PathBuf> {
     std::env::var_os("VAE_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 

@@ -1,6 +1,6 @@
 //! Checkpoints: safetensors files with named parameters, the optimiser's moments and the state of the run.
 
-use crate::config::Config;
+use crate::config::{Config, Difference};
 use crate::data::ImageShape;
 use crate::files::write_atomically;
 use crate::graph::Tensor;
@@ -163,22 +163,14 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Checkpoint`] naming the first setting that differs, and both its values.
     pub fn check_settings(&self, config: &Config, path: &Path) -> Result<()> {
-        let table = |config: &Config| {
-            config.to_table().map_err(|error| Error::Internal(format!("configuration: {error}")))
-        };
-        let (theirs, ours) = (table(&self.config)?, table(config)?);
-        let show = |value: Option<&toml::Value>| value.map_or("not set".to_string(), ToString::to_string);
-        for key in theirs.keys().chain(ours.keys()) {
-            let (was, is) = (theirs.get(key), ours.get(key));
-            if was == is || ["epochs", "steps", "device", "data-dir"].contains(&key.as_str()) {
-                continue;
+        match self.config.difference(config, &["epochs", "steps", "device", "data-dir"])? {
+            None => Ok(()),
+            Some(Difference { key, was, is }) => {
+                let problem = format!("{key} is {is} here, but the run was trained with {key} {was}");
+                let hint = "put the old value back, or begin a new run with --config and this file";
+                Err(Error::checkpoint(path, problem, hint))
             }
-            let (was, is) = (show(was), show(is));
-            let problem = format!("{key} is {is} here, but the run was trained with {key} {was}");
-            let hint = "put the old value back, or begin a new run with --config and this file";
-            return Err(Error::checkpoint(path, problem, hint));
         }
-        Ok(())
     }
 
     /// Write parameters, and moments where the session has an optimiser, to the device. `path` is named in errors.

@@ -64,15 +64,25 @@ impl RunFolder {
     pub fn create(path: &Path, config: &Config, overwrite: bool) -> Result<Self> {
         Self::check(path, overwrite)?;
         let run = Self { path: path.to_path_buf() };
-        for name in FILES {
-            let file = path.join(name);
-            if overwrite && file.exists() {
-                std::fs::remove_file(&file).map_err(|source| Error::io(&file, source))?;
-            }
+        if overwrite {
+            Self::clear(path)?;
         }
         std::fs::create_dir_all(path).map_err(|source| Error::io(path, source))?;
         run.write_config(config)?;
         Ok(run)
+    }
+
+    /// Delete the run in the folder `path`, if there is one; other files stay.
+    ///
+    /// # Errors
+    /// If a file cannot be deleted.
+    pub fn clear(path: &Path) -> Result<()> {
+        for file in FILES.map(|name| path.join(name)) {
+            if file.exists() {
+                std::fs::remove_file(&file).map_err(|source| Error::io(&file, source))?;
+            }
+        }
+        Ok(())
     }
 
     /// Make the first of `runs/NAME-1`, `runs/NAME-2`, .. that does not exist.

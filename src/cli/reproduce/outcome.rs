@@ -2,11 +2,12 @@
 
 use crate::cli::output::{print, write_json};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
-use vae::Result;
 use vae::report::{EpochRecord, human_duration, save_png, table, thousands};
 use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Request, curves};
+use vae::{Error, Result};
 
 /// What `result.json` holds.
 #[derive(Serialize)]
@@ -23,6 +24,19 @@ struct Numbers<'a> {
 /// Whether ours is all that theirs is.
 fn whole(recipe: &Recipe, request: &Request) -> bool {
     request.scale >= 1.0 && (request.variants.is_empty() || request.variants.len() == recipe.variants.len())
+}
+
+/// What [`conclude`] writes: numbers and curves.
+const FILES: [&str; 2] = ["result.json", "curves.png"];
+
+/// Delete what an earlier reproduction in `out` has come to.
+pub(super) fn clear(out: &Path) -> Result<()> {
+    for file in FILES.map(|name| out.join(name)) {
+        if file.exists() {
+            std::fs::remove_file(&file).map_err(|source| Error::io(&file, source))?;
+        }
+    }
+    Ok(())
 }
 
 /// Write the numbers and the curves, and say how ours compare.
@@ -42,7 +56,7 @@ pub(super) fn conclude(
         variants: achieved,
         comparison: &comparison,
     };
-    let (json, picture) = (out.join("result.json"), out.join("curves.png"));
+    let [json, picture] = FILES.map(|name| out.join(name));
     write_json(&numbers, &json)?;
     let scale = if request.scale < 1.0 { format!(", at scale {}", request.scale) } else { String::new() };
     save_png(&curves(histories, &format!("{}{scale}", recipe.title)), &picture)?;
@@ -76,9 +90,8 @@ pub(super) fn conclude(
         .collect();
     text += &table(["what", ">ours", ">theirs", "verdict"], &rows);
     let pixels = &recipe.pixels;
-    let mut devices: Vec<&str> = achieved.iter().map(|found| found.device.as_str()).collect();
-    devices.dedup();
-    let device = devices.join(", ");
+    let devices: BTreeSet<&str> = achieved.iter().map(|found| found.device.as_str()).collect();
+    let device = devices.into_iter().collect::<Vec<_>>().join(", ");
     text += &format!("\nnats per image, on {device}\n{pixels}\n{}\n{}\n", json.display(), picture.display());
     let failed = comparison.iter().filter(|judgement| !judgement.holds).count();
     text += &match (whole, failed) {
