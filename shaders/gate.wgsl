@@ -12,6 +12,7 @@
 override SAMPLES: u32; // samples per image
 override ROWS: u32; // samples of all images
 override COLUMNS: u32; // vec4 in a row of latents
+override WIDTH: u32; // latent dimensions
 override FREE_BITS: f32; // nats per dimension
 
 @group(0) @binding(1) var<storage, read> dimensions: array<vec4<f32>>; // [ROWS, COLUMNS]
@@ -56,7 +57,7 @@ fn capacity_gate(@builtin(local_invocation_index) lane: u32) {
     let divergence = average(lane, vec4<f32>(own));
     if lane == 0u {
         for (var column = 0u; column < COLUMNS; column++) {
-            gate[column] = sign(divergence - vec4<f32>(step.capacity));
+            gate[column] = sign(divergence - vec4<f32>(step.capacity)) * column_mask(column, WIDTH);
         }
     }
 }

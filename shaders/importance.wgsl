@@ -9,7 +9,9 @@
 //                           UNIFORM bound = -(mean of log w_l), weights = 1 / SAMPLES / step.rows
 //   weigh_rows              row of `values` *= weight * FACTOR * step.rows
 //   doubly_reparametrize    d z = (d z - beta * weight * noise * exp(-v / 2)) * (1 - beta + beta * weight * step.rows): what
-//                           passes along log q(z|x) too, through z alone, weighed once more for the encoder
+//                           passes along log q(z|x) too, through z alone, weighed once more for the encoder. With
+//                           normalised weights W the path gives W dlog w; the score of q, times -beta W, is on average
+//                           -beta W (1 - W) times the path: W (1 - beta + beta W) together, equation 8 for beta = 1
 //   sampled_kl_gradient     d z = beta * weight * z
 //   sampled_kl_posterior_gradient  d v = -beta * (sum of weights) / 2: all that the gradients of log q(z|x) through z and
 //                           through its parameters leave of each other

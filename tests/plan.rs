@@ -5,8 +5,9 @@ use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
 use vae::graph::{Activation, LikelihoodKind};
+use vae::model::ObjectiveKind;
 use vae::plan::{self, Executor, Plan, Setting, Step};
-use vae::session::{PROGRAMS, plan_model};
+use vae::session::{PROGRAMS, UPPER_PROGRAMS, plan_model};
 
 const SETTING: Setting = Setting { train_images: 5, test_images: 5, max_steps: 2, streamed: false };
 const SHAPE: ImageShape = ImageShape { width: 5, height: 3, channels: 1 };
@@ -15,7 +16,11 @@ fn plans(config: &Config) -> [Plan; 2] {
     let mut model = config.model(SHAPE).build().unwrap();
     model.graph.differentiate().unwrap();
     let optimizer = config.optimizer();
-    [plan::lower, plan::lower_unfused].map(|lower| lower(&model.graph, Some(&optimizer), &PROGRAMS, SETTING))
+    let mut programs = PROGRAMS.to_vec();
+    if config.upper_latent.is_some() {
+        programs.extend(UPPER_PROGRAMS);
+    }
+    [plan::lower, plan::lower_unfused].map(|lower| lower(&model.graph, Some(&optimizer), &programs, SETTING))
 }
 
 /// Parameters and metrics after three steps in f64.
@@ -37,31 +42,44 @@ fn trained(plan: &Plan, rows: u32) -> (Vec<f64>, Vec<f64>) {
             learning_rate: 0.01,
             first_correction: 2.0,
             second_correction: 3.0,
+            capacity: 2.0,
             ..Step::default()
         };
         cpu.submit("train", &[step]).unwrap();
-        metrics.extend(&cpu.real(plan.buffer("metrics").unwrap())[..3]);
+        metrics.extend(&cpu.real(plan.buffer("metrics").unwrap())[..4]);
     }
     (cpu.real(parameters).to_vec(), metrics)
 }
 
-fn two_layers(base: &Config) -> Config {
-    Config { upper_hidden: Some(vec![4]), upper_latent: Some(2), noise_samples: 2, ..base.clone() }
+/// Two stochastic layers, under every objective that gives them gradients of their own.
+fn two_layers(base: &Config) -> Vec<Config> {
+    let elbo =
+        Config { upper_hidden: Some(vec![4]), upper_latent: Some(2), noise_samples: 2, ..base.clone() };
+    let weighed =
+        |objective| Config { objective, importance_samples: Some(3), noise_samples: 1, ..elbo.clone() };
+    vec![
+        weighed(ObjectiveKind::Iwae),
+        weighed(ObjectiveKind::Dreg),
+        Config { free_bits: 0.1, ..elbo.clone() },
+        Config { capacity: Some(2.0), ..elbo.clone() },
+        elbo,
+    ]
 }
 
 #[test]
 fn fusion_changes_nothing_that_is_computed() {
     let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    let configs = [
+    let mut configs = two_layers(&base);
+    configs.extend([
         base.clone(),
         Config { activation: Activation::Silu, free_bits: 0.1, ..base.clone() },
         Config { likelihood: LikelihoodKind::Gaussian, hidden: vec![], ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
-        two_layers(&base),
+        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
         Config { likelihood: LikelihoodKind::DiscretizedLogistic, noise_samples: 2, ..base.clone() },
         Config { likelihood: LikelihoodKind::ContinuousBernoulli, ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianLearned, activation: Activation::Identity, ..base },
-    ];
+    ]);
     for config in configs {
         let [fused, unfused] = plans(&config);
         let steps = |plan: &Plan| plan.program("train").unwrap().dispatches.len();
@@ -73,7 +91,7 @@ fn fusion_changes_nothing_that_is_computed() {
             assert!((a - b).abs() < 1e-12, "{config:?}: parameter {i}: {a} should be {b}");
         }
         for (a, b) in metrics.iter().zip(&expected_metrics) {
-            assert!((a - b).abs() < 1e-9 * b.abs(), "{config:?}: {a} should be {b}");
+            assert!((a - b).abs() <= 1e-9 * b.abs(), "{config:?}: {a} should be {b}");
         }
     }
 }
@@ -82,13 +100,15 @@ fn fusion_changes_nothing_that_is_computed() {
 #[test]
 fn sharing_memory_changes_no_bit() {
     let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    for config in [
+    let mut configs = two_layers(&base);
+    configs.extend([
         base.clone(),
         Config { free_bits: 0.1, hidden: vec![], ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
-        two_layers(&base),
+        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
         Config { likelihood: LikelihoodKind::GaussianLearned, ..base },
-    ] {
+    ]);
+    for config in configs {
         for plan in plans(&config) {
             let shared = plan.clone().with_shared_memory();
             assert!(shared.memory_bytes() < plan.memory_bytes(), "{config:?}");
@@ -100,6 +120,42 @@ fn sharing_memory_changes_no_bit() {
                 assert_eq!(bits(trained(&shared, rows)), bits(trained(&plan, rows)), "{config:?}");
             }
         }
+    }
+}
+
+/// Without gradients other values share memory: wide layers with loss terms that do not fill whole vec4.
+#[test]
+fn sharing_memory_changes_no_bit_of_an_evaluation() {
+    let base = Config { hidden: vec![60], latent: 3, batch_size: 3, ..Config::default() };
+    let mut configs = two_layers(&base);
+    configs.extend(LikelihoodKind::ALL.map(|likelihood| Config { likelihood, ..base.clone() }));
+    for config in configs {
+        let model = config.model(SHAPE).for_evaluation();
+        let (_, shared) = plan_model(&model, None, SETTING).unwrap();
+        let mut apart = shared.clone();
+        apart.memory.clear();
+        assert!(shared.memory_bytes() < apart.memory_bytes(), "{config:?}");
+        let [a, b] = [&shared, &apart].map(|plan| {
+            let mut cpu = CpuExecutor::<f64>::new(plan, 2).unwrap();
+            let images: Vec<u32> =
+                (0..20).map(|i| 0x2f_71_c4_05_u32.rotate_left(3 * i) & 0xff_ffff).collect();
+            cpu.write(plan.buffer("dataset.test").unwrap(), 0, &images).unwrap();
+            cpu.write(plan.buffer("indices").unwrap(), 0, &[4, 1, 3]).unwrap();
+            let parameters = cpu.real_mut(plan.buffer("parameters").unwrap());
+            parameters.iter_mut().enumerate().for_each(|(i, p)| *p = 0.3 * (i as f64).sin());
+            let mut all = Vec::new();
+            for rows in [3, 2] {
+                let step = Step { rows, beta: 1.0, ..Step::default() };
+                // Twice: what the first pass has left behind is there in the second.
+                for _ in 0..2 {
+                    cpu.submit("evaluate", &[step]).unwrap();
+                    let metrics = &cpu.real(plan.buffer("metrics").unwrap())[..4];
+                    all.extend(metrics.iter().map(|value| value.to_bits()));
+                }
+            }
+            all
+        });
+        assert_eq!(a, b, "{config:?}");
     }
 }
 

@@ -111,9 +111,12 @@ fn twenty_steps_agree_with_the_cpu() {
             Optimizer { clip_norm: 20.0, weight_decay: 1e-3, ..Optimizer::new(OptimizerKind::Adam) };
         compare(&name, &model(), &clipped, &device);
         let upper = Some(UpperLayer { hidden: vec![13], latent: 2 });
-        for objective in [ObjectiveKind::Elbo, ObjectiveKind::Iwae] {
-            compare(&name, &MlpVae { objective, upper: upper.clone(), ..model() }, &clipped, &device);
+        let two = MlpVae { upper, ..model() };
+        for objective in [ObjectiveKind::Elbo, ObjectiveKind::Iwae, ObjectiveKind::Dreg] {
+            compare(&name, &MlpVae { objective, ..two.clone() }, &clipped, &device);
         }
+        compare(&name, &MlpVae { free_bits: 0.1, ..two.clone() }, &clipped, &device);
+        compare(&name, &MlpVae { capacity: true, ..two }, &clipped, &device);
     }
 }
 

@@ -26,5 +26,7 @@ pub(super) fn capacity_gate<T: Real>(call: &mut Call<'_, T>) {
     let over = total / samples_of_all(call) - T::of(f64::from(call.step.capacity));
     // 0 at the capacity itself, as WGSL's sign.
     let side = if over == T::zero() { over } else { over.signum() };
-    call.write("gate")[..columns].fill(side);
+    let (width, gate) = (call.count("WIDTH"), call.write("gate"));
+    gate[..width].fill(side);
+    gate[width..columns].fill(T::zero());
 }

@@ -35,7 +35,9 @@ impl Operation for CapacityGate {
         lowering.dispatch(
             node,
             "capacity_gate",
-            constants! { SAMPLES: sizes.samples, ROWS: sizes.rows(), COLUMNS: sizes.vec4() },
+            constants! {
+                SAMPLES: sizes.samples, ROWS: sizes.rows(), COLUMNS: sizes.vec4(), WIDTH: sizes.width,
+            },
             &[("divergence_read", node.inputs[0]), ("gate", node.outputs[0])],
             Grid::Workgroups(1),
             sizes.rows(),

@@ -12,7 +12,8 @@ pub enum Weighting {
     Uniform,
     /// The importance-weighted bound (Burda et al., arXiv 1509.00519, equation 8) and its own gradient.
     Importance,
-    /// The same bound; the encoder's gradient is doubly reparametrized (Tucker et al., arXiv 1810.04152, equation 8).
+    /// The same bound; the encoder's gradient is doubly reparametrized (Tucker et al., arXiv 1810.04152, equation 8; for
+    /// other weights of the divergence than 1 see `doubly_reparametrize` in `shaders/importance.wgsl`).
     DoublyReparametrized,
 }
 
@@ -35,7 +36,8 @@ impl Sizes {
     }
 }
 
-/// One number for each row of `z`: a matrix of one row, so that nothing is padded in between.
+/// One number for each row of `z`: a matrix of one row, so that nothing is padded in between. What is behind the last is
+/// written by nobody ([`Shape::extent`]).
 pub(super) fn one_a_row(rows: usize) -> Shape {
     Shape::matrix(1, rows)
 }

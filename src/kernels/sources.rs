@@ -47,7 +47,12 @@ pub(super) const FILES: &[File] = &[
         shared: &[STEP, PHILOX],
         text: include_str!("../../shaders/distributions.wgsl"),
     },
-    File { name: "gate.wgsl", suffix: "", shared: &[STEP], text: include_str!("../../shaders/gate.wgsl") },
+    File {
+        name: "gate.wgsl",
+        suffix: "",
+        shared: &[STEP, LAYOUT],
+        text: include_str!("../../shaders/gate.wgsl"),
+    },
     File {
         name: "gather.wgsl",
         suffix: "",

@@ -71,7 +71,7 @@ impl MlpVae {
     /// The forward pass and the terms of its objective, without gradients.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if a size is zero.
+    /// [`crate::Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits or a capacity.
     pub fn build(&self) -> Result<Vae> {
         let Forward { mut graph, images, posterior, latent, decoded, upper } = self.forward()?;
         graph.begin(Stage::Objective);
@@ -81,6 +81,10 @@ impl MlpVae {
             nats if nats > 0.0 => KlTarget::FreeBits(nats),
             _ => KlTarget::Zero,
         };
+        if target != KlTarget::Zero && self.objective.weighting().is_some() {
+            let problem = format!("{} has no free bits and no capacity: these are for elbo", self.objective);
+            return Err(crate::Error::shape("objective", problem));
+        }
         if let Some(upper) = upper {
             // No divergence is known in closed form: the ELBO too is an average of log weights.
             let weighting = self.objective.weighting().unwrap_or(Weighting::Uniform);

@@ -2,7 +2,7 @@
 
 use vae::cpu::CpuExecutor;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{DensityModel, Initialisation, MlpVae, ObjectiveKind};
+use vae::model::{DensityModel, Initialisation, MlpVae, ObjectiveKind, UpperLayer};
 use vae::plan::{Executor, Step};
 
 #[test]
@@ -13,7 +13,13 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
         LikelihoodKind::GaussianShared,
         LikelihoodKind::GaussianLearned,
     ] {
-        for (hidden, activation) in [(vec![], Activation::Identity), (vec![5, 6], Activation::Silu)] {
+        let upper = |hidden, latent| Some(UpperLayer { hidden, latent });
+        for (hidden, activation, upper) in [
+            (vec![], Activation::Identity, None),
+            (vec![5, 6], Activation::Silu, None),
+            (vec![], Activation::Identity, upper(vec![], 1)),
+            (vec![5, 6], Activation::Silu, upper(vec![4], 2)),
+        ] {
             let spec = MlpVae {
                 batch: 1,
                 pixels: 7,
@@ -26,8 +32,10 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
                 free_bits: 0.0,
                 objective: ObjectiveKind::Elbo,
                 capacity: false,
-                upper: None,
+                upper,
             };
+            // Columns of a row of latents, and the same padded.
+            let (width, stride) = (spec.joint_latent(), spec.joint_latent().next_multiple_of(4));
             let (images, rows) = (2, 3);
             let model = DensityModel::build(&spec, images, rows).unwrap();
             let plan = model.plan(2).unwrap();
@@ -39,10 +47,10 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
             };
             let start = Initialisation::FanIn.values(&model.graph, 5, 0.7);
             fill("parameters", &mut cpu, &mut |i| start.get(i).map_or(0.0, |&value| f64::from(value)));
-            // Rows of 7 pixels and of 3 latents are padded to 8 and to 4.
+            // Rows of 7 pixels are padded to 8.
             let wave = |i: usize| 0.5 + 0.4 * (1.7 * i as f64).sin();
             fill("images", &mut cpu, &mut |i| if i % 8 < 7 { wave(i) } else { 0.0 });
-            fill("latent", &mut cpu, &mut |i| if i % 4 < 3 { 2.0 * wave(i + 3) - 1.0 } else { 0.0 });
+            fill("latent", &mut cpu, &mut |i| if i % stride < width { 2.0 * wave(i + 3) - 1.0 } else { 0.0 });
             let step = Step { rows: images as u32, ..Step::default() };
             let [latent, gradient, density] =
                 ["latent", "gradient.latent", "density"].map(|name| plan.buffer(name).unwrap());
@@ -51,12 +59,12 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
             let found: Vec<f64> = cpu.real(gradient).iter().map(|g| -g * (images * rows) as f64).collect();
             let largest = found.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
             assert!(largest > 1e-3, "{kind}: no gradient at all");
-            for i in (0..4 * images * rows).filter(|i| i % 4 < 3) {
+            for i in (0..stride * images * rows).filter(|i| i % stride < width) {
                 let here = cpu.real(latent)[i];
                 let mut at = |z: f64| {
                     cpu.real_mut(latent)[i] = z;
                     cpu.submit("density", &[step]).unwrap();
-                    cpu.real(density)[i / 4 * 4]
+                    cpu.real(density)[4 * (i / stride)]
                 };
                 let difference = (at(here + 1e-5) - at(here - 1e-5)) / 2e-5;
                 at(here);

@@ -20,16 +20,18 @@ pub(super) fn all() -> Vec<Case> {
                 1,
             ));
         }
-        // The step's capacity is 1.1: numbers from 0 to 1 are below, and standard normal ones on either side.
-        for divergence in [Unit(l), Normal(l)] {
-            cases.push(case(
+        // On one side of numbers from 0 to 1, and on the other.
+        for capacity in [-0.5, 9.0] {
+            let mut case = case(
                 "capacity_gate",
-                constants! { SAMPLES: samples, ROWS: l, COLUMNS: columns },
-                &[("divergence_read", divergence), gate],
+                constants! { SAMPLES: samples, ROWS: l, COLUMNS: columns, WIDTH: width },
+                &[("divergence_read", Unit(l)), gate],
                 Grid::Workgroups(1),
                 rows,
                 1,
-            ));
+            );
+            case.step.capacity = capacity;
+            cases.push(case);
         }
     }
     cases
