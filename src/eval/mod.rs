@@ -4,6 +4,7 @@
 pub mod ais;
 pub mod density;
 mod draw;
+mod encoder_draws;
 pub mod gap;
 pub mod gaussian;
 pub mod importance;

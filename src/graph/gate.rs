@@ -1,7 +1,7 @@
 //! What a divergence that is known at samples only is drawn to, when that is not 0: every dimension's gradient is multiplied
 //! by a gate.
 
-use super::importance::Sizes;
+use super::samples::Sizes;
 use super::{Gradients, KlTarget, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 

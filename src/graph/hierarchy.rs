@@ -5,7 +5,8 @@
 //! given h2 leaves out what h2 tells of h1. All densities are taken at the samples.
 
 use super::gate::push_gate;
-use super::importance::{LogWeights, SampledKl, Sizes, one_a_row, push_posterior_gradient};
+use super::importance::{LogWeights, SampledKl, push_posterior_gradient};
+use super::samples::{Sizes, one_a_row};
 use super::{Gradients, Graph, KlTarget, Node, Operation, ValueId, Weighting};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};

@@ -1,6 +1,7 @@
 //! Importance weights p(x, z) / q(z|x), and the bound on the evidence that several samples give.
 
 use super::gate::push_gate;
+use super::samples::{Sizes, one_a_row};
 use super::{Gradients, Graph, KlTarget, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::{Error, Result};
@@ -15,31 +16,6 @@ pub enum Weighting {
     /// The same bound; the encoder's gradient is doubly reparametrized (Tucker et al., arXiv 1810.04152, equation 8; for
     /// other weights of the divergence than 1 see `doubly_reparametrize` in `shaders/importance.wgsl`).
     DoublyReparametrized,
-}
-
-/// How latents lie to the posteriors they are drawn from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) batch: usize,
-    pub(super) samples: usize,
-    pub(super) posterior_rows: usize,
-    pub(super) width: usize,
-}
-
-impl Sizes {
-    pub(super) fn rows(&self) -> usize {
-        self.batch * self.samples
-    }
-
-    pub(super) fn vec4(&self) -> usize {
-        self.width.div_ceil(4)
-    }
-}
-
-/// One number for each row of `z`: a matrix of one row, so that nothing is padded in between. What is behind the last is
-/// written by nobody ([`Shape::extent`]).
-pub(super) fn one_a_row(rows: usize) -> Shape {
-    Shape::matrix(1, rows)
 }
 
 /// Inputs: posterior, z, noise. Output: log q(z|x) - log p(z) of each row.
@@ -160,22 +136,17 @@ impl Operation for LatentGradient {
 
 /// Inputs: weights, noise, posterior. Output: the gradient of z, in place, as the encoder is to get it.
 #[derive(Debug)]
-pub(super) struct DoublyReparametrize {
-    pub(super) batch: usize,
-    pub(super) samples: usize,
-    pub(super) posterior_rows: usize,
-    /// Of a row of z.
-    pub(super) vec4: usize,
-}
+pub(super) struct DoublyReparametrize(pub(super) Sizes);
 
 impl Operation for DoublyReparametrize {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
-        let elements = self.samples * self.batch * self.vec4;
+        let Sizes { batch, samples, posterior_rows, .. } = self.0;
+        let elements = self.0.rows() * self.0.vec4();
         lowering.dispatch(
             node,
             "doubly_reparametrize",
             constants! {
-                BATCH: self.batch, SAMPLES: self.samples, COLUMNS: self.vec4, POSTERIOR_ROWS: self.posterior_rows,
+                BATCH: batch, SAMPLES: samples, COLUMNS: self.0.vec4(), POSTERIOR_ROWS: posterior_rows,
             },
             &[
                 ("weights_read", node.inputs[0]),

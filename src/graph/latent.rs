@@ -1,6 +1,7 @@
 //! The Gaussian posterior: reparametrized samples and the KL divergence to the prior N(0, I).
 
 use super::importance::DoublyReparametrize;
+use super::samples::Sizes;
 use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, Lowering, constants};
 use crate::random::stream;
@@ -39,9 +40,8 @@ impl Operation for Reparametrize {
             self.through_samples(upstream, noise, below, gradients);
         }
         if let Some(weights) = gradients.doubly_reparametrized(node.outputs[0]) {
-            let LatentShape { batch, samples, .. } = self.shape;
-            let operation =
-                DoublyReparametrize { batch, samples, posterior_rows: batch, vec4: self.shape.vec4() };
+            let LatentShape { batch, samples, width } = self.shape;
+            let operation = DoublyReparametrize(Sizes { batch, samples, posterior_rows: batch, width });
             let label = format!("{} reparametrized doubly", gradients.name(upstream));
             gradients.push(label, operation, &[weights, noise, node.inputs[0]], &[upstream]);
         }

@@ -16,6 +16,7 @@ mod likelihood;
 mod linear;
 mod noncentred;
 mod parameters;
+mod samples;
 mod shape;
 
 pub use activation::Activation;
