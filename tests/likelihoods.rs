@@ -1,10 +1,21 @@
-//! Every likelihood is one: it sums or integrates to one over what it is a distribution of.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Every likelihood is one: it sums or integrates to one over what it is a distribution of. And its mean can be asked for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
+mod common;
+
+use vae::config::Config;
 use vae::cpu::CpuExecutor;
+use vae::data::digits::digits;
+use vae::device::OpenDevice;
 use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
-use vae::model::{MlpVae, ObjectiveKind};
+use vae::model::{Initialisation, MlpVae, ObjectiveKind, OutputBias};
 use vae::plan::{self, Executor, Setting, Step};
+use vae::session::Session;
 
 /// -log p(x) of a single pixel with the values `x`, where the decoder gives `outputs`.
 fn negative_logs(kind: LikelihoodKind, sigma: f64, outputs: &[f64], x: &[f64]) -> Vec<f64> {
@@ -104,5 +115,53 @@ fn continuous_bernoulli_integrates_to_one() {
     for logit in [-40.0, -3.0, -0.501, -0.499, -1e-3, 0.0, 1e-9, 0.1, 0.4999, 0.5, 2.0, 15.0] {
         let integral = integral(LikelihoodKind::ContinuousBernoulli, 1.0, &[logit], [0.0, 1.0]);
         assert!((integral - 1.0).abs() < 1e-9, "{logit}: {integral}");
+    }
+}
+
+/// With all other parameters 0 the output is its bias, and what is expected then the mean training image.
+#[test]
+fn the_decoder_can_begin_at_the_mean_image() {
+    let dataset = digits(90, 25, 4).unwrap();
+    let pixels = dataset.shape.pixels();
+    let identity = |kind| (kind, Activation::Identity, Binarize::None);
+    let mut cases = vec![
+        (LikelihoodKind::Bernoulli, Activation::Identity, Binarize::Dynamic),
+        (LikelihoodKind::Bernoulli, Activation::Identity, Binarize::Threshold),
+    ];
+    cases.extend(LikelihoodKind::ALL[1..].iter().copied().map(identity));
+    let offered = Activation::ALL.into_iter().filter(|activation| activation.derivative_from_value());
+    cases.extend(offered.map(|activation| (LikelihoodKind::GaussianLearned, activation, Binarize::None)));
+    for (name, device) in [("CPU".to_string(), OpenDevice::Cpu)].into_iter().chain(common::adapters()) {
+        for &(likelihood, mean_activation, binarize) in &cases {
+            let config = Config {
+                likelihood,
+                mean_activation,
+                binarize: Some(binarize),
+                hidden: vec![5],
+                batch_size: 8,
+                init: Initialisation::Normal(0.0),
+                output_bias: OutputBias::MeanImage,
+                ..Config::default()
+            };
+            let mut session =
+                Session::open(device.clone(), &config.model(dataset.shape), None, &dataset).unwrap();
+            let parameters = config.first_parameters(&session.model().graph, &dataset.train);
+            session.write_flat("parameters", &parameters).unwrap();
+            let expected = session.decode(&[0.0; 2]).unwrap();
+            assert_eq!(expected.len(), pixels);
+            let mut between = 0;
+            for (pixel, &expected) in expected.iter().enumerate() {
+                let values =
+                    (0..90).map(|image| dataset.train.image(image)[pixel]).map(|byte| match binarize {
+                        Binarize::Threshold => f64::from(u8::from(byte > 127)),
+                        _ => f64::from(byte) / 255.0,
+                    });
+                let mean = (values.sum::<f64>() / 90.0).clamp(0.001, 0.999);
+                between += usize::from(mean > 0.01 && mean < 0.99);
+                let case = format!("{name}, {likelihood}, {mean_activation:?}, {binarize:?}, pixel {pixel}");
+                assert!((f64::from(expected) - mean).abs() < 1e-5, "{case}: {expected} should be {mean}");
+            }
+            assert!(between > pixels / 3, "{between} pixels are grey in the mean");
+        }
     }
 }

@@ -7,7 +7,7 @@ use vae::config::Config;
 use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
-use vae::model::{Initialisation, ObjectiveKind};
+use vae::model::{Initialisation, ObjectiveKind, OutputBias};
 use vae::train::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
 use vae::{Error, Result};
@@ -198,6 +198,10 @@ pub(crate) struct TrainingFlags {
     /// First parameters: fan-in, glorot, or normal:DEVIATION [default: fan-in]
     #[arg(long, value_name = "RULE", help_heading = "Optimizer", value_parser = plain::<Initialisation>)]
     init: Option<Initialisation>,
+    /// First bias of the decoder's output: drawn as --init says, or such that the mean training image is expected
+    /// [default: drawn]
+    #[arg(long, value_name = "BIAS", help_heading = "Optimizer")]
+    output_bias: Option<OutputBias>,
     /// auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: auto]
     #[arg(long, value_name = "DEVICE", help_heading = "Run", value_parser = device)]
     device: Option<DeviceChoice>,
@@ -229,6 +233,7 @@ impl TrainingFlags {
             steps,
             seed,
             init,
+            output_bias,
             device,
             matmul,
         );

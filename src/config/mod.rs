@@ -5,10 +5,10 @@ mod dataset;
 mod layers;
 mod resolve;
 
-use crate::data::{self, ImageShape};
+use crate::data::{self, ImageShape, Part};
 use crate::device::DeviceChoice;
-use crate::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use crate::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
+use crate::graph::{Activation, Binarize, Graph, Likelihood, LikelihoodKind};
+use crate::model::{Initialisation, MlpVae, ObjectiveKind, OutputBias, UpperLayer};
 use crate::train::{LearningRateSchedule, Optimizer, OptimizerKind};
 use crate::tuning::Tuning;
 use crate::{Error, Result};
@@ -101,6 +101,8 @@ pub struct Config {
     pub seed: u64,
     /// Initial parameters.
     pub init: Initialisation,
+    /// Whether the decoder begins at the mean training image.
+    pub output_bias: OutputBias,
     /// Where to run.
     pub device: DeviceChoice,
     /// How the variants of matrix products are chosen on an adapter.
@@ -145,6 +147,7 @@ impl Default for Config {
             steps: None,
             seed: 1,
             init: Initialisation::FanIn,
+            output_bias: OutputBias::Drawn,
             device: DeviceChoice::Auto,
             matmul: Tuning::Measured,
         }
@@ -215,6 +218,18 @@ impl Config {
         self.binarize.unwrap_or(Binarize::None)
     }
 
+    /// The distribution of a pixel, with its settings.
+    fn likelihood(&self) -> Likelihood {
+        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    }
+
+    /// Parameters before the first step, in the layout of `graph`'s flat buffer.
+    pub fn first_parameters(&self, graph: &Graph, train: &Part) -> Vec<f32> {
+        let mut values = self.init.values(graph, self.seed, self.sigma);
+        self.output_bias.apply(&mut values, graph, train, self.likelihood(), self.binarization());
+        values
+    }
+
     /// The model for images of `shape`.
     pub fn model(&self, shape: ImageShape) -> MlpVae {
         MlpVae {
@@ -226,11 +241,7 @@ impl Config {
                 .upper_latent
                 .map(|latent| UpperLayer { hidden: self.upper_hidden.clone().unwrap_or_default(), latent }),
             activation: self.activation,
-            likelihood: Likelihood {
-                kind: self.likelihood,
-                sigma: self.sigma,
-                mean_activation: self.mean_activation,
-            },
+            likelihood: self.likelihood(),
             binarize: self.binarization(),
             noise_samples: match self.objective {
                 ObjectiveKind::Elbo => self.noise_samples,

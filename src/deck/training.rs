@@ -29,7 +29,7 @@ impl<'a> Training<'a> {
         let optimizer = config.optimizer();
         let spec = config.model(dataset.shape);
         let mut session = Session::open(device.clone(), &spec, Some(&optimizer), dataset)?;
-        let start = config.init.values(&session.model().graph, config.seed, config.sigma);
+        let start = config.first_parameters(&session.model().graph, &dataset.train);
         session.write_flat("parameters", &start)?;
         Ok(Self { session, config, optimizer, images: dataset.train.count, step: 0 })
     }

@@ -49,6 +49,32 @@ impl Activation {
     pub fn derivative_from_value(self) -> bool {
         self != Self::Silu
     }
+
+    /// The argument that gives `y`, a value from 0 to 1, ends excluded.
+    pub fn inverse(self, y: f64) -> f64 {
+        match self {
+            Self::Identity | Self::Relu | Self::LeakyRelu | Self::Elu => y,
+            Self::Tanh => y.atanh(),
+            Self::Softplus => y.exp_m1().ln(),
+            Self::Sigmoid => (y / (1.0 - y)).ln(),
+            // No formula; it rises for positive arguments.
+            Self::Silu => bisect(y, 0.0, 2.0, |x| x / (1.0 + (-x).exp())),
+        }
+    }
+}
+
+/// The argument between `low` and `high` at which a rising function is `y`.
+pub(super) fn bisect(y: f64, mut low: f64, mut high: f64, rising: impl Fn(f64) -> f64) -> f64 {
+    // Halved until it is as small as the arguments are exact.
+    for _ in 0..64 {
+        let middle = f64::midpoint(low, high);
+        if rising(middle) < y {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Likelihoods p(x|z): negative logarithms and their gradients.
 
+use super::activation::bisect;
 use super::importance::WeighRows;
 use super::parameters::{Tensor, TensorKind};
 use super::{Activation, Gradients, Graph, Node, Operation, Shape, ValueId};
@@ -50,6 +51,24 @@ pub struct Likelihood {
     pub sigma: f64,
     /// Applied to the decoder's output to give Gaussian means.
     pub mean_activation: Activation,
+}
+
+impl Likelihood {
+    /// The decoder's output under which a pixel's expectation is `mean`, a value from 0 to 1, ends excluded.
+    pub fn output_for(self, mean: f64) -> f64 {
+        match self.kind {
+            LikelihoodKind::Bernoulli => Activation::Sigmoid.inverse(mean),
+            // The mean of exp(s x) on [0, 1], which has no inverse in closed form (Loaiza-Ganem and Cunningham 2019); by
+            // symmetry from the half of positive s, where nothing cancels but close to 0.
+            LikelihoodKind::ContinuousBernoulli if mean < 0.5 => -self.output_for(1.0 - mean),
+            LikelihoodKind::ContinuousBernoulli => {
+                let expectation =
+                    |s: f64| if s < 1e-4 { 0.5 + s / 12.0 } else { -1.0 / (-s).exp_m1() - 1.0 / s };
+                bisect(mean, 0.0, 1.0 / (1.0 - mean) + 1.0, expectation)
+            }
+            _ => self.mean_activation.inverse(mean),
+        }
+    }
 }
 
 impl LikelihoodKind {

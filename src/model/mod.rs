@@ -5,9 +5,11 @@ mod hierarchy;
 mod init;
 mod mlp;
 mod objective;
+mod output_bias;
 
 pub use density::{DensityModel, UpperDensity};
 pub use hierarchy::{UpperLayer, UpperVae};
 pub use init::Initialisation;
 pub use mlp::{MlpVae, Vae};
 pub use objective::ObjectiveKind;
+pub use output_bias::OutputBias;

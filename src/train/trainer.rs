@@ -104,7 +104,7 @@ impl<'a> Trainer<'a> {
             }
             None => {
                 let graph = &session.model().graph;
-                let values = config.init.values(graph, config.seed, config.sigma);
+                let values = config.first_parameters(graph, &dataset.train);
                 session.write_flat("parameters", &values)?;
                 TrainState::default()
             }

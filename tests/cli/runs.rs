@@ -98,6 +98,7 @@ fn other_models_train_too() {
         &["--hidden", "none", "--likelihood", "gaussian-shared"][..],
         &["--hidden", "12,9", "--likelihood", "gaussian-learned", "--mean-activation", "sigmoid"],
         &["--likelihood", "gaussian", "--sigma", "0.3", "--optimizer", "rmsprop", "--clip-norm", "5"],
+        &["--binarize", "threshold", "--output-bias", "mean-image"],
         &["--image-size", "11x13", "--kl-warmup", "1", "--free-bits", "0.1", "--init", "normal:0.02"],
     ]
     .iter()

@@ -1,0 +1,55 @@
+//! Where the decoder's output begins.
+
+use crate::data::Part;
+use crate::graph::{Binarize, Graph, Likelihood};
+use serde::{Deserialize, Serialize};
+
+/// The first bias of the decoder's output layer, [`crate::graph::LikelihoodKind::outputs`]' first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputBias {
+    /// Drawn as all parameters are.
+    #[default]
+    Drawn,
+    /// The decoder's output under which the mean training image is expected, as in the code of Burda et al. (2016): the
+    /// latents need not carry what all images share, and fewer of them collapse before they carry anything else.
+    MeanImage,
+}
+
+impl OutputBias {
+    /// Set the bias in `parameters`, the flat buffer of `graph`. A mean pixel is taken from 0.001 to 0.999, so that one
+    /// that is black in all images may still be white in another.
+    pub fn apply(
+        self,
+        parameters: &mut [f32],
+        graph: &Graph,
+        images: &Part,
+        likelihood: Likelihood,
+        binarize: Binarize,
+    ) {
+        let Self::MeanImage = self else { return };
+        let name = format!("{}.bias", likelihood.kind.outputs()[0]);
+        for tensor in graph.tensors().filter(|tensor| tensor.name == name) {
+            let outputs: Vec<f32> = mean_image(images, binarize)
+                .into_iter()
+                .map(|mean| likelihood.output_for(mean.clamp(1e-3, 1.0 - 1e-3)) as f32)
+                .collect();
+            tensor.put(parameters, &outputs);
+        }
+    }
+}
+
+/// The mean of each value of an image, from 0 to 1; black or white by draws has the mean of the grey it is drawn from.
+fn mean_image(images: &Part, binarize: Binarize) -> Vec<f64> {
+    let values = images.pixels.len() / images.count.max(1);
+    let mut sums = vec![0_u64; values];
+    for image in images.pixels.chunks_exact(values.max(1)) {
+        for (sum, &byte) in sums.iter_mut().zip(image) {
+            *sum += match binarize {
+                Binarize::Threshold => 255 * u64::from(byte >= 128),
+                Binarize::None | Binarize::Static | Binarize::Dynamic => u64::from(byte),
+            };
+        }
+    }
+    sums.into_iter().map(|sum| sum as f64 / (255.0 * images.count.max(1) as f64)).collect()
+}
