@@ -50,6 +50,10 @@ fn recipes_are_listed_and_names_checked() {
         .code(1)
         .stderr(contains("there are 3 latents"));
     vae(&["reproduce", "aevb-freyface"]).assert().code(1).stderr(contains("--data-dir"));
+    vae(&["reproduce", "--scale", "1"])
+        .assert()
+        .code(1)
+        .stderr(contains("--scale: there is nothing to reproduce"));
     vae(&["reproduce", "--help"])
         .assert()
         .success()
@@ -73,6 +77,7 @@ fn a_fraction_of_a_recipe_is_labelled_and_not_judged() {
     // 5,650 passes of 18 minibatches, times the scale, are 20 steps: a pass and two minibatches more.
     assert_eq!(numbers["variants"][0]["images"], 1768 + 200);
     assert_eq!((numbers["variants"].as_array().unwrap().len(), numbers["scale"].as_f64()), (2, Some(0.0002)));
+    assert_eq!((numbers["judged"].as_bool(), numbers["seed"].as_u64()), (Some(false), Some(1)));
     assert!(image::open(out.join("curves.png")).is_ok());
     assert!(out.join("2-latents/checkpoint.safetensors").exists());
     vae(&arguments).args(folders).assert().code(1).stderr(contains("--overwrite"));
@@ -167,21 +172,12 @@ fn a_stopped_reproduction_goes_on_as_if_it_had_not_been() {
         .stderr(contains("--scale"));
 }
 
-/// Two variants of the recipe in `out`, done in an instant.
-fn quick(data: &Path, out: &Path) {
-    vae(&[
-        "reproduce",
-        "aevb-freyface",
-        "--scale",
-        "0.0002",
-        "--variant",
-        "2 latents,5 latents",
-        "--device",
-        "cpu",
-    ])
-    .args(["--data-dir", text(data.parent().unwrap()), "--out", text(out)])
-    .assert()
-    .success();
+/// Variants of a recipe in `out`, done in an instant.
+fn quick(data: &Path, out: &Path, variants: &str, more: &[&str]) -> assert_cmd::assert::Assert {
+    vae(&["reproduce", "aevb-freyface", "--scale", "0.0002", "--variant", variants, "--device", "cpu"])
+        .args(["--data-dir", text(data.parent().unwrap()), "--out", text(out)])
+        .args(more)
+        .assert()
 }
 
 #[test]
@@ -189,7 +185,7 @@ fn a_reproduction_goes_on_with_images_that_have_moved_and_not_under_other_settin
     let Some(data) = common::data("freyface") else { return };
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("frey");
-    quick(&data, &out);
+    quick(&data, &out, "2 latents,5 latents", &[]).success();
     let before = result(&out);
     let moved = place.path().join("elsewhere/freyface");
     std::fs::create_dir_all(&moved).unwrap();
@@ -223,7 +219,7 @@ fn a_replaced_reproduction_is_gone_before_the_first_model_trains() {
     let Some(data) = common::data("freyface") else { return };
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("frey");
-    quick(&data, &out);
+    quick(&data, &out, "2 latents,5 latents", &[]).success();
     let gone = ["5-latents/achieved.json", "5-latents/checkpoint.safetensors", "result.json", "curves.png"];
     assert!(gone.iter().all(|name| out.join(name).exists()));
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("vae"))
@@ -244,4 +240,13 @@ fn a_replaced_reproduction_is_gone_before_the_first_model_trains() {
     for name in gone {
         assert!(!out.join(name).exists(), "{name}");
     }
+
+    // Fewer variants leave nothing of the others; what is no reproduction's is not replaced.
+    quick(&data, &out, "2 latents,5 latents", &["--overwrite"]).success();
+    quick(&data, &out, "2 latents", &["--overwrite"]).success();
+    assert!(out.join("2-latents").exists() && !out.join("5-latents").exists());
+    std::fs::remove_file(out.join("reproduce.toml")).unwrap();
+    quick(&data, &out, "5 latents", &[]).code(1).stderr(contains("result.json that is no reproduction's"));
+    std::fs::write(out.join("config.toml"), "").unwrap();
+    quick(&data, &out, "5 latents", &["--overwrite"]).code(1).stderr(contains("run of a single model"));
 }

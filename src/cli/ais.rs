@@ -6,10 +6,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Write;
 use vae::eval::TrainedModel;
-use vae::eval::ais::{AisSettings, Annealer, Estimate, Sandwich, Schedule, mean_and_error};
+use vae::eval::ais::{AisSettings, Annealer, Estimate, Evidence, Sandwich, Schedule};
+use vae::eval::average::mean_and_error;
 use vae::eval::density::{Density, Weights, observed};
 use vae::graph::{Binarize, LikelihoodKind};
-use vae::report::thousands;
+use vae::report::{error_text, thousands};
 use vae::{Error, OpenDevice, Result};
 
 /// Rows of a pass: enough to keep a device busy.
@@ -61,12 +62,15 @@ struct AisNumbers {
     /// Mean over images of log p(x), and the standard error that the chains leave.
     log_evidence: f64,
     standard_error: f64,
-    /// The standard error of the mean as one of a sample of images.
+    /// The standard error of the mean as one of a sample of images. Null for a single one, as all errors of single values.
     standard_error_over_images: f64,
-    /// The ELBO of the same images.
+    /// The ELBO of the same images, and the standard error that its draws leave.
     elbo: f64,
+    elbo_standard_error: f64,
+    /// Images whose estimate lies below their ELBO by more than chance: annealing has missed their posterior.
+    images_missed: usize,
     acceptance: f64,
-    images: Vec<Estimate>,
+    images: Vec<Evidence>,
 }
 
 #[derive(Debug, Serialize)]
@@ -165,20 +169,23 @@ fn ais(model: &mut TrainedModel, settings: AisSettings, images: usize) -> Result
     let pixels: Vec<f32> =
         (0..images).flat_map(|number| observed(&model.dataset, number, binarize)).collect();
     let bar = bar("AIS", images);
-    let (estimates, bounds, acceptance) =
-        annealer.evidence(&pixels, &mut |done| bar.set_position(done as u64))?;
+    let (found, acceptance) = annealer.evidence(&pixels, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let (log_evidence, standard_error) = combined(estimates.iter().copied());
-    let (_, standard_error_over_images) = mean_and_error(estimates.iter().map(|it| it.log_evidence));
+    let (log_evidence, standard_error) = combined(found.iter().map(|it| it.estimate));
+    let (_, standard_error_over_images) = mean_and_error(found.iter().map(|it| it.estimate.log_evidence));
+    let count = found.len() as f64;
     Ok(AisNumbers {
         settings,
         pixels: pixel_rule(model.config.likelihood, binarize),
         log_evidence,
         standard_error,
         standard_error_over_images,
-        elbo: bounds.iter().sum::<f64>() / bounds.len() as f64,
+        elbo: found.iter().map(|it| it.elbo).sum::<f64>() / count,
+        elbo_standard_error: found.iter().map(|it| it.elbo_standard_error.powi(2)).sum::<f64>().sqrt()
+            / count,
+        images_missed: found.iter().filter(|it| it.missed()).count(),
         acceptance,
-        images: estimates,
+        images: found,
     })
 }
 
@@ -186,6 +193,7 @@ fn ais(model: &mut TrainedModel, settings: AisSettings, images: usize) -> Result
 pub(crate) fn pixel_rule(likelihood: LikelihoodKind, binarize: Binarize) -> &'static str {
     match (likelihood, binarize) {
         (LikelihoodKind::Bernoulli, Binarize::None) => "grey pixels: this is not a likelihood",
+        (LikelihoodKind::DiscretizedLogistic, _) => "256 grey levels",
         (_, Binarize::None) => "grey pixels, a density",
         (_, Binarize::Threshold) => "black or white by threshold",
         (_, Binarize::Static) => "black or white, drawn once (seed 0)",
@@ -231,41 +239,55 @@ impl Annealed {
         if let Some(it) = &self.ais {
             let _ = writeln!(
                 text,
-                "log p(x)        {:>10.3} nats/image  ± {:.3}, AIS; the first {} held-out images (± {:.2} over images); {}",
+                "log p(x)        {:>10.3} nats/image  ± {}, AIS; the first {} held-out images (± {} over images); {}",
                 it.log_evidence,
-                it.standard_error,
+                error_text(it.standard_error, 3),
                 thousands(it.images.len()),
-                it.standard_error_over_images,
+                error_text(it.standard_error_over_images, 2),
                 it.pixels
             );
             let _ =
                 writeln!(text, "                                       {}", how(&it.settings, it.acceptance));
             let _ = writeln!(
                 text,
-                "ELBO of these   {:>10.3} nats/image  {:.3} below log p(x)",
+                "ELBO of these   {:>10.3} nats/image  ± {}, by {} draws an image; {:.3} {} log p(x)",
                 it.elbo,
-                it.log_evidence - it.elbo
+                error_text(it.elbo_standard_error, 3),
+                it.settings.chains,
+                (it.log_evidence - it.elbo).abs(),
+                if it.elbo > it.log_evidence { "ABOVE this" } else { "below" },
             );
+            if it.images_missed > 0 {
+                let _ = writeln!(
+                    text,
+                    "warning: annealing has missed most of the posterior of {} of {} images, for which it comes to less \
+                     than the ELBO. Errors do not show that. More --temperatures or --leapfrog steps may find it; \
+                     else --importance-samples gives the better bound.",
+                    thousands(it.images_missed),
+                    thousands(it.images.len()),
+                );
+            }
         }
         if let Some(it) = &self.bdmc {
             let _ = writeln!(
                 text,
-                "BDMC, from below{:>10.3} nats/image  ± {:.3}; {} images simulated from the model",
+                "BDMC, from below{:>10.3} nats/image  ± {}; {} images simulated from the model",
                 it.lower,
-                it.lower_standard_error,
+                error_text(it.lower_standard_error, 3),
                 thousands(it.images.len())
             );
             let _ = writeln!(
                 text,
-                "BDMC, from above{:>10.3} nats/image  ± {:.3}; {}",
+                "BDMC, from above{:>10.3} nats/image  ± {}; {}",
                 it.upper,
-                it.upper_standard_error,
+                error_text(it.upper_standard_error, 3),
                 how(&it.settings, it.acceptance)
             );
             let _ = writeln!(
                 text,
-                "BDMC gap        {:>10.3} nats/image  ± {:.3} over images",
-                it.gap, it.gap_standard_error
+                "BDMC gap        {:>10.3} nats/image  ± {} over images",
+                it.gap,
+                error_text(it.gap_standard_error, 3)
             );
         }
         text

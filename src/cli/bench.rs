@@ -35,6 +35,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        output::check_json(self.json.as_deref())?;
         let options = Options { filter: self.filter.clone(), quick: self.quick };
         let bench = Benchmarks::new(OpenDevice::open(&self.device)?, options)?;
         let tables = self.json.as_deref() != Some(Path::new("-"));

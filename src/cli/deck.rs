@@ -65,10 +65,9 @@ impl DeckCommand {
     /// The images that were asked for; MNIST, or the digits, where nothing was.
     fn images(&self) -> Result<Dataset> {
         let open = |name: &str| {
-            let digits = name == "digits";
             Config {
                 dataset: name.to_string(),
-                data_dir: if digits && self.dataset.is_none() { None } else { self.data_dir.clone() },
+                data_dir: self.data_dir.clone(),
                 images: self.quick.then_some(600),
                 seed: self.seed,
                 ..Config::default()
@@ -79,8 +78,8 @@ impl DeckCommand {
         match &self.dataset {
             Some(name) => open(name),
             None => match open("mnist") {
-                // Its files are not there; files that are broken are an error.
-                Err(Error::Setting { .. }) => open("digits"),
+                // Its files are not there, and nobody said that they are; files that are broken are an error.
+                Err(Error::Setting { .. }) if self.data_dir.is_none() => open("digits"),
                 other => other,
             },
         }

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use vae::eval::TrainedModel;
+use vae::eval::average::mean_and_error;
 use vae::eval::importance::ImportanceSampler;
-use vae::eval::latents::{ACTIVE, Surgery, mean_and_error};
+use vae::eval::latents::{ACTIVE, Surgery};
 use vae::eval::layers::{joined, layer_use};
 use vae::graph::{Binarize, LikelihoodKind};
-use vae::report::{human_duration, thousands};
+use vae::report::{error_text, human_duration, thousands};
 use vae::{Error, Result};
 
 /// So often a long evaluation says that it is alive.
@@ -85,7 +86,10 @@ struct Latents {
     active_units: usize,
     kl_per_dimension: Vec<f64>,
     mean_variance_per_dimension: Vec<f64>,
+    /// I(x; z) and KL(q(z) || p(z)), whose sum is that of the dimensions' divergences; it is `kl`, but for two stochastic
+    /// layers, where both are averages over samples, of other samples.
     mutual_information: f64,
+    /// Null for a single image.
     mutual_information_standard_error: f64,
     aggregate_kl: f64,
     /// The same of each of two stochastic layers, the one nearer to the data first; empty for one.
@@ -108,7 +112,7 @@ struct Importance {
     samples: usize,
     /// L_K, averaged over images.
     bound: f64,
-    /// Of that average, over images.
+    /// Of that average, over images; null for a single one.
     standard_error: f64,
     /// Estimate of -log p(x): -L_K, from above.
     negative_log_likelihood: f64,
@@ -124,6 +128,7 @@ struct Importance {
 
 impl Eval {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        output::check_json(self.json.as_deref())?;
         let mut model = self.run.open()?;
         let count = self.images.unwrap_or(usize::MAX).min(model.dataset.test.count);
         let evaluation = model.session.evaluate(count, self.samples)?;
@@ -203,7 +208,7 @@ fn importance(model: &mut TrainedModel, count: usize, samples: usize) -> Result<
             output::say(&format!("weighed the samples of {done} images, {left} left"));
         }
     })?;
-    let (bound, standard_error) = mean_and_error(&bounds.iter().map(|image| image.bound).collect::<Vec<_>>());
+    let (bound, standard_error) = mean_and_error(bounds.iter().map(|image| image.bound));
     let mut effective: Vec<f64> = bounds.iter().map(|image| image.effective_samples).collect();
     effective.sort_unstable_by(f64::total_cmp);
     Ok(Importance {
@@ -246,6 +251,8 @@ impl Numbers {
             None => model.config.latent.to_string(),
             Some(upper) => format!("{} + {upper}", model.config.latent),
         };
+        let averaged =
+            if model.config.upper_latent.is_some() { "; an average over these samples" } else { "" };
         let samples = if self.samples == 1 { "latent sample" } else { "latent samples" };
         format!(
             "model           {}, step {}\n\
@@ -253,7 +260,7 @@ impl Numbers {
              device          {}\n\
              ELBO            {:>10.3} nats/image  {} {samples} per image\n\
              reconstruction  {:>10.3} nats/image  {pixels}\n\
-             KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {dimensions} latent dimensions\n\
+             KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {dimensions} latent dimensions{averaged}\n\
              {shown}",
             self.checkpoint.display(),
             thousands(self.step as usize),
@@ -272,15 +279,21 @@ impl Numbers {
         let latents = &self.latents;
         let mut text = format!(
             "active units    {:>10} of {:<6} whose posterior mean varies by more than {ACTIVE} over images\n\
-             I(x; z)         {:>10.3} nats/image  +- {:.3}; at most log of {} images, {:.3}\n\
-             KL(q(z)||p(z))  {:>10.3} nats/image  the KL divergence less I(x; z); q(z) mixes the posteriors of these images\n",
+             I(x; z)         {:>10.3} nats/image  +- {}; at most log of {} images, {:.3}\n\
+             KL(q(z)||p(z))  {:>10.3} nats/image  {} less I(x; z); q(z) mixes the posteriors of these images\n",
             latents.active_units,
             latents.kl_per_dimension.len(),
             latents.mutual_information,
-            latents.mutual_information_standard_error,
+            error_text(latents.mutual_information_standard_error, 3),
             thousands(self.images),
             (self.images as f64).ln(),
             latents.aggregate_kl,
+            if latents.layers.is_empty() {
+                "the KL divergence".to_string()
+            } else {
+                let sum: f64 = latents.layers.iter().map(|layer| layer.kl).sum();
+                format!("the sum over the layers, {sum:.3},")
+            },
         );
         if latents.layers.is_empty() {
             return text + &divergences_text(&latents.kl_per_dimension);
@@ -309,13 +322,13 @@ impl Numbers {
             _ => "a density over pixel values from 0 to 1".to_string(),
         };
         format!(
-            "log p(x) >=     {:>10.3} nats/image  +- {:.3}; importance-weighted bound L_K, K = {}\n\
+            "log p(x) >=     {:>10.3} nats/image  +- {}; importance-weighted bound L_K, K = {}\n\
              ELBO of those   {:>10.3} nats/image  of the same samples\n\
              NLL <=          {:>10.3} nats/image  {:.4} bits/dimension; {what}\n\
              samples worth   {:>10.1} of {:<6} for the middle image, {:.1} for the worst\n\
              time            {:>10}\n",
             importance.bound,
-            importance.standard_error,
+            error_text(importance.standard_error, 3),
             thousands(importance.samples),
             importance.elbo,
             importance.negative_log_likelihood,

@@ -23,6 +23,20 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Refuse to replace by JSON what is no JSON: a checkpoint, say, whose name was given by mistake.
+///
+/// # Errors
+/// [`Error::Setting`] if `path` is a file whose name does not end in `.json`.
+pub(crate) fn check_json(path: Option<&Path>) -> Result<()> {
+    match path {
+        Some(path) if path.is_file() && path.extension().is_none_or(|extension| extension != "json") => {
+            let problem = format!("{} exists, and is no .json file", path.display());
+            Err(Error::setting("--json", problem, "name a file that ends in .json, or delete this one first"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Write `json` to `path`, or to standard output where that is `-`.
 ///
 /// # Errors

@@ -43,18 +43,29 @@ pub(crate) struct Posterior {
     #[arg(long, value_name = "PNG", conflicts_with = "images")]
     out: Option<PathBuf>,
     /// Chains of Hamiltonian Monte Carlo for each image, 0 for none [default: 128; with --images 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = chains)]
     chains: Option<usize>,
-    /// Draws kept of each chain
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = count)]
-    draws: usize,
-    /// Seed of the chains
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// Draws kept of each chain [default: 50]
+    #[arg(long, value_name = "N", value_parser = count)]
+    draws: Option<usize>,
+    /// Seed of the chains [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Write the numbers as JSON to FILE, or to standard output for -
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
 }
+
+/// A number of chains, which may be none.
+fn chains(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(chains @ 0..=10_000) => Ok(chains),
+        _ => Err("give a number from 0 to 10000".to_string()),
+    }
+}
+
+/// So many standard errors off, chains have not found what the grid shows.
+const ASTRAY: f64 = 8.0;
 
 /// What `--json` writes, in nats.
 #[derive(Debug, Serialize)]
@@ -91,6 +102,20 @@ struct Summary {
     largest_elbo_error: f64,
     /// Root mean square difference of HMC's moments to the grid's, in HMC's standard errors: about 1.
     hmc_deviation: Option<f64>,
+    /// Images whose chains have not found the posterior that the grid shows.
+    hmc_astray: usize,
+}
+
+impl Entry {
+    /// The largest difference of HMC's moments to the grid's, in standard errors; `None` without chains, or with one.
+    fn worst(&self) -> Option<f64> {
+        let deviations = self.hmc.as_ref()?.deviations(&self.identity.grid);
+        deviations.into_iter().map(f64::abs).reduce(f64::max)
+    }
+
+    fn astray(&self) -> bool {
+        self.worst().is_some_and(|worst| worst > ASTRAY)
+    }
 }
 
 impl Summary {
@@ -116,6 +141,7 @@ impl Summary {
             largest_grid_error: largest(&|it| it.grid.log_evidence_error.max(it.grid.kl_error)),
             largest_elbo_error: largest(&|it| it.elbo_error),
             hmc_deviation: (!deviations.is_empty()).then(|| square.sqrt()),
+            hmc_astray: images.iter().filter(|it| it.astray()).count(),
         }
     }
 }
@@ -124,6 +150,18 @@ impl Posterior {
     pub(crate) fn run(self) -> Result<ExitCode> {
         if let Some(path) = &self.out {
             super::run::check_png(path)?;
+        }
+        output::check_json(self.json.as_deref())?;
+        if self.chains == Some(0) {
+            for (flag, given) in [("--draws", self.draws.is_some()), ("--seed", self.seed.is_some())] {
+                if given {
+                    return Err(Error::setting(
+                        flag,
+                        "no chains were asked for",
+                        "leave it out, or --chains 0",
+                    ));
+                }
+            }
         }
         let mut model = self.run.open()?;
         let available = model.dataset.test.count;
@@ -140,9 +178,9 @@ impl Posterior {
         };
         let sampling = Sampling {
             chains: self.chains.unwrap_or(if self.images.is_some() { 32 } else { 128 }),
-            draws: self.draws,
+            draws: self.draws.unwrap_or(50),
             images: numbers.len().min(TOGETHER),
-            seed: self.seed,
+            seed: self.seed.unwrap_or(1),
         };
         let mut study = PosteriorStudy::open(&mut model, sampling)?;
         let mut identities = Vec::with_capacity(numbers.len());
@@ -230,7 +268,7 @@ impl Posterior {
         ];
         if let Some(hmc) = hmc {
             let (it, error) = (hmc.annealed.log_evidence, hmc.annealed.standard_error);
-            notes.push(format!("log p(x) by AIS  {it:.2} ± {error:.2}"));
+            notes.push(format!("log p(x) by AIS  {it:.2} ± {}", report::error_text(error, 2)));
         }
         let picture = PosteriorPicture {
             title: format!("{}: posterior of held-out image {}", model.dataset.name, identity.image),
@@ -269,7 +307,8 @@ impl Numbers {
 
     /// One image, line by line.
     fn one(&self) -> String {
-        let Some(Entry { identity: it, hmc }) = self.images.first() else { return self.head() };
+        let Some(entry) = self.images.first() else { return self.head() };
+        let Entry { identity: it, hmc } = entry;
         let grid = &it.grid;
         let label = it.label.as_ref().map(|label| format!(", class {label}")).unwrap_or_default();
         let mut text = self.head();
@@ -312,18 +351,27 @@ impl Numbers {
             variances(&|i| grid.covariance[i])
         );
         if let Some(hmc) = hmc {
-            let worst = hmc.deviations(grid).into_iter().fold(0.0, |worst: f64, z| worst.max(z.abs()));
+            let off = match entry.worst() {
+                Some(worst) => format!("at most {worst:.1} standard errors off"),
+                None => "one chain has no standard errors".to_string(),
+            };
             let _ = writeln!(
                 text,
-                "by HMC          mean {}, covariance {}; at most {worst:.1} standard errors off",
+                "by HMC          mean {}, covariance {}; {off}",
                 vector(hmc.mean.iter().map(|it| it.0)),
                 variances(&|i| hmc.covariance[i].0)
             );
             let _ = writeln!(
                 text,
-                "by AIS          {:>12.5} nats  ± {:.3}; log p(x) without a grid; HMC's acceptance {:.2}",
-                hmc.annealed.log_evidence, hmc.annealed.standard_error, hmc.acceptance
+                "by AIS          {:>12.5} nats  ± {}; log p(x) without a grid; HMC's acceptance {:.2}",
+                hmc.annealed.log_evidence,
+                report::error_text(hmc.annealed.standard_error, 3),
+                hmc.acceptance
             );
+            if entry.astray() {
+                text += "warning: the chains have not found the posterior that the grid shows; take the grid's numbers, \
+                         and more --chains\n";
+            }
         }
         let encoder = vector(it.encoder.mean.iter().copied());
         let spread = vector((0..d).map(|i| it.encoder.deviation(i)));
@@ -336,7 +384,8 @@ impl Numbers {
         let rows: Vec<[String; 10]> = self
             .images
             .iter()
-            .map(|Entry { identity: it, hmc }| {
+            .map(|entry| {
+                let it = &entry.identity;
                 let grid_error = it.grid.log_evidence_error.max(it.grid.kl_error);
                 [
                     it.image.to_string(),
@@ -348,10 +397,7 @@ impl Numbers {
                     format!("{:.1e}", it.elbo_error),
                     format!("{:.4}", it.approximation_gap),
                     format!("{:.4}", it.amortisation_gap),
-                    hmc.as_ref().map_or("·".into(), |hmc| {
-                        let all = hmc.deviations(&it.grid);
-                        format!("{:.1}", all.into_iter().fold(0.0, |worst: f64, z| worst.max(z.abs())))
-                    }),
+                    entry.worst().map_or("·".into(), |worst| format!("{worst:.1}")),
                 ]
             })
             .collect();
@@ -394,6 +440,15 @@ impl Numbers {
                 text,
                 "HMC             {deviation:>10.2} standard errors off the grid's mean and covariance, root mean square; \
                  above, the largest of each image"
+            );
+        }
+        if s.hmc_astray > 0 {
+            let _ = writeln!(
+                text,
+                "warning: the chains of {} of {} images have not found the posterior that the grid shows; take the grid's \
+                 numbers, and more --chains",
+                s.hmc_astray,
+                self.images.len()
             );
         }
         text

@@ -35,9 +35,9 @@ Examples:
 pub(crate) struct Reproduce {
     /// The recipe
     name: Option<String>,
-    /// Run this fraction of the passes, above 0 and at most 1
-    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = fraction)]
-    scale: f64,
+    /// Run this fraction of the passes, above 0 and at most 1 [default: 1]
+    #[arg(long, value_name = "F", value_parser = fraction)]
+    scale: Option<f64>,
     /// Run these variants only, such as '3 latents,20 latents'
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     variant: Vec<String>,
@@ -53,9 +53,9 @@ pub(crate) struct Reproduce {
     /// Where the recipe's images are [default: the variable VAE_DATA, then the user's data folder]
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// Seed of everything random [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: auto]
     #[arg(long, value_name = "DEVICE", value_parser = super::settings::device)]
     device: Option<DeviceChoice>,
@@ -83,7 +83,7 @@ impl Reproduce {
                 let out = self.out.clone().unwrap_or_else(|| RunFolder::next_free(&name));
                 (self.request(name)?, out)
             }
-            (None, None) => return list(),
+            (None, None) => return self.list(),
         };
         let recipe = recipe(&request.recipe)?;
         let variants = chosen(&recipe, &request)?;
@@ -94,12 +94,15 @@ impl Reproduce {
             );
             return Err(Error::setting("--out", format!("{shown} holds a reproduction already"), hint));
         }
+        if self.resume.is_none() {
+            outcome::check(&out, self.overwrite)?;
+        }
         // All that can be refused is refused before the first model trains, and before anything is written.
         let mut runs = Vec::new();
         for variant in &variants {
             let mut config = recipe.config(variant, request.data_dir.as_deref())?;
             (config.seed, config.device) = (request.seed, request.device.clone());
-            let folder = out.join(variant.name.replace(|c: char| !c.is_alphanumeric(), "-"));
+            let folder = folder(&out, variant);
             let run = Run { name: variant.name.clone(), config: config.resolve()?, folder };
             if self.resume.is_none() && RunFolder::check(&run.folder, self.overwrite).is_err() {
                 let problem = format!("{} holds a run that is no reproduction's", run.folder.display());
@@ -120,7 +123,13 @@ impl Reproduce {
         if self.resume.is_some() {
             runs.iter().try_for_each(|run| run.check_begun(&recipe))?;
         } else {
-            // Of what is replaced nothing may be left for --resume to take as done.
+            // Of what is replaced nothing may be left for --resume to take as done, nor for people to take as a part of
+            // the new one.
+            for variant in replaced(&out) {
+                RunFolder::clear(&variant)?;
+                // Only if nothing else is in it.
+                let _ = std::fs::remove_dir(&variant);
+            }
             runs.iter().try_for_each(|run| RunFolder::clear(&run.folder))?;
             outcome::clear(&out)?;
         }
@@ -143,7 +152,7 @@ impl Reproduce {
                     };
                     // All is saved: until the next variant begins, an interrupt ends the program at once.
                     interrupt.store(true, Ordering::Relaxed);
-                    let likelihood = likelihood(&recipe, &request, &place, &mut session, &dataset)?;
+                    let likelihood = likelihood(&recipe, &request, (&place, &out), &mut session, &dataset)?;
                     interrupt.store(false, Ordering::Relaxed);
                     run.keep(likelihood, session.device_name())?
                 }
@@ -155,14 +164,34 @@ impl Reproduce {
         outcome::conclude(&recipe, &request, &out, &achieved, &histories)
     }
 
+    /// What there is, where nothing else was asked for.
+    fn list(&self) -> Result<ExitCode> {
+        let given = [
+            ("--scale", self.scale.is_some()),
+            ("--variant", !self.variant.is_empty()),
+            ("--out", self.out.is_some()),
+            ("--overwrite", self.overwrite),
+            ("--data-dir", self.data_dir.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--device", self.device.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => {
+                let hint = "name a recipe, such as pytorch-example; 'vae reproduce' alone lists them";
+                Err(Error::setting(flag, "there is nothing to reproduce", hint))
+            }
+            None => list(),
+        }
+    }
+
     /// What is asked for, of the recipe `name`. Where the images are is kept, so that --resume finds them from any folder
     /// and without the variable.
     fn request(&self, name: String) -> Result<Request> {
         Ok(Request {
             recipe: name,
-            scale: self.scale,
+            scale: self.scale.unwrap_or(1.0),
             variants: self.variant.clone(),
-            seed: self.seed,
+            seed: self.seed.unwrap_or(1),
             device: self.device.clone().unwrap_or_default(),
             data_dir: self.data_dir.clone().or_else(environment).map(absolute).transpose()?,
         })
@@ -261,14 +290,18 @@ impl Run {
 fn likelihood(
     recipe: &Recipe,
     request: &Request,
-    device: &OpenDevice,
+    (device, out): (&OpenDevice, &Path),
     session: &mut Session,
     dataset: &Dataset,
 ) -> Result<Option<Likelihood>> {
     let Some(evaluation) = recipe.evaluation else { return Ok(None) };
     let images = evaluation.images(dataset.test.count, request.scale);
     let (images_said, samples) = (thousands(images), thousands(evaluation.importance_samples));
-    say(&format!("weighing {samples} samples of each of {images_said} held-out images"));
+    say(&format!(
+        "weighing {samples} samples of each of {images_said} held-out images; once stopped, go on with:\n  \
+         vae reproduce --resume {}",
+        out.display()
+    ));
     let (start, mut said) = (Instant::now(), Instant::now());
     let found = evaluation.run(device, session, dataset, images, &mut |done| {
         if said.elapsed() > ALIVE {
@@ -312,6 +345,20 @@ fn announcement(recipe: &Recipe, request: &Request, dataset: &Dataset, variants:
         variants.len(),
         if variants.len() == 1 { "variant" } else { "variants" },
     )
+}
+
+/// The folder of a variant's run.
+fn folder(out: &Path, variant: &Variant) -> PathBuf {
+    out.join(variant.name.replace(|c: char| !c.is_alphanumeric(), "-"))
+}
+
+/// The folders of the runs of the reproduction that `out` holds; none where that cannot be told.
+fn replaced(out: &Path) -> Vec<PathBuf> {
+    let folders = |request: Request| {
+        let recipe = recipe(&request.recipe)?;
+        Ok(chosen(&recipe, &request)?.iter().map(|variant| folder(out, variant)).collect())
+    };
+    Request::read(out).and_then(folders).unwrap_or_default()
 }
 
 /// What there is.

@@ -26,7 +26,8 @@ impl Config {
             if value.is_finite() && value >= 0.0 {
                 Ok(())
             } else {
-                Err(Error::setting(flag, format!("{value} is negative or not a number"), "give 0 or more"))
+                let what = if value < 0.0 { "negative" } else { "no finite number" };
+                Err(Error::setting(flag, format!("{value} is {what}"), "give 0 or more"))
             }
         };
         let counted = |flag: &str, value: usize| {

@@ -4,6 +4,7 @@ use super::call::{Call, Slot};
 use super::{Real, Twin, twin};
 use crate::kernels;
 use crate::plan::{Access, Binding, BufferId, Element, Executor, Metrics, Plan, Role, Step};
+use crate::report::human_bytes;
 use crate::{Error, Result};
 use std::collections::VecDeque;
 
@@ -32,7 +33,7 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocate `plan`'s buffers, filled with zeros.
     ///
     /// # Errors
-    /// [`Error::Internal`] if a kernel has no twin.
+    /// [`Error::Internal`] if a kernel has no twin; [`Error::Device`] if the system does not grant the memory.
     pub fn new(plan: &Plan, max_steps: usize) -> Result<Self> {
         let twins = plan
             .dispatches
@@ -42,6 +43,13 @@ impl<T: Real> CpuExecutor<T> {
                     .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
             })
             .collect::<Result<_>>()?;
+        // A system that has not nearly as much says so here; nothing else could stop it but its end.
+        let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
+        if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
+            let problem = format!("the system does not grant {} of memory", human_bytes(bytes));
+            let hint = "use a smaller --batch-size, --hidden, --image-size, or number of samples or chains";
+            return Err(Error::Device { device: "CPU".into(), problem, hint: hint.into() });
+        }
         let stores = plan
             .blocks()
             .into_iter()

@@ -10,6 +10,7 @@
 //! The size of the leapfrog steps is adapted to an acceptance of 0.65 in a walk of its own and then kept fixed, since
 //! weights are unbiased only where transitions do not depend on the past.
 
+use super::average::mean_and_error;
 use super::density::{ChainState, Density, Transition};
 use crate::random::{Philox, stream};
 use crate::{Error, Result};
@@ -66,8 +67,33 @@ pub struct AisSettings {
 pub struct Estimate {
     /// Logarithm of the mean weight.
     pub log_evidence: f64,
-    /// Its standard error over chains, by the delta method.
+    /// Its standard error over chains, by the delta method; not a number for a single chain. It tells how far the chains'
+    /// weights are apart, and nothing of what no chain has found.
     pub standard_error: f64,
+    /// Chains that the weights are worth, (sum w)^2 / sum w^2: 1 where one of them is all of the mean.
+    pub effective_chains: f64,
+}
+
+/// What annealing finds of one image, and the bound that it should lie above; nats.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Evidence {
+    /// log p(x)
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// The ELBO, averaged over as many draws as there are chains, and its standard error.
+    pub elbo: f64,
+    /// Not a number for a single draw.
+    pub elbo_standard_error: f64,
+}
+
+impl Evidence {
+    /// Whether the estimate lies below the ELBO, by more than a nat and more than chance: the chains have missed what the
+    /// encoder has found.
+    pub fn missed(&self) -> bool {
+        // Unknown errors are left out.
+        let error = self.estimate.standard_error.max(0.0).hypot(self.elbo_standard_error.max(0.0));
+        self.elbo - self.estimate.log_evidence > (4.0 * error).max(1.0)
+    }
 }
 
 impl Estimate {
@@ -77,8 +103,11 @@ impl Estimate {
         let count = log_weights.len() as f64;
         let weights = || log_weights.iter().map(|w| (w - top).exp());
         let mean = weights().sum::<f64>() / count;
-        let variance = weights().map(|w| (w - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-        Self { log_evidence: top + mean.ln(), standard_error: (variance / count).sqrt() / mean }
+        Self {
+            log_evidence: top + mean.ln(),
+            standard_error: mean_and_error(weights()).1 / mean,
+            effective_chains: (count * mean).powi(2) / weights().map(|w| w * w).sum::<f64>(),
+        }
     }
 }
 
@@ -235,16 +264,16 @@ impl Annealer {
         Ok((self.estimates(&chains, -1.0), acceptance(&chains)))
     }
 
-    /// The ELBO of each of the density's images: analytic KL divergence, and log p(x|z) averaged over as many draws of
-    /// q as there are chains; with two stochastic layers, whose divergence is not known, an average of log weights.
+    /// The ELBO of each of the density's images, with its standard error: analytic KL divergence, and log p(x|z) averaged
+    /// over as many draws of q as there are chains; with two stochastic layers, whose divergence is not known, an average
+    /// of log weights.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn elbo(&mut self) -> Result<Vec<f64>> {
+    pub fn elbo(&mut self) -> Result<Vec<(f64, f64)>> {
         let (images, rows, width) = (self.density.images(), self.density.rows(), self.density.spec().latent);
-        let average = |values: &[f64], image: usize| {
-            values.iter().skip(image).step_by(images).sum::<f64>() / rows as f64
-        };
+        let average =
+            |values: &[f64], image: usize| mean_and_error(values.iter().skip(image).step_by(images).copied());
         if self.density.spec().upper.is_some() {
             let draws = &mut self.draws;
             let weights = self.density.encoder_log_weights(|| draws.normal())?;
@@ -258,7 +287,11 @@ impl Annealer {
             }
         }
         let values = self.density.log_likelihood(&latents)?;
-        Ok(q.iter().enumerate().map(|(image, q)| average(&values, image) - q.divergence_to_prior()).collect())
+        let bounds = q.iter().enumerate().map(|(image, q)| {
+            let (likelihood, error) = average(&values, image);
+            (likelihood - q.divergence_to_prior(), error)
+        });
+        Ok(bounds.collect())
     }
 
     fn adapt_if_never(&mut self) -> Result<()> {
@@ -274,21 +307,25 @@ impl Annealer {
         &mut self,
         images: &[f32],
         progress: &mut dyn FnMut(usize),
-    ) -> Result<(Vec<Estimate>, Vec<f64>, f64)> {
+    ) -> Result<(Vec<Evidence>, f64)> {
         let pixels = self.density.spec().pixels;
-        let (mut all, mut bounds, mut accepted) = (Vec::new(), Vec::new(), 0.0);
+        let (mut all, mut accepted) = (Vec::new(), 0.0);
         for group in images.chunks(self.density.images() * pixels) {
             self.density.set_images(group)?;
             self.adapt()?;
             let (estimates, acceptance) = self.forward()?;
             let count = group.len() / pixels;
-            bounds.extend_from_slice(&self.elbo()?[..count]);
-            all.extend_from_slice(&estimates[..count]);
+            let found = estimates.into_iter().zip(self.elbo()?).take(count);
+            all.extend(found.map(|(estimate, (elbo, elbo_standard_error))| Evidence {
+                estimate,
+                elbo,
+                elbo_standard_error,
+            }));
             accepted += acceptance * count as f64;
             progress(all.len());
         }
         let count = all.len().max(1) as f64;
-        Ok((all, bounds, accepted / count))
+        Ok((all, accepted / count))
     }
 
     /// Simulate `count` images from the model and bound log p(x) of each from both sides; the mean acceptance of both
@@ -330,14 +367,6 @@ pub fn acceptance(chains: &[ChainState]) -> f64 {
     chains.iter().map(|chain| chain.acceptance).sum::<f64>() / chains.len().max(1) as f64
 }
 
-/// The mean of some numbers and its standard error.
-pub fn mean_and_error(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    (mean, (variance / count).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +390,20 @@ mod tests {
         assert!((estimate.log_evidence - (1000.0 + 2.0_f64.ln())).abs() < 1e-12);
         // Weights 1 and 3: mean 2, standard error of the mean 1.
         assert!((estimate.standard_error - 0.5).abs() < 1e-12);
-        assert_eq!(mean_and_error([1.0, 3.0].into_iter()), (2.0, 1.0));
+        // 4^2 / (1 + 9)
+        assert!((estimate.effective_chains - 1.6).abs() < 1e-12);
+        let single = Estimate::of(&[-7.0]);
+        assert!(single.standard_error.is_nan() && single.log_evidence == -7.0, "{single:?}");
+    }
+
+    #[test]
+    fn below_the_elbo_by_more_than_chance() {
+        let found = |log_evidence, standard_error, elbo_standard_error| {
+            let estimate = Estimate { log_evidence, standard_error, effective_chains: 1.0 };
+            Evidence { estimate, elbo: -10.0, elbo_standard_error }.missed()
+        };
+        assert!(!found(-9.0, 0.1, 0.1) && !found(-10.9, 0.1, 0.1) && !found(-13.0, 1.0, 0.1));
+        assert!(found(-11.1, 0.1, 0.1) && found(-15.0, 1.0, 0.1) && !found(-15.0, 0.1, 1.3));
+        assert!(found(-12.0, f64::NAN, 0.1) && found(-12.0, f64::NAN, f64::NAN));
     }
 }

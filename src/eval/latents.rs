@@ -1,6 +1,7 @@
 //! What the latent dimensions of a model carry: their divergences, whether they are in use, and what posteriors tell of
 //! images.
 
+use super::average::mean_and_error;
 use crate::random::{Philox, stream};
 use crate::session::Posteriors;
 use rayon::prelude::*;
@@ -93,7 +94,7 @@ impl Surgery {
                 f64::from(log_densities[image]) - mixture
             })
             .collect();
-        let (mutual_information, standard_error) = mean_and_error(&told);
+        let (mutual_information, standard_error) = mean_and_error(told);
         Self { mutual_information, standard_error, aggregate_divergence: divergence - mutual_information }
     }
 }
@@ -114,14 +115,6 @@ fn square_distance(z: &[f32], means: &[f32], inverse: &[f32]) -> f32 {
         lanes[0] += ((z[i] - means[i]) * inverse[i]).powi(2);
     }
     lanes.iter().sum()
-}
-
-/// The mean of `values`, and its standard error; 0 for a single value.
-pub fn mean_and_error(values: &[f64]) -> (f64, f64) {
-    let count = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-    (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
 }
 
 #[cfg(test)]
@@ -177,12 +170,5 @@ mod tests {
             surgery.standard_error < 0.01 && error < 4.0 * surgery.standard_error,
             "{surgery:?} {expected}"
         );
-    }
-
-    #[test]
-    fn standard_errors() {
-        assert_eq!(mean_and_error(&[3.0]), (3.0, 0.0));
-        let (mean, error) = mean_and_error(&[1.0, 3.0]);
-        assert_eq!((mean, error), (2.0, 1.0));
     }
 }

@@ -2,6 +2,7 @@
 //! show what they have learned.
 
 pub mod ais;
+pub mod average;
 pub mod density;
 mod draw;
 mod encoder_draws;

@@ -7,7 +7,8 @@
 //! and AIS log p(x), once more without any grid.
 
 use super::TrainedModel;
-use super::ais::{AisSettings, Annealer, Estimate, Schedule, mean_and_error};
+use super::ais::{AisSettings, Annealer, Estimate, Schedule};
+use super::average::mean_and_error;
 use super::density::{Density, Weights, observed};
 use super::gap::best_gaussian;
 use super::gaussian::{Gaussian, Rule, expected_log_likelihood};
@@ -86,13 +87,18 @@ pub struct Sampled {
 }
 
 impl Sampled {
-    /// Differences to the grid's means and covariances, in standard errors; each element of the covariance once.
+    /// Differences to the grid's means and covariances, in standard errors; each element of the covariance once. None of a
+    /// single chain, which has no errors.
     pub fn deviations(&self, grid: &GridEstimate) -> Vec<f64> {
         let d = grid.mean.len();
         let means = self.mean.iter().zip(&grid.mean);
         let covariances = self.covariance.iter().zip(&grid.covariance);
         let upper = covariances.enumerate().filter(|(i, _)| i / d <= i % d).map(|(_, pair)| pair);
-        means.chain(upper).map(|((value, error), exact)| (value - exact) / error).collect()
+        means
+            .chain(upper)
+            .map(|((value, error), exact)| (value - exact) / error)
+            .filter(|z| z.is_finite())
+            .collect()
     }
 }
 
@@ -262,7 +268,7 @@ impl PosteriorStudy {
 fn summary(draws: &[Vec<f64>], width: usize, annealed: Estimate, acceptance: f64) -> Sampled {
     let of_chains = |f: &dyn Fn(&[f64]) -> f64| {
         let one = |chain: &Vec<f64>| chain.chunks(width).map(f).sum::<f64>() / (chain.len() / width) as f64;
-        mean_and_error(draws.iter().map(one).collect::<Vec<_>>().into_iter())
+        mean_and_error(draws.iter().map(one))
     };
     let mean: Vec<(f64, f64)> = (0..width).map(|i| of_chains(&|z| z[i])).collect();
     let covariance = (0..width * width)
@@ -301,7 +307,7 @@ mod tests {
 
     #[test]
     fn moments_of_draws() {
-        let annealed = Estimate { log_evidence: 0.0, standard_error: 0.0 };
+        let annealed = Estimate::of(&[0.0, 0.0]);
         let draws = vec![vec![0.0, 1.0, 2.0, 1.0], vec![1.0, 1.0, 3.0, 3.0]];
         let found = summary(&draws, 2, annealed, 1.0);
         assert_eq!(found.mean, [(1.5, 0.5), (1.5, 0.5)]);

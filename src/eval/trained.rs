@@ -48,11 +48,33 @@ impl TrainedModel {
         let checkpoint = Checkpoint::load(&file)?;
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
+        check_same_images(&checkpoint, &file, &config)?;
         let device = OpenDevice::open(device.unwrap_or(&config.device))?.with_tuning(&config.matmul);
         let mut session =
             Session::open(device.clone(), &config.model(dataset.shape).for_evaluation(), None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
         Ok(Self { run, config, dataset, session, device, state: checkpoint.state, checkpoint: file })
+    }
+}
+
+/// Refuse a checkpoint (of file `path`) that was trained under settings by which other images are held out than under
+/// `config`.
+fn check_same_images(checkpoint: &Checkpoint, path: &Path, config: &Config) -> Result<()> {
+    let (theirs, ours) = (&checkpoint.config, config);
+    let settings = [
+        ("seed", theirs.seed.to_string(), ours.seed.to_string()),
+        ("test-fraction", theirs.test_fraction.to_string(), ours.test_fraction.to_string()),
+    ];
+    match settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
+        None => Ok(()),
+        Some((name, theirs, ours)) => {
+            let problem = format!(
+                "it was trained with {name} = {theirs}, and with {ours}, as the run's config.toml says, other images are \
+                 held out"
+            );
+            let hint = "put back the run's own checkpoint and config.toml";
+            Err(Error::checkpoint(path, problem, hint))
+        }
     }
 }
 

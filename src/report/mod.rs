@@ -26,7 +26,7 @@ pub use metrics::{EpochRecord, MetricsFile};
 pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
 pub use progress::{Progress, Snapshot, human_duration};
-pub use table::{human_bytes, human_number, table};
+pub use table::{error_text, human_bytes, human_number, table};
 
 use std::path::Path;
 

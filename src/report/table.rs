@@ -45,6 +45,11 @@ fn scaled(mut value: f64, base: f64, units: &[&str]) -> String {
     if unit == 0 { format!("{value:.0} {}", units[0]) } else { format!("{value:.1} {}", units[unit]) }
 }
 
+/// A standard error with so many digits; `unknown` where there is none, as of an average of one value.
+pub fn error_text(error: f64, digits: usize) -> String {
+    if error.is_nan() { "unknown".to_string() } else { format!("{error:.digits$}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

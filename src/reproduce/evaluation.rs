@@ -3,8 +3,8 @@
 use crate::Result;
 use crate::data::Dataset;
 use crate::device::OpenDevice;
+use crate::eval::average::mean_and_error;
 use crate::eval::importance::ImportanceSampler;
-use crate::eval::latents::mean_and_error;
 use crate::eval::layers::layer_use;
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
@@ -82,8 +82,8 @@ impl Evaluation {
         let samples = self.importance_samples;
         let mut sampler = ImportanceSampler::open(device, &spec, &parameters, samples)?;
         let bounds = sampler.bounds(&dataset.test, &all[..images.min(all.len())], progress)?;
-        let values: Vec<f64> = bounds.iter().map(|image| -image.bound).collect();
-        let (negative_log_likelihood, standard_error) = mean_and_error(&values);
+        let (negative_log_likelihood, standard_error) =
+            mean_and_error(bounds.iter().map(|image| -image.bound));
         Ok(Likelihood {
             negative_log_likelihood,
             standard_error,

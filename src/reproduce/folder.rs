@@ -51,6 +51,10 @@ impl Request {
     /// [`Error::Checkpoint`] if the folder holds no reproduction, or its file cannot be understood.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(REQUEST);
+        if !folder.exists() {
+            let hint = "name the folder that 'vae reproduce' made (its --out)";
+            return Err(Error::checkpoint(folder, "there is no such folder", hint));
+        }
         if !Self::exists(folder) {
             let hint = "name the folder that 'vae reproduce' made (its --out); the run of a single model goes on with \
                         'vae train --resume'";
@@ -60,7 +64,12 @@ impl Request {
         let broken = |error: toml::de::Error| {
             Error::checkpoint(&path, error.to_string(), "put back the file that 'vae reproduce' wrote")
         };
-        toml::from_str(&text).map_err(broken)
+        let request: Self = toml::from_str(&text).map_err(broken)?;
+        if request.scale > 0.0 && request.scale <= 1.0 {
+            return Ok(request);
+        }
+        let problem = format!("scale is {}, and has to be above 0 and at most 1", request.scale);
+        Err(Error::checkpoint(&path, problem, "put back the file that 'vae reproduce' wrote"))
     }
 }
 
@@ -103,6 +112,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("new");
         let problem = Request::read(&folder).unwrap_err().to_string();
+        assert!(problem.contains("no such folder") && problem.contains("--out"), "{problem}");
+        let problem = Request::read(place.path()).unwrap_err().to_string();
         assert!(problem.contains("no reproduction") && problem.contains("--out"), "{problem}");
         for (variants, data_dir) in [(vec![], None), (vec!["k=1".to_string()], Some(PathBuf::from("data")))] {
             let request = Request {
@@ -115,6 +126,15 @@ mod tests {
             };
             request.write(&folder).unwrap();
             assert_eq!(Request::read(&folder).unwrap(), request);
+        }
+        let text = std::fs::read_to_string(folder.join(REQUEST)).unwrap();
+        for scale in ["1.5", "-1.0", "nan"] {
+            std::fs::write(folder.join(REQUEST), text.replace("0.25", scale)).unwrap();
+            let problem = Request::read(&folder).unwrap_err().to_string();
+            assert!(
+                problem.to_lowercase().contains(&format!("scale is {}", scale.trim_end_matches(".0"))),
+                "{problem}"
+            );
         }
         std::fs::write(folder.join(REQUEST), "recipe = 3").unwrap();
         let problem = Request::read(&folder).unwrap_err().to_string();

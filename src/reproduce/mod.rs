@@ -336,12 +336,12 @@ mod tests {
     #[test]
     fn folders_are_found_or_named() {
         let folder = tempfile::tempdir().unwrap();
-        let frey = folder.path().join("freyface");
-        let problem = find_folder("freyface", Some(folder.path())).unwrap_err().to_string();
-        assert!(problem.contains(frey.to_str().unwrap()), "{problem}");
-        std::fs::create_dir(&frey).unwrap();
-        assert_eq!(find_folder("freyface", Some(folder.path())).unwrap(), frey);
-        assert_eq!(find_folder("freyface", Some(&frey)).unwrap(), frey);
+        let faces = folder.path().join("no-such-faces");
+        let problem = find_folder("no-such-faces", Some(folder.path())).unwrap_err().to_string();
+        assert!(problem.contains(faces.to_str().unwrap()), "{problem}");
+        std::fs::create_dir(&faces).unwrap();
+        assert_eq!(find_folder("no-such-faces", Some(folder.path())).unwrap(), faces);
+        assert_eq!(find_folder("no-such-faces", Some(&faces)).unwrap(), faces);
     }
 
     #[test]

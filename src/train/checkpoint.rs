@@ -194,6 +194,19 @@ impl Checkpoint {
                         format!("tensor '{name}' has shape {shape:?}, but the model's is {:?}", tensor.shape);
                     return Err(Error::checkpoint(path, problem, hint));
                 }
+                if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                    let hint = match best_beside(path) {
+                        Some(_) => {
+                            "the model has diverged; use its best parameters, with --best, or train it anew"
+                        }
+                        None => "the model has diverged, or the file is broken; train it anew",
+                    };
+                    return Err(Error::checkpoint(
+                        path,
+                        format!("tensor '{name}' holds the value {value}"),
+                        hint,
+                    ));
+                }
                 tensor.put(&mut flat, values);
             }
             flats.push((buffer, flat));

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
 const MATMUL: &str = "matmul.json";
+/// A reproduction's ([`crate::reproduce::Request`]), whose variants are runs in folders of their own.
+const REPRODUCTION: &str = "reproduce.toml";
 const FILES: [&str; 13] = [
     CONFIG,
     "metrics.csv",
@@ -35,21 +37,29 @@ impl RunFolder {
     /// Whether a new run may be made at `path`.
     ///
     /// # Errors
-    /// If `path` is a file, or holds a run already and `overwrite` is false.
+    /// If `path` is a file, or holds a reproduction, or holds a run or files that a run would replace and `overwrite` is
+    /// false.
     pub fn check(path: &Path, overwrite: bool) -> Result<()> {
         if path.exists() && !path.is_dir() {
             return Err(Error::setting("--out", format!("{} is a file", path.display()), "name a folder"));
         }
-        if !overwrite && FILES[..4].iter().any(|name| path.join(name).exists()) {
-            let saved = path.join("checkpoint.safetensors").exists();
+        if path.join(REPRODUCTION).exists() {
+            let problem = format!("{} holds a reproduction", path.display());
+            return Err(Error::setting("--out", problem, "name another folder"));
+        }
+        let found = FILES.into_iter().find(|name| path.join(name).exists());
+        if let Some(file) = found.filter(|_| !overwrite) {
+            let exists = |name: &str| path.join(name).exists();
+            let (saved, run) = (exists("checkpoint.safetensors"), FILES[..4].iter().any(|name| exists(name)));
             let path = path.display();
+            let replace = "replace it with --overwrite, or".to_string();
             let (what, hint) = if saved {
-                (
-                    "a run already",
-                    format!("continue it with --resume {path}, replace it with --overwrite, or"),
-                )
+                let hint = format!("continue it with --resume {path}, {replace}");
+                ("a run already".to_string(), hint)
+            } else if run {
+                ("a run that stopped before its first save".to_string(), replace)
             } else {
-                ("a run that stopped before its first save", "replace it with --overwrite, or".to_string())
+                (format!("a file {file}, which a run would replace"), replace)
             };
             let problem = format!("{path} holds {what}");
             return Err(Error::setting("--out", problem, format!("{hint} name another folder")));

@@ -58,6 +58,18 @@ fn mistakes_are_explained() {
         .assert()
         .code(1)
         .stderr(contains("--image-size").and(contains("bytes")));
+    vae(&["train", "--capacity", "inf"]).assert().code(1).stderr(contains("inf is no finite number"));
+    vae(&["train", "--device", "cpu", "--noise-samples", "4000000000"])
+        .assert()
+        .code(1)
+        .stderr(contains("CPU: the system does not grant").and(contains("--batch-size")));
+    vae(&["posterior", "run", "--chains", "10001"]).assert().code(2).stderr(contains("from 0 to 10000"));
+    vae(&["posterior", "run", "--chains", "0", "--draws", "3"]).assert().code(1).stderr(contains("--draws"));
+    let nowhere = place.path("nowhere");
+    vae(&["deck", "--quick", "--out", text(&place.path("deck")), "--data-dir", text(&nowhere)])
+        .assert()
+        .code(1)
+        .stderr(contains(text(&nowhere)));
     vae(&["train", "--init", "normal:-1"]).assert().code(2).stderr(contains("-1 is negative"));
     vae(&["interpolate", "run", "--steps", "1"]).assert().code(2).stderr(contains("from 2 to 10000"));
     vae(&["train", "--latent", "0"]).assert().code(1).stderr(contains("error: --latent"));

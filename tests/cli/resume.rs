@@ -162,12 +162,20 @@ fn a_stopped_run_goes_on_as_if_it_had_not_been() {
     assert_eq!(metrics(&whole), metrics(&interrupted));
 }
 
+/// Where the first number of a tensor lies in a checkpoint: after the header's length, the header, and other tensors.
+fn place_of(tensor: &str, checkpoint: &[u8]) -> usize {
+    let header = u64::from_le_bytes(checkpoint[..8].try_into().unwrap()) as usize;
+    let described: serde_json::Value = serde_json::from_slice(&checkpoint[8..8 + header]).unwrap();
+    8 + header + described[tensor]["data_offsets"][0].as_u64().unwrap() as usize
+}
+
 #[test]
 fn damaged_checkpoints_are_named() {
     let place = Place::new();
     let run = place.train("run", &["--epochs", "1"]);
     let other = place.train("other", &["--epochs", "1", "--latent", "7"]);
     let smooth = place.train("smooth", &["--epochs", "1", "--activation", "elu"]);
+    let again = place.train("again", &["--epochs", "1", "--seed", "9"]);
     let file = run.join("checkpoint.safetensors");
     let whole = std::fs::read(&file).unwrap();
     let refused = |problem: &str| {
@@ -184,6 +192,13 @@ fn damaged_checkpoints_are_named() {
     refused("latent = 7");
     std::fs::copy(smooth.join("checkpoint.safetensors"), &file).unwrap();
     refused("activation = elu");
+    // Other images would be held out.
+    std::fs::copy(again.join("checkpoint.safetensors"), &file).unwrap();
+    vae(&["eval", text(&run)]).assert().code(1).stderr(contains("seed = 9").and(contains("held out")));
+    let mut broken = whole.clone();
+    broken[place_of("encoder.mean.bias", &whole)..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&file, broken).unwrap();
+    refused("tensor 'encoder.mean.bias' holds the value NaN");
     std::fs::remove_file(&file).unwrap();
     refused("there is no checkpoint");
     eval(&run, &["--best"]);

@@ -117,6 +117,41 @@ fn other_models_train_too() {
 }
 
 #[test]
+fn files_that_a_run_or_a_report_would_replace_are_kept() {
+    let place = Place::new();
+    let foreign = place.path("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("samples.png"), "mine").unwrap();
+    train(&foreign, &["--epochs", "1"])
+        .assert()
+        .code(1)
+        .stderr(contains("samples.png, which a run would replace"));
+    std::fs::write(foreign.join("reproduce.toml"), "").unwrap();
+    train(&foreign, &["--epochs", "1", "--overwrite"])
+        .assert()
+        .code(1)
+        .stderr(contains("holds a reproduction"));
+    assert_eq!(std::fs::read_to_string(foreign.join("samples.png")).unwrap(), "mine");
+    assert!(!foreign.join("config.toml").exists());
+
+    let run = place.train("run", &["--epochs", "1"]);
+    let checkpoint = run.join("checkpoint.safetensors");
+    let before = tensors(&checkpoint);
+    for command in ["eval", "posterior"] {
+        vae(&[command, text(&run), "--json", text(&checkpoint)])
+            .assert()
+            .code(1)
+            .stderr(contains("no .json file"));
+    }
+    assert!(tensors(&checkpoint) == before);
+    // A report may be replaced by a newer one.
+    let report = place.path("report.json");
+    for _ in 0..2 {
+        vae(&["eval", text(&run), "--images", "5", "--json", text(&report)]).assert().success();
+    }
+}
+
+#[test]
 fn divergence_names_the_step_and_keeps_the_last_checkpoint() {
     let place = Place::new();
     let run = place.train("run", &["--epochs", "1", "--optimizer", "sgd"]);

@@ -38,6 +38,7 @@ fn annealing_reports_both_sides_and_says_how_pixels_are_drawn() {
     let flags = "--ais --bdmc --chains 12 --temperatures 60 --leapfrog 4 --ais-images 7";
     let arguments: Vec<&str> = ["eval", run].into_iter().chain(flags.split(' ')).collect();
     let found = json(&mut vae(&arguments));
+    vae(&arguments).assert().success().stdout(contains("warning").not());
     let (ais, bdmc) = (&found["ais"], &found["bdmc"]);
     assert_eq!(ais["images"].as_array().unwrap().len(), 7);
     assert!(ais["pixels"].as_str().unwrap().contains("dynamic binarisation"), "{ais}");
@@ -52,6 +53,19 @@ fn annealing_reports_both_sides_and_says_how_pixels_are_drawn() {
     assert!(gap > -4.0 * error && gap < 10.0 * error.max(0.1), "{bdmc}");
     assert_eq!(found, json(&mut vae(&arguments)), "equal commands give different numbers");
     vae(&arguments).assert().success().stdout(contains("BDMC gap").and(contains("log p(x)")));
+
+    // One step from the prior finds no posterior of five dimensions, and a single value has no standard error.
+    let flags = "--ais --chains 1 --temperatures 1 --ais-images 3";
+    let hasty: Vec<&str> = ["eval", run].into_iter().chain(flags.split(' ')).collect();
+    let found = json(&mut vae(&hasty));
+    let ais = &found["ais"];
+    assert!(ais["standard_error"].is_null() && ais["images"][2]["elbo_standard_error"].is_null(), "{ais}");
+    assert!(number(&ais["standard_error_over_images"]) > 0.0, "{ais}");
+    assert!(number(&ais["images_missed"]) > 0.0, "{ais}");
+    vae(&hasty)
+        .assert()
+        .success()
+        .stdout(contains("± unknown").and(contains("warning: annealing has missed")));
 
     let lone = ["eval", run, "--chains", "4"];
     vae(&lone).assert().failure().stderr(contains("--chains").and(contains("--ais")));
@@ -99,6 +113,8 @@ fn the_identity_holds_for_images_of_trained_models() {
         .assert()
         .success()
         .stdout(contains("largest residual").and(contains("standard errors off").not()));
+    let single = ["posterior", path, "--image", "2", "--chains", "1", "--draws", "2"];
+    vae(&single).assert().success().stdout(contains("one chain has no standard errors"));
     let missing = ["posterior", path, "--image", "300"];
     vae(&missing).assert().failure().stderr(contains("--image").and(contains("0 to 299")));
 }

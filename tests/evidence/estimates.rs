@@ -158,10 +158,10 @@ fn annealing_agrees_from_both_sides_within_its_standard_errors() {
                 };
                 // The means of chains are independent, which their draws are not.
                 let (found, error) =
-                    vae::eval::ais::mean_and_error((0..chains).map(|c| of(c).sum::<f64>() / 20.0));
+                    vae::eval::average::mean_and_error((0..chains).map(|c| of(c).sum::<f64>() / 20.0));
                 assert!((found - mean).abs() < 4.5 * error, "{name}: {found} ± {error}, {mean}");
                 let square = |c: usize| of(c).map(|z| (z - mean).powi(2)).sum::<f64>() / 20.0;
-                let (found, error) = vae::eval::ais::mean_and_error((0..chains).map(square));
+                let (found, error) = vae::eval::average::mean_and_error((0..chains).map(square));
                 let exact = covariance.at(i, i);
                 assert!((found - exact).abs() < 4.5 * error, "{name}: {found} ± {error}, {exact}");
                 assert!(error < 0.2 * exact, "{name}: {error}");

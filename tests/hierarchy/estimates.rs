@@ -3,7 +3,8 @@
 use crate::common;
 use crate::linear::{evidence, images, linear, parameters, weights};
 use vae::device::OpenDevice;
-use vae::eval::ais::{AisSettings, Annealer, Schedule, TARGET_ACCEPTANCE, mean_and_error};
+use vae::eval::ais::{AisSettings, Annealer, Schedule, TARGET_ACCEPTANCE};
+use vae::eval::average::mean_and_error;
 use vae::eval::density::Density;
 use vae::eval::importance::ImportanceSampler;
 use vae::random::Philox;
@@ -85,7 +86,8 @@ fn annealing_agrees_from_both_sides_within_its_standard_errors() {
         assert!(error < 0.2 * (count as f64).sqrt(), "{name}: {error}");
 
         let elbo = annealer.elbo().unwrap();
-        for (i, elbo) in elbo.into_iter().enumerate() {
+        for (i, (elbo, error)) in elbo.into_iter().enumerate() {
+            assert!((0.04..0.2).contains(&error), "{name}: {error}");
             // Of 48 log weights with a standard deviation of 0.71 nats.
             assert!((difference(elbo, i) + 0.25).abs() < 5.0 * 0.71 / 48.0_f64.sqrt(), "{name}: {elbo}");
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
-use vae::report::{EpochRecord, human_duration, save_png, table, thousands};
+use vae::report::{EpochRecord, error_text, human_duration, save_png, table, thousands};
 use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Request, curves};
 use vae::{Error, Result};
 
@@ -14,6 +14,9 @@ use vae::{Error, Result};
 struct Numbers<'a> {
     recipe: &'static str,
     scale: f64,
+    seed: u64,
+    /// Whether the whole of the setting was run, so that the comparison judges.
+    judged: bool,
     source: &'a str,
     /// What the numbers are of.
     pixels: &'a str,
@@ -28,6 +31,25 @@ fn whole(recipe: &Recipe, request: &Request) -> bool {
 
 /// What [`conclude`] writes: numbers and curves.
 const FILES: [&str; 2] = ["result.json", "curves.png"];
+
+/// Refuse to replace files in `out` that are no reproduction's: those of a single model's run always, others without
+/// `overwrite`.
+pub(super) fn check(out: &Path, overwrite: bool) -> Result<()> {
+    if Request::exists(out) {
+        return Ok(());
+    }
+    let holds = |name: &str, hint: &str| {
+        let problem = format!("{} holds a file {name} that is no reproduction's", out.display());
+        Err(Error::setting("--out", problem, hint))
+    };
+    if out.join("config.toml").exists() {
+        return holds("config.toml", "it is the run of a single model; name another folder");
+    }
+    match FILES.into_iter().find(|name| out.join(name).exists()) {
+        Some(name) if !overwrite => holds(name, "replace it with --overwrite, or name another folder"),
+        _ => Ok(()),
+    }
+}
 
 /// Delete what an earlier reproduction in `out` has come to.
 pub(super) fn clear(out: &Path) -> Result<()> {
@@ -51,6 +73,8 @@ pub(super) fn conclude(
     let numbers = Numbers {
         recipe: recipe.name,
         scale: request.scale,
+        seed: request.seed,
+        judged: whole(recipe, request),
         source: &recipe.source,
         pixels: &recipe.pixels,
         variants: achieved,
@@ -115,7 +139,11 @@ fn likelihoods(achieved: &[Achieved]) -> String {
             let likelihood = found.likelihood.as_ref()?;
             Some([
                 found.variant.clone(),
-                format!("{:.2} ± {:.2}", likelihood.negative_log_likelihood, likelihood.standard_error),
+                format!(
+                    "{:.2} ± {}",
+                    likelihood.negative_log_likelihood,
+                    error_text(likelihood.standard_error, 2)
+                ),
                 layers(likelihood),
                 format!("{} x {}", thousands(likelihood.images), thousands(likelihood.samples)),
                 human_duration(likelihood.seconds),
