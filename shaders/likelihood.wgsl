@@ -39,7 +39,7 @@ const CHUNK = 4u; // vec4 that an invocation adds
 const LOG_TWO_PI = 1.8378770664093453;
 const FLOOR = -11.082527; // 2 log(1/255)
 
-const SCALE_FLOOR = -7.0; // scales stay above a quarter of a grey level
+const SCALE_FLOOR = -7.0; // scales stay above exp(-7), some 0.23 grey levels
 const HALF_LEVEL = 0.00196078431; // 1/510
 
 struct Place {

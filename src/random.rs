@@ -17,7 +17,7 @@ pub mod stream {
     pub const IMPORTANCE_NOISE: u32 = 2;
     /// Added to a noise stream: the noise of an upper stochastic layer.
     pub const UPPER: u32 = 4;
-    /// Momenta of Hamiltonian Monte Carlo.
+    /// Momenta of Hamiltonian Monte Carlo; what it accepts follows from the draws of `HMC + 16`.
     pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
     pub const BINARIZE: u32 = 16;
@@ -39,6 +39,8 @@ pub mod stream {
     pub const CHAINS: u32 = 40;
     /// Draws from known distributions, for figures.
     pub const FIGURES: u32 = 64;
+    /// Noise of the samples whose gradients a figure compares.
+    pub const GRADIENTS: u32 = 65;
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

@@ -22,16 +22,18 @@ from torch.nn import functional
 RECIPES = {
     "vae-784-400-40": dict(
         layers=[([400], 40)], activation=nn.ReLU, images=50_000, static=True, batch=100, epochs=500, glorot=False,
-        rate=1e-4, epsilon=1e-8, milestones=[200, 350], factor=10 ** (-1 / 5), samples=200,
+        rate=1e-4, epsilon=1e-8, milestones=[200, 350], factor=10 ** (-1 / 5), samples=200, bias="drawn",
     ),
     "iwae-1-layer": dict(
         layers=[([200, 200], 50)], activation=nn.Tanh, images=60_000, static=False, batch=20, epochs=3280, glorot=True,
         rate=1e-3, epsilon=1e-4, milestones=[(3**i - 1) // 2 for i in range(1, 8)], factor=10 ** (-1 / 7), samples=5000,
+        bias="mean-image",
     ),
     "iwae-2-layer": dict(
         layers=[([200, 200], 100), ([100, 100], 50)], activation=nn.Tanh, images=60_000, static=False, batch=20,
         epochs=3280, glorot=True, rate=1e-3, epsilon=1e-4, milestones=[(3**i - 1) // 2 for i in range(1, 8)],
         factor=10 ** (-1 / 7), samples=5000,
+        bias="mean-image",
     ),
 }
 
@@ -117,6 +119,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="passes, where not all of the recipe's")
     parser.add_argument("--every", type=int, default=10, help="passes between two lines")
     parser.add_argument("--epsilon", type=float, help="Adam's, where not the recipe's")
+    parser.add_argument("--output-bias", choices=["drawn", "mean-image"], help="where not the recipe's")
     parser.add_argument("--samples", type=int, help="K, where not the recipe's")
     parser.add_argument("--evaluate", type=int, default=10_000, help="held-out images to weigh the samples of")
     parser.add_argument("--seed", type=int, default=1)
@@ -133,10 +136,14 @@ def main():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+    bias = flags.output_bias or recipe["bias"]
+    if bias == "mean-image":
+        mean = train.mean(dim=0).clamp(0.001, 0.999)
+        model.output.bias.data = torch.log(mean / (1 - mean))
     epsilon = flags.epsilon or recipe["epsilon"]
     optimizer = torch.optim.Adam(model.parameters(), recipe["rate"], eps=epsilon, fused=True)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, recipe["milestones"], recipe["factor"])
-    print(f"{flags.recipe}, PyTorch {torch.__version__}, Adam's epsilon {epsilon}, seed {flags.seed}", flush=True)
+    print(f"{flags.recipe}, PyTorch {torch.__version__}, Adam's epsilon {epsilon}, output bias {bias}, seed {flags.seed}", flush=True)
     for epoch in range(1, (flags.epochs or recipe["epochs"]) + 1):
         start, total = time.monotonic(), 0.0
         for numbers in torch.randperm(len(train)).split(recipe["batch"]):

@@ -79,6 +79,7 @@ struct BdmcNumbers {
     lower: f64,
     lower_standard_error: f64,
     upper: f64,
+    /// Over chains that begin at one exact draw of each image's posterior: it leaves out the chance in that draw.
     upper_standard_error: f64,
     gap: f64,
     /// Over images.
@@ -278,7 +279,7 @@ impl Annealed {
             );
             let _ = writeln!(
                 text,
-                "BDMC, from above{:>10.3} nats/image  ± {}; {}",
+                "BDMC, from above{:>10.3} nats/image  ± {} over chains from one exact draw each; {}",
                 it.upper,
                 error_text(it.upper_standard_error, 3),
                 how(&it.settings, it.acceptance)

@@ -152,11 +152,12 @@ impl Eval {
             },
             annealed: self.annealing.run(&mut model)?,
         };
-        if let Some(path) = &self.json {
-            output::write_json(&numbers, path)?;
-        }
+        // Printed first: what was computed is told even where the file cannot be written.
         if self.json.as_deref() != Some(Path::new("-")) {
             output::print(&(numbers.text(&model) + &numbers.annealed.text()))?;
+        }
+        if let Some(path) = &self.json {
+            output::write_json(&numbers, path)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -316,6 +317,9 @@ impl Numbers {
         let what = match self.likelihood {
             LikelihoodKind::Bernoulli if self.binarize == Binarize::None => {
                 "of grey pixels: not a likelihood".to_string()
+            }
+            LikelihoodKind::Bernoulli if self.binarize == Binarize::Dynamic => {
+                "binarisation dynamic, one draw per image (seed 0)".to_string()
             }
             LikelihoodKind::Bernoulli => format!("binarisation {}", self.binarize),
             LikelihoodKind::DiscretizedLogistic => "256 grey levels".to_string(),

@@ -26,9 +26,13 @@ pub(crate) fn say(line: &str) {
 /// Refuse to replace by JSON what is no JSON: a checkpoint, say, whose name was given by mistake.
 ///
 /// # Errors
-/// [`Error::Setting`] if `path` is a file whose name does not end in `.json`.
+/// [`Error::Setting`] if `path` is a file whose name does not end in `.json`, or its folder is missing.
 pub(crate) fn check_json(path: Option<&Path>) -> Result<()> {
     match path {
+        Some(path) if path.parent().is_some_and(|folder| folder != Path::new("") && !folder.is_dir()) => {
+            let problem = format!("there is no folder for {}", path.display());
+            Err(Error::setting("--json", problem, "make the folder first, or name another file"))
+        }
         Some(path) if path.is_file() && path.extension().is_none_or(|extension| extension != "json") => {
             let problem = format!("{} exists, and is no .json file", path.display());
             Err(Error::setting("--json", problem, "name a file that ends in .json, or delete this one first"))

@@ -210,15 +210,16 @@ impl Posterior {
             summary: Summary::of(&images),
             images,
         };
-        if let Some(path) = &self.json {
-            output::write_json(&numbers, path)?;
-        }
+        // Printed first: what was computed is told even where the file cannot be written.
         if self.json.as_deref() != Some(Path::new("-")) {
             let text = if self.images.is_some() { numbers.table() } else { numbers.one() };
             output::print(&text)?;
             if let Some(path) = picture {
                 output::print(&format!("picture         {}\n", path.display()))?;
             }
+        }
+        if let Some(path) = &self.json {
+            output::write_json(&numbers, path)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -353,7 +354,7 @@ impl Numbers {
         if let Some(hmc) = hmc {
             let off = match entry.worst() {
                 Some(worst) => format!("at most {worst:.1} standard errors off"),
-                None => "one chain has no standard errors".to_string(),
+                None => "chains that go on from one and the same have no standard errors".to_string(),
             };
             let _ = writeln!(
                 text,

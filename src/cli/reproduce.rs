@@ -151,9 +151,10 @@ impl Reproduce {
                         return Ok(ExitCode::from(INTERRUPTED));
                     };
                     // All is saved: until the next variant begins, an interrupt ends the program at once.
-                    interrupt.store(true, Ordering::Relaxed);
+                    let asked = interrupt.swap(true, Ordering::Relaxed);
                     let likelihood = likelihood(&recipe, &request, (&place, &out), &mut session, &dataset)?;
-                    interrupt.store(false, Ordering::Relaxed);
+                    // One that came in the last steps of training holds for the next variant.
+                    interrupt.store(asked, Ordering::Relaxed);
                     run.keep(likelihood, session.device_name())?
                 }
             };

@@ -15,7 +15,7 @@ use vae::{Error, Result};
 pub(crate) struct RunArguments {
     /// The run's folder, as made by 'vae train'
     run: PathBuf,
-    /// Use the parameters with the best held-out ELBO, not the latest
+    /// Use the parameters with the best held-out bound, of the kind that was trained, not the latest
     #[arg(long)]
     best: bool,
     /// auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: the run's]

@@ -1,6 +1,6 @@
 //! Bayes' rule on the trained model: prior, likelihood and posterior of one image.
 
-use super::evidence::{Grid, Ink, Terms, log_likelihoods, terms};
+use super::evidence::{Grid, Terms, black_and_white, density, log_likelihood, terms};
 use super::latent_space::tiles;
 use super::{Block, Context, Figure, Section};
 use crate::Result;
@@ -12,26 +12,27 @@ const SHOWN: f64 = 400.0;
 
 pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let picture = context.options.dataset.test.image(0).to_vec();
-    let ink = [Ink::of(&picture)];
+    let device = &context.options.device;
+    let image = black_and_white(&picture);
     let mut session =
         context.trained.examine(context.options, std::slice::from_ref(&picture), 256, 1, None)?;
     if let Some(last) = context.trained.snapshots.last() {
         session.write_flat("parameters", &last.parameters)?;
     }
     let side = context.choose(101, 41);
-    let found = terms(&mut session, &ink, side)?.swap_remove(0);
+    let found = terms(device, &mut session, std::slice::from_ref(&image), side)?.swap_remove(0);
     // Most of the prior, and all of what the posterior is shown on.
     let (x, y) = close_up(&found);
     let half = [x.0, x.1, y.0, y.1].into_iter().map(|end| end.abs() + 0.3).fold(3.5, f64::max);
     let wide = Grid { x: (-half, half), y: (-half, half), side };
     let points = wide.points();
-    let floats: Vec<f32> = points.iter().flat_map(|point| point.map(|z| z as f32)).collect();
-    let likelihood = log_likelihoods(&mut session, &ink, &floats)?.swap_remove(0);
+    let mut density = density(device, &mut session)?;
+    density.set_images(&image)?;
+    let likelihood = log_likelihood(&mut density, &points)?;
     let shape = context.options.dataset.shape;
     let scene = draw(&found, &wide, &points, &likelihood, |scene| {
-        let values: Vec<f32> = picture.iter().map(|&value| if value >= 128 { 1.0 } else { 0.0 }).collect();
         let height = 120.0 * shape.height as f64 / shape.width as f64;
-        scene.picture((20.0, 130.0), (120.0, height), tiles(&values, shape.width, shape.height, 1), false);
+        scene.picture((20.0, 130.0), (120.0, height), tiles(&image, shape.width, shape.height, 1), false);
     });
     let (mean, deviation) = found.q;
     let caption = [

@@ -1,6 +1,5 @@
 //! The reparametrized gradient against the score function's: the same expectation, and how far samples of it spread.
 
-use super::evidence::Ink;
 use super::graphs::{arrow, node};
 use super::{Block, Context, Figure, Section};
 use crate::graph::LikelihoodKind;
@@ -40,7 +39,7 @@ fn samples(session: &mut Session, rounds: u32, seed: u64) -> Result<(Posterior, 
             seed_low: seed as u32,
             seed_high: (seed >> 32) as u32,
             counter_low: round,
-            stream: stream::TRAIN_NOISE,
+            stream: stream::GRADIENTS,
             first_correction: 1.0,
             second_correction: 1.0,
             ..Step::default()
@@ -149,7 +148,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
         };
         draw_curves(&mut scene, panel, &title, &curves);
     }
-    let dark = Ink::of(&picture);
+    let white = picture.iter().filter(|value| **value >= 128).count();
     Ok(Section {
         heading: "Reparametrization trick",
         blocks: vec![
@@ -172,7 +171,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                         "Variance of the gradient of E log p(x|z) in the posterior's mean, for one held-out image of \
                          {} white pixels, over {} samples: by one sample the score function's is {} and {} times that \
                          of the reparametrized gradient (early in training, and at its end).",
-                        dark.len(),
+                        white,
                         thousands(count * rounds as usize),
                         rounded(ratios[0]),
                         rounded(ratios[1])

@@ -182,9 +182,9 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                     ),
                     format!(
                         "The draws have the moments they should: with correlation −0.8 they correlate by {}, and a \
-                         correlation of n draws is known to about 1/√n = {:.4}.",
+                         correlation ρ of n draws is known to about (1 − ρ²)/√n = {:.4}.",
                         last.replace('-', "−"),
-                        1.0 / (count as f64).sqrt()
+                        (1.0 - 0.8_f64.powi(2)) / (count as f64).sqrt()
                     ),
                 ],
                 scene,

@@ -1,10 +1,10 @@
 //! One kernel on a device, with buffers of its own: what the figures that need no model are computed by.
 
-use crate::Result;
 use crate::device::OpenDevice;
 use crate::kernels;
 use crate::plan::{Binding, Buffer, BufferId, Dispatch, Element, Executor, Grid, Plan, Program, Role, Step};
 use crate::random::stream;
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 
 /// What a storage variable holds before the kernel runs.
@@ -81,7 +81,7 @@ impl KernelRun {
     fn write_words(&mut self, name: &str, words: &[u32]) -> Result<()> {
         match self.plan.buffer(name) {
             Some(buffer) => self.executor.write(buffer, 0, words),
-            None => Ok(()),
+            None => Err(Error::Internal(format!("the kernel has no variable '{name}'"))),
         }
     }
 

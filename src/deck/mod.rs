@@ -101,7 +101,7 @@ impl Deck {
     /// Train the model and compute every figure, telling `progress` what comes next.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the images are too few or not of one colour channel; else if the device fails.
+    /// [`Error::Setting`] if the images are not of one colour channel; else if the device fails.
     pub fn compute(options: &Options<'_>, progress: &mut dyn FnMut(&str)) -> Result<Self> {
         if options.dataset.shape.channels != 1 {
             let problem = format!("the images of '{}' are in colour", options.dataset.name);

@@ -111,6 +111,9 @@ fn conditional(joint: &[f64], query: Pair, evidence: &[Pair]) -> f64 {
     both / given
 }
 
+/// Number of the network's draws: no Gaussian of the other figures has it.
+const DRAW: u32 = 1000;
+
 /// `count` samples of the network, drawn on the device, as outcomes' numbers.
 fn sample(device: &OpenDevice, count: usize, seed: u64) -> Result<Vec<usize>> {
     let (mut nodes, mut cumulative) = (Vec::new(), Vec::<f32>::new());
@@ -138,7 +141,7 @@ fn sample(device: &OpenDevice, count: usize, seed: u64) -> Result<Vec<usize>> {
         ],
         Grid::Elements(count),
     )?;
-    Ok(run.run("outcome", seed, 0)?.into_iter().map(|code| code as usize).collect())
+    Ok(run.run("outcome", seed, DRAW)?.into_iter().map(|code| code as usize).collect())
 }
 
 fn counts(samples: &[usize]) -> Vec<f64> {

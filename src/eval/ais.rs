@@ -7,8 +7,8 @@
 //! arXiv 1511.02543). Settings follow Wu et al., "On the quantitative analysis of decoder-based generative models"
 //! (arXiv 1611.04273).
 //!
-//! The size of the leapfrog steps is adapted to an acceptance of 0.65 in a walk of its own and then kept fixed, since
-//! weights are unbiased only where transitions do not depend on the past.
+//! The size of the leapfrog steps is adapted to an acceptance of 0.65 in a walk of its own and then kept, but for a random
+//! factor of each transition, since weights are unbiased only where transitions do not depend on the past.
 
 use super::average::mean_and_error;
 use super::density::{ChainState, Density, Transition};
@@ -116,7 +116,8 @@ impl Estimate {
 pub struct Sandwich {
     /// From prior to posterior.
     pub lower: Estimate,
-    /// From posterior to prior.
+    /// From posterior to prior. Its standard error is that of chains from the one exact draw, which is itself a chance: that
+    /// of the gap is to be had from many images only.
     pub upper: Estimate,
 }
 
@@ -150,7 +151,7 @@ impl Annealer {
         })
     }
 
-    /// So many draws from the prior.
+    /// So many draws from the prior, `[rows, latent]`.
     pub fn prior(&mut self, rows: usize) -> Vec<f32> {
         (0..rows * self.density.latent()).map(|_| self.draws.normal() as f32).collect()
     }
@@ -166,9 +167,13 @@ impl Annealer {
         Transition { beta: self.betas[to], change, step_sizes }
     }
 
-    /// `count` transitions at temperature 1.
-    pub fn sampling(&mut self, count: usize) -> Vec<Transition> {
-        (0..count).map(|_| self.transition(self.betas.len() - 1, 0.0)).collect()
+    /// `count` transitions at temperature 1, with the step sizes adapted to the images.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn sampling(&mut self, count: usize) -> Result<Vec<Transition>> {
+        self.adapt_if_never()?;
+        Ok((0..count).map(|_| self.transition(self.betas.len() - 1, 0.0)).collect())
     }
 
     /// Walk from prior to posterior of the density's images once, adapt the step size of each image's chains on the way

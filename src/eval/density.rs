@@ -38,7 +38,8 @@ impl Weights {
     /// # Errors
     /// If the device fails.
     pub fn of(session: &mut Session) -> Result<Self> {
-        let flat = session.read_flat("parameters")?.unwrap_or_default();
+        let flat = session.read_flat("parameters")?;
+        let flat = flat.ok_or_else(|| Error::Internal("a model without parameters".into()))?;
         Ok(Self(session.tensors().map(|tensor| (tensor.name.clone(), tensor.take(&flat))).collect()))
     }
 
@@ -253,7 +254,8 @@ impl Density {
         self.write(self.model.latent, &all)
     }
 
-    /// log p(x|z) of the one image for each row of `latents`, `[count, latent]`, in nats.
+    /// log p(x|z) for each row of `latents`, `[count, latent]`, in nats: row i is of image i modulo
+    /// [`Density::images`].
     ///
     /// # Errors
     /// If the device fails.

@@ -6,7 +6,7 @@
 
 use crate::data::Part;
 use crate::device::OpenDevice;
-use crate::graph::Stage;
+use crate::graph::{Binarize, Stage};
 use crate::model::MlpVae;
 use crate::plan::{self, BufferId, Executor, Plan, Setting, Step};
 use crate::random::stream;
@@ -77,7 +77,13 @@ impl ImportanceSampler {
             return Err(Error::setting("--importance-samples", "0 is too few", "give 1 or more"));
         }
         let share = samples_a_pass(samples);
-        let spec = MlpVae { batch: (ROWS / share).max(1), noise_samples: share, ..spec.clone() };
+        // One draw of each image, whatever K and with it the minibatch is: that of AIS and of quadrature
+        // ([`super::density::observed`]).
+        let binarize = match spec.binarize {
+            Binarize::Dynamic => Binarize::Static,
+            other => other,
+        };
+        let spec = MlpVae { batch: (ROWS / share).max(1), noise_samples: share, binarize, ..spec.clone() };
         let plan = plan(&spec)?;
         let executor = device.executor(&plan, MAX_STEPS)?;
         let mut sampler = Self { spec, samples, plan, executor, group: 1 };

@@ -8,7 +8,6 @@
 
 use super::TrainedModel;
 use super::ais::{AisSettings, Annealer, Estimate, Schedule};
-use super::average::mean_and_error;
 use super::density::{Density, Weights, observed};
 use super::gap::best_gaussian;
 use super::gaussian::{Gaussian, Rule, expected_log_likelihood};
@@ -19,6 +18,7 @@ use crate::random::{Philox, stream};
 use crate::{Error, Result};
 use rand::RngExt;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Points of a pass over the grid of one image.
 const PASS: usize = 512;
@@ -97,7 +97,7 @@ impl Sampled {
         means
             .chain(upper)
             .map(|((value, error), exact)| (value - exact) / error)
-            .filter(|z| z.is_finite())
+            .filter(|z| !z.is_nan())
             .collect()
     }
 }
@@ -231,20 +231,23 @@ impl PosteriorStudy {
             let states = chains.density.chains()?;
             let positions = chains.density.positions()?;
             let mut start = positions.clone();
+            let mut ancestors = Vec::with_capacity(images);
             for image in 0..images {
                 let weights: Vec<f64> =
                     states.iter().skip(image).step_by(images).map(|state| state.log_weight).collect();
-                for (row, from) in resample(&weights, self.draws.random::<f64>()).into_iter().enumerate() {
+                let chosen = resample(&weights, self.draws.random::<f64>());
+                ancestors.push(chosen.clone());
+                for (row, from) in chosen.into_iter().enumerate() {
                     let [to, from] = [row, from].map(|row| (row * images + image) * width);
                     start[to..to + width].copy_from_slice(&positions[from..from + width]);
                 }
             }
             chains.density.begin(&start)?;
-            let steps = chains.sampling(BURN_IN);
+            let steps = chains.sampling(BURN_IN)?;
             chains.density.transitions(&steps)?;
             let mut kept: Vec<Vec<f32>> = Vec::with_capacity(self.sampling.draws);
             for _ in 0..self.sampling.draws {
-                let steps = chains.sampling(1);
+                let steps = chains.sampling(1)?;
                 chains.density.transitions(&steps)?;
                 kept.push(chains.density.positions()?);
             }
@@ -257,24 +260,45 @@ impl PosteriorStudy {
                 let draws: Vec<Vec<f64>> = (0..rows).map(|row| chain(row).collect()).collect();
                 let accepted = states.iter().skip(image).step_by(images).map(|state| state.acceptance);
                 let acceptance = accepted.sum::<f64>() / rows as f64;
-                all.push(summary(&draws, width, annealed, acceptance));
+                all.push(summary(&draws, &ancestors[image], (annealed, acceptance), width));
             }
         }
         Ok(Some(all))
     }
 }
 
-/// Moments of draws `[draws, latent]` of each chain; errors from the spread between chains, which are independent.
-fn summary(draws: &[Vec<f64>], width: usize, annealed: Estimate, acceptance: f64) -> Sampled {
+/// Moments of draws `[draws, latent]` of each chain; errors from the spread between chains. Those that go on from one and the
+/// same `ancestor` are not independent of each other.
+fn summary(
+    draws: &[Vec<f64>],
+    ancestors: &[usize],
+    (annealed, acceptance): (Estimate, f64),
+    width: usize,
+) -> Sampled {
     let of_chains = |f: &dyn Fn(&[f64]) -> f64| {
         let one = |chain: &Vec<f64>| chain.chunks(width).map(f).sum::<f64>() / (chain.len() / width) as f64;
-        mean_and_error(draws.iter().map(one))
+        let values: Vec<f64> = draws.iter().map(one).collect();
+        clustered(&values, ancestors)
     };
     let mean: Vec<(f64, f64)> = (0..width).map(|i| of_chains(&|z| z[i])).collect();
     let covariance = (0..width * width)
         .map(|i| of_chains(&|z| (z[i / width] - mean[i / width].0) * (z[i % width] - mean[i % width].0)))
         .collect();
     Sampled { mean, covariance, annealed, acceptance, draws: draws.concat() }
+}
+
+/// The mean of `values` and its standard error, where those with one `cluster` may depend on each other (Liang and Zeger
+/// 1986); not a number where all do.
+fn clustered(values: &[f64], clusters: &[usize]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
+    for (value, cluster) in values.iter().zip(clusters) {
+        *sums.entry(*cluster).or_default() += value - mean;
+    }
+    let groups = sums.len() as f64;
+    let squares = sums.values().map(|sum| sum * sum).sum::<f64>();
+    (mean, (squares * groups / (groups - 1.0)).sqrt() / count)
 }
 
 /// Which chain each chain goes on from: systematic resampling by weights, from one uniform number.
@@ -305,11 +329,22 @@ mod tests {
         assert_eq!(half.iter().filter(|&&i| i == 0 || i == 3).count(), 3, "{half:?}");
     }
 
+    /// Copies of a value tell nothing new; where all have one ancestor nothing tells how far others would be.
+    #[test]
+    fn errors_are_those_of_independent_groups() {
+        let (mean, error) = clustered(&[1.0, 2.0, 4.0, 9.0], &[3, 5, 0, 1]);
+        let (_, expected) = crate::eval::average::mean_and_error([1.0, 2.0, 4.0, 9.0]);
+        assert!(mean == 4.0 && (error - expected).abs() < 1e-12, "{error} {expected}");
+        let (_, twice) = clustered(&[1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 9.0, 9.0], &[0, 0, 1, 1, 2, 2, 3, 3]);
+        assert!((twice - expected).abs() < 1e-12, "{twice} {expected}");
+        assert!(clustered(&[1.0, 3.0], &[0, 0]).1.is_nan());
+    }
+
     #[test]
     fn moments_of_draws() {
         let annealed = Estimate::of(&[0.0, 0.0]);
         let draws = vec![vec![0.0, 1.0, 2.0, 1.0], vec![1.0, 1.0, 3.0, 3.0]];
-        let found = summary(&draws, 2, annealed, 1.0);
+        let found = summary(&draws, &[0, 1], (annealed, 1.0), 2);
         assert_eq!(found.mean, [(1.5, 0.5), (1.5, 0.5)]);
         assert_eq!(found.covariance[0].0, (2.25 + 0.25 + 0.25 + 2.25) / 4.0);
     }

@@ -96,6 +96,7 @@ pub fn check_same_model(
         ("second layer", format!("{:?}", theirs.upper), format!("{:?}", ours.upper)),
         ("activation", format!("{:?}", theirs.activation), format!("{:?}", ours.activation)),
         ("likelihood", theirs.likelihood.kind.to_string(), ours.likelihood.kind.to_string()),
+        ("sigma", theirs.likelihood.sigma.to_string(), ours.likelihood.sigma.to_string()),
         (
             "mean-activation",
             format!("{:?}", theirs.likelihood.mean_activation),

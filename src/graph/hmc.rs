@@ -41,10 +41,6 @@ impl LatentShape {
     fn chains(&self) -> usize {
         self.batch * self.samples
     }
-
-    fn columns(&self) -> usize {
-        self.width.div_ceil(4)
-    }
 }
 
 impl Operation for LogDensity {
@@ -54,7 +50,7 @@ impl Operation for LogDensity {
         lowering.dispatch(
             node,
             "log_density",
-            constants! { CHAINS: chains, COLUMNS: self.0.columns(), WIDTH: self.0.width, CHUNKS: chunks },
+            constants! { CHAINS: chains, COLUMNS: self.0.vec4(), WIDTH: self.0.width, CHUNKS: chunks },
             &[("value", node.inputs[0]), ("latent", node.inputs[1]), ("density", node.outputs[0])],
             Grid::Elements(chains),
             chains * (4 * chunks + 2 * self.0.width),
@@ -76,7 +72,7 @@ impl Operation for Move {
         let [position, position_gradient, momentum, state] =
             [("position", 0), ("position_gradient", 1), ("momentum", 2), ("state", 3)]
                 .map(|(name, i)| (name, node.outputs[i]));
-        let mut constants = constants! { CHAINS: chains, COLUMNS: self.0.columns() };
+        let mut constants = constants! { CHAINS: chains, COLUMNS: self.0.vec4() };
         if !matches!(self.1, Part::Reset) {
             constants.insert("BATCH", self.0.batch as f64);
         }

@@ -19,7 +19,8 @@ pub struct LatentShape {
 }
 
 impl LatentShape {
-    fn vec4(&self) -> usize {
+    /// vec4 in a row of latents.
+    pub(super) fn vec4(&self) -> usize {
         self.width.div_ceil(4)
     }
 }

@@ -49,12 +49,13 @@ pub struct Likelihood {
     pub kind: LikelihoodKind,
     /// Standard deviation of [`LikelihoodKind::Gaussian`]; the initial one of `GaussianShared`.
     pub sigma: f64,
-    /// Applied to the decoder's output to give Gaussian means.
+    /// Applied to the decoder's output to give Gaussian means, or the locations of discretized logistics.
     pub mean_activation: Activation,
 }
 
 impl Likelihood {
-    /// The decoder's output under which a pixel's expectation is `mean`, a value from 0 to 1, ends excluded.
+    /// The decoder's output under which a pixel's expectation (of a discretized logistic the location) is `mean`, a value
+    /// from 0 to 1, ends excluded.
     pub fn output_for(self, mean: f64) -> f64 {
         match self.kind {
             LikelihoodKind::Bernoulli => Activation::Sigmoid.inverse(mean),
@@ -261,7 +262,8 @@ impl Operation for Sum {
 }
 
 impl Graph {
-    /// Expected images under the decoder's output, `[rows, pixels]`: in the first section, where it has two.
+    /// Expected images (of discretized logistics the locations, which the tails beyond black and white leave out) under the
+    /// decoder's output, `[rows, pixels]`: in the first section, where it has two.
     pub fn expected_image(&mut self, decoded: ValueId, likelihood: Likelihood) -> ValueId {
         let kind = match likelihood.kind {
             LikelihoodKind::ContinuousBernoulli => {

@@ -17,7 +17,8 @@ pub enum ObjectiveKind {
 }
 
 impl ObjectiveKind {
-    /// How it weighs the samples of an image; `None` where each counts alike and the divergence is analytic.
+    /// How it weighs the samples of an image; `None` where each counts alike (and, with one stochastic
+    /// layer, the divergence is analytic).
     pub fn weighting(self) -> Option<Weighting> {
         match self {
             Self::Elbo => None,

@@ -14,7 +14,7 @@ pub enum Claim {
         /// By so many nats at least.
         least: f64,
     },
-    /// The last step from variant to variant gains less than the first.
+    /// The last step from variant to variant gains less than each before it.
     Flattens {
         /// In this order.
         variants: Vec<String>,

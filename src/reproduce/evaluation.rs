@@ -1,12 +1,12 @@
 //! The likelihood of a recipe's model by importance weights, and how many of its latent dimensions are in use.
 
-use crate::Result;
 use crate::data::Dataset;
 use crate::device::OpenDevice;
 use crate::eval::average::mean_and_error;
 use crate::eval::importance::ImportanceSampler;
 use crate::eval::layers::layer_use;
 use crate::session::Session;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -77,7 +77,8 @@ impl Evaluation {
             .iter()
             .map(|layer| LayerUnits { active: layer.active(), all: layer.mean_variances.len() })
             .collect();
-        let parameters = session.read_flat("parameters")?.unwrap_or_default();
+        let parameters = session.read_flat("parameters")?;
+        let parameters = parameters.ok_or_else(|| Error::Internal("a model without parameters".into()))?;
         let spec = session.spec().clone().for_evaluation();
         let samples = self.importance_samples;
         let mut sampler = ImportanceSampler::open(device, &spec, &parameters, samples)?;

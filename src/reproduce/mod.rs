@@ -33,7 +33,8 @@ const RECIPES: [(&str, &str); 6] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// The negative evidence lower bound of the held-out images, by one latent sample an image, nats per image.
+    /// The negative evidence lower bound of the held-out images, by as many latent samples an image as the variant trains
+    /// with, nats per image.
     HeldOutLoss,
     /// The negative importance-weighted bound of the held-out images, by as many samples an image as the recipe's
     /// `[evaluation]` says, nats per image.
@@ -108,7 +109,8 @@ pub struct Recipe {
 pub struct Achieved {
     /// The variant.
     pub variant: String,
-    /// Evidence lower bound of the held-out images after the last step, by one latent sample an image, nats per image.
+    /// Evidence lower bound of the held-out images after the last step, by as many latent samples an image as the variant
+    /// trains with, nats per image.
     pub elbo: f64,
     /// A tighter bound, and latent dimensions in use, where the recipe asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

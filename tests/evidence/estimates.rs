@@ -143,7 +143,7 @@ fn annealing_agrees_from_both_sides_within_its_standard_errors() {
         }
 
         // Chains at the end: draws of the posterior.
-        let sampling = annealer.sampling(10);
+        let sampling = annealer.sampling(10).unwrap();
         let mut draws: Vec<Vec<f32>> = Vec::new();
         for _ in 0..20 {
             annealer.density.transitions(&sampling).unwrap();

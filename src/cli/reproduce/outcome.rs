@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use vae::report::{EpochRecord, error_text, human_duration, save_png, table, thousands};
-use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Request, curves};
+use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Request, Variant, curves};
 use vae::{Error, Result};
 
 /// What `result.json` holds.
@@ -26,7 +26,8 @@ struct Numbers<'a> {
 
 /// Whether ours is all that theirs is.
 fn whole(recipe: &Recipe, request: &Request) -> bool {
-    request.scale >= 1.0 && (request.variants.is_empty() || request.variants.len() == recipe.variants.len())
+    let run = |variant: &Variant| request.variants.is_empty() || request.variants.contains(&variant.name);
+    request.scale >= 1.0 && recipe.variants.iter().all(run)
 }
 
 /// What [`conclude`] writes: numbers and curves.
