@@ -17,6 +17,8 @@
 //!   are checked against ([`selftest`]); in `f32` they are a device of their own. [`device`] chooses among them.
 //! * [`session`] is a model on a device: train steps, evaluate, encode, decode. [`train`] holds the loop around it, the
 //!   optimisers, the checkpoints and the run folder; [`eval`] opens a finished run; [`report`] draws and writes.
+//! * [`reproduce`] holds published settings against ours, [`deck`] computes the figures of a talk, [`mod@bench`] times kernels
+//!   and training steps, and [`tuning`] chooses among variants of the matrix products.
 //! * [`config`] is everything that decides a run, and [`random`] the counter-based random numbers that all devices
 //!   share.
 //!

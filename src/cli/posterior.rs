@@ -354,7 +354,7 @@ impl Numbers {
         if let Some(hmc) = hmc {
             let off = match entry.worst() {
                 Some(worst) => format!("at most {worst:.1} standard errors off"),
-                None => "chains that go on from one and the same have no standard errors".to_string(),
+                None => "one chain has no standard errors".to_string(),
             };
             let _ = writeln!(
                 text,

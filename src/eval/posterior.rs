@@ -8,6 +8,7 @@
 
 use super::TrainedModel;
 use super::ais::{AisSettings, Annealer, Estimate, Schedule};
+use super::average::mean_and_error;
 use super::density::{Density, Weights, observed};
 use super::gap::best_gaussian;
 use super::gaussian::{Gaussian, Rule, expected_log_likelihood};
@@ -267,8 +268,8 @@ impl PosteriorStudy {
     }
 }
 
-/// Moments of draws `[draws, latent]` of each chain; errors from the spread between chains. Those that go on from one and the
-/// same `ancestor` are not independent of each other.
+/// Moments of draws `[draws, latent]` of each chain, and errors from the spread between chains and between groups of those that
+/// go on from one and the same ancestor.
 fn summary(
     draws: &[Vec<f64>],
     ancestors: &[usize],
@@ -287,18 +288,20 @@ fn summary(
     Sampled { mean, covariance, annealed, acceptance, draws: draws.concat() }
 }
 
-/// The mean of `values` and its standard error, where those with one `cluster` may depend on each other (Liang and Zeger
-/// 1986); not a number where all do.
+/// The mean of `values` and its standard error: the larger of two, that of independent values, and that of `clusters` whose
+/// values depend on each other (Liang and Zeger 1986), as copies of one chain do for as long as they stay in its mode. With few
+/// or unequal clusters the second is too small.
 fn clustered(values: &[f64], clusters: &[usize]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
+    let (mean, independent) = mean_and_error(values.iter().copied());
     let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
     for (value, cluster) in values.iter().zip(clusters) {
         *sums.entry(*cluster).or_default() += value - mean;
     }
     let groups = sums.len() as f64;
     let squares = sums.values().map(|sum| sum * sum).sum::<f64>();
-    (mean, (squares * groups / (groups - 1.0)).sqrt() / count)
+    // Of one cluster not a number, which the larger of the two is not.
+    let dependent = (squares * groups / (groups - 1.0)).sqrt() / values.len() as f64;
+    (mean, independent.max(dependent))
 }
 
 /// Which chain each chain goes on from: systematic resampling by weights, from one uniform number.
@@ -329,15 +332,17 @@ mod tests {
         assert_eq!(half.iter().filter(|&&i| i == 0 || i == 3).count(), 3, "{half:?}");
     }
 
-    /// Copies of a value tell nothing new; where all have one ancestor nothing tells how far others would be.
+    /// Copies of a value tell nothing new.
     #[test]
     fn errors_are_those_of_independent_groups() {
         let (mean, error) = clustered(&[1.0, 2.0, 4.0, 9.0], &[3, 5, 0, 1]);
-        let (_, expected) = crate::eval::average::mean_and_error([1.0, 2.0, 4.0, 9.0]);
+        let (_, expected) = mean_and_error([1.0, 2.0, 4.0, 9.0]);
         assert!(mean == 4.0 && (error - expected).abs() < 1e-12, "{error} {expected}");
         let (_, twice) = clustered(&[1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 9.0, 9.0], &[0, 0, 1, 1, 2, 2, 3, 3]);
         assert!((twice - expected).abs() < 1e-12, "{twice} {expected}");
-        assert!(clustered(&[1.0, 3.0], &[0, 0]).1.is_nan());
+        // Chains of one ancestor that have moved on from it.
+        assert_eq!(clustered(&[1.0, 3.0], &[0, 0]), (2.0, 1.0));
+        assert!(clustered(&[1.0], &[0]).1.is_nan());
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn the_identity_holds_for_images_of_trained_models() {
         .success()
         .stdout(contains("largest residual").and(contains("standard errors off").not()));
     let single = ["posterior", path, "--image", "2", "--chains", "1", "--draws", "2"];
-    vae(&single).assert().success().stdout(contains("have no standard errors"));
+    vae(&single).assert().success().stdout(contains("has no standard errors"));
     let missing = ["posterior", path, "--image", "300"];
     vae(&missing).assert().failure().stderr(contains("--image").and(contains("0 to 299")));
 }
