@@ -143,7 +143,8 @@ def main():
     epsilon = flags.epsilon or recipe["epsilon"]
     optimizer = torch.optim.Adam(model.parameters(), recipe["rate"], eps=epsilon, fused=True)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, recipe["milestones"], recipe["factor"])
-    print(f"{flags.recipe}, PyTorch {torch.__version__}, Adam's epsilon {epsilon}, output bias {bias}, seed {flags.seed}", flush=True)
+    settings = f"Adam's epsilon {epsilon}, output bias {bias}, seed {flags.seed}"
+    print(f"{flags.recipe}, PyTorch {torch.__version__}, {settings}", flush=True)
     for epoch in range(1, (flags.epochs or recipe["epochs"]) + 1):
         start, total = time.monotonic(), 0.0
         for numbers in torch.randperm(len(train)).split(recipe["batch"]):
