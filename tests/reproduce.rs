@@ -124,7 +124,7 @@ fn a_stopped_reproduction_goes_on_as_if_it_had_not_been() {
         "reproduce",
         "aevb-freyface",
         "--scale",
-        "0.02",
+        "0.003",
         "--variant",
         "2 latents,5 latents",
         "--device",
