@@ -1,8 +1,8 @@
-// Gates: how much of the divergence of each latent dimension is trained, where it is drawn to something else than 0 and
-// known at samples only. Its gradients are multiplied by them.
+// Free bits and capacity for a KL divergence that is estimated from samples: its gradient is multiplied by 0, 1 or -1.
 //
-//   free_bits_gate  gate = 1 for dimensions whose divergence, averaged over samples and minibatch, is above FREE_BITS, else 0
-//   capacity_gate   gate = sign(average of the divergence of all dimensions - step.capacity), for every dimension
+//   free_bits_gate     gate = 1 for dimensions whose divergence, averaged over samples and minibatch, is above FREE_BITS,
+//                      else 0
+//   capacity_gradient  d divergence = upstream * sign(average of the divergence - the step's number CAPACITY)
 //
 // Rows past the minibatch are 0. A lane adds every 64th row; then the lanes are added in a tree: the order of additions
 // never changes.
@@ -12,12 +12,14 @@
 override SAMPLES: u32; // samples per image
 override ROWS: u32; // samples of all images
 override COLUMNS: u32; // vec4 in a row of latents
-override WIDTH: u32; // latent dimensions
+override CAPACITY: u32; // index of the step's capacity
 override FREE_BITS: f32; // nats per dimension
 
 @group(0) @binding(1) var<storage, read> dimensions: array<vec4<f32>>; // [ROWS, COLUMNS]
 @group(0) @binding(2) var<storage, read> divergence_read: array<f32>; // [ROWS]
 @group(0) @binding(3) var<storage, read_write> gate: array<vec4<f32>>; // [COLUMNS]
+@group(0) @binding(4) var<storage, read> upstream: array<f32>; // [ROWS]
+@group(0) @binding(5) var<storage, read_write> divergence_gradient: array<f32>; // [ROWS]
 
 const LANES = 64u;
 
@@ -49,15 +51,18 @@ fn free_bits_gate(@builtin(local_invocation_index) lane: u32, @builtin(workgroup
 }
 
 @compute @workgroup_size(64)
-fn capacity_gate(@builtin(local_invocation_index) lane: u32) {
+fn capacity_gradient(@builtin(local_invocation_index) lane: u32) {
     var own = 0.0;
     for (var row = lane; row < ROWS; row += LANES) {
         own += divergence_read[row];
     }
-    let divergence = average(lane, vec4<f32>(own));
+    let total = average(lane, vec4<f32>(own));
     if lane == 0u {
-        for (var column = 0u; column < COLUMNS; column++) {
-            gate[column] = sign(divergence - vec4<f32>(step.capacity)) * column_mask(column, WIDTH);
-        }
+        lanes[0] = sign(total - vec4<f32>(step_number(CAPACITY)));
+    }
+    workgroupBarrier();
+    let side = lanes[0].x;
+    for (var row = lane; row < ROWS; row += LANES) {
+        divergence_gradient[row] = side * upstream[row];
     }
 }

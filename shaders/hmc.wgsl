@@ -8,7 +8,7 @@
 //   hmc_leap     a kick and a drift:  p -= size * grad U(latent),  latent += size * p
 //   hmc_accept   half a kick; the end is accepted with probability min(1, exp(H(start) - H(end))), else the chain stays
 //
-// with beta = step.beta, size = sizes[step.slot, image] (the leapfrog's step), change = step.first_correction (by how
+// with beta = the step's number BETA, size = sizes[step.slot, image] (the leapfrog's step), change = its number CHANGE (by how
 // much the inverse temperature has changed since the last transition; 0 for plain HMC).
 // `latent_gradient` holds the gradient of the negative log-likelihood divided by the number of rows.
 // Sources: Neal, "MCMC using Hamiltonian dynamics" (arXiv 1206.1901), section 3; Neal, "Annealed importance sampling",
@@ -19,6 +19,8 @@ override COLUMNS: u32; // vec4 in a row of `latent`
 override WIDTH: u32; // latent dimensions
 override BATCH: u32; // images
 override CHUNKS: u32; // chunk sums of a row
+override BETA: u32; // index of the step's inverse temperature
+override CHANGE: u32; // index of its change
 
 @group(0) @binding(1) var<storage, read> value: array<f32>; // [CHAINS, CHUNKS]
 @group(0) @binding(2) var<storage, read> latent_gradient: array<vec4<f32>>; // [CHAINS, COLUMNS]
@@ -36,7 +38,7 @@ const STREAM_ACCEPT = 16u;
 
 // The gradient of the potential energy.
 fn slope(at: vec4<f32>, likelihood_gradient: vec4<f32>) -> vec4<f32> {
-    return at + step.beta * f32(CHAINS) * likelihood_gradient;
+    return at + step_number(BETA) * f32(CHAINS) * likelihood_gradient;
 }
 
 fn size_of(i: u32) -> f32 {
@@ -88,7 +90,7 @@ fn hmc_start(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
     }
     // Thousands of small changes are added: the rounding error is carried along.
     let now = state[2u * i];
-    let term = step.first_correction * now.x - now.w;
+    let term = step_number(CHANGE) * now.x - now.w;
     let weight = now.z + term;
     state[2u * i] = vec4<f32>(now.xy, weight, (weight - now.z) - term);
     let size = size_of(i);
@@ -139,7 +141,7 @@ fn hmc_accept(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     let before = state[2u * i];
     let end = density[i];
     let past = state[2u * i + 1u];
-    let change = step.beta * (end.x - before.x) + (end.y - before.y) + (past.x - kinetic);
+    let change = step_number(BETA) * (end.x - before.x) + (end.y - before.y) + (past.x - kinetic);
     // A trajectory that has left all bounds gives NaN, and is rejected.
     var acceptance = 0.0;
     if change > -80.0 {

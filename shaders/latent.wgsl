@@ -5,10 +5,11 @@
 //   reparametrize_gradient   d mean = sum_l dz,  d log_variance = sum_l dz * noise * exp(log_variance / 2) / 2
 //   gaussian_kl              divergence = (mean^2 + exp(log_variance) - 1 - log_variance) / 2
 //   gaussian_kl_gradient     d mean = weight * mean,  d log_variance = weight * (exp(log_variance) - 1) / 2,
-//                            weight = step.beta / step.rows
+//                            weight = WEIGHT * number / step.rows, number is the step's number NUMBER
+//   gaussian_kl_pull_back    the same with a weight for each element, from `divergence_gradient`
 //   batch_mean               the divergence of each dimension, averaged over the minibatch, for free bits
 //   gaussian_kl_gradient_free_bits   the same gradient where that average is above FREE_BITS, else 0
-//   gaussian_kl_gradient_capacity    the same gradient times the sign of (sum of that average - step.capacity)
+//   gaussian_kl_gradient_capacity    the same gradient times the sign of (sum of that average - the step's number CAPACITY)
 //
 //   reparametrize_kl, reparametrize_kl_gradient   the first and the third, the second and the fourth, in one
 //
@@ -23,6 +24,9 @@ override COLUMNS: u32; // vec4 in a row of `z`
 override WIDTH: u32; // latent dimensions
 override ACCUMULATE: bool;
 override FREE_BITS: f32; // nats per dimension
+override WEIGHT: f32; // of the divergence in the objective
+override NUMBER: u32; // index of the step's number that multiplies it
+override CAPACITY: u32; // index of the step's capacity
 override STREAM: u32; // added to the step's stream: each layer of latents has noise of its own
 
 @group(0) @binding(1) var<storage, read> posterior: array<vec4<f32>>; // [BATCH, 2, COLUMNS]
@@ -35,6 +39,7 @@ override STREAM: u32; // added to the step's stream: each layer of latents has n
 @group(0) @binding(8) var<storage, read_write> divergence: array<vec4<f32>>; // [BATCH, COLUMNS]
 @group(0) @binding(9) var<storage, read> divergence_read: array<vec4<f32>>; // [BATCH, COLUMNS]
 @group(0) @binding(10) var<storage, read_write> batch_average: array<vec4<f32>>; // [COLUMNS]
+@group(0) @binding(11) var<storage, read> divergence_gradient: array<vec4<f32>>; // [BATCH, COLUMNS]
 
 fn position(i: u32) -> u32 {
     return i / COLUMNS * 2u * COLUMNS + i % COLUMNS;
@@ -122,7 +127,7 @@ fn change_by_kl(i: u32, weight: vec4<f32>) -> Change {
 // Rows past the minibatch have no weight.
 fn kl_weight(i: u32) -> f32 {
     if i / COLUMNS < step.rows {
-        return step.beta / f32(step.rows);
+        return WEIGHT * step_number(NUMBER) / f32(step.rows);
     }
     return 0.0;
 }
@@ -143,6 +148,20 @@ fn gaussian_kl_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(n
         let change = change_by_kl(i, vec4<f32>(kl_weight(i)));
         add_gradient(position(i), change.mean, change.log_variance);
     }
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl_pull_back(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    var weight = vec4<f32>(0.0);
+    if i / COLUMNS < step.rows {
+        weight = divergence_gradient[i];
+    }
+    let change = change_by_kl(i, weight);
+    add_gradient(position(i), change.mean, change.log_variance);
 }
 
 @compute @workgroup_size(64)
@@ -173,7 +192,7 @@ fn side_of_capacity() -> f32 {
     for (var column = 0u; column < COLUMNS; column++) {
         sum += average[column];
     }
-    return sign(dot(sum, vec4<f32>(1.0)) - step.capacity);
+    return sign(dot(sum, vec4<f32>(1.0)) - step_number(CAPACITY));
 }
 
 @compute @workgroup_size(64)

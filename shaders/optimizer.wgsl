@@ -1,4 +1,4 @@
-// One step of an optimiser over all parameters at once: parameters, gradients and moments are flat arrays of one
+// One step of an optimizer over a group of parameters: parameters, gradients and moments are flat arrays of one
 // layout. g = clip * gradient + WEIGHT_DECAY * parameter;  clip = min(1, CLIP_NORM / norm), 1 without clipping.
 //
 //   adam      m = b1 m + (1-b1) g,  v = b2 v + (1-b2) g^2,  p -= rate * m c1 / (sqrt(v c2) + eps)
@@ -10,7 +10,8 @@
 //
 // Padding stays zero: its gradients and moments are.
 
-override LENGTH: u32; // vec4 in all parameters
+override LENGTH: u32; // vec4
+override GROUP: u32; // of parameters
 override BETA_1: f32;
 override BETA_2: f32;
 override EPSILON: f32;
@@ -42,7 +43,7 @@ fn adam(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     let v = BETA_2 * second[i] + (1.0 - BETA_2) * g * g;
     first[i] = m;
     second[i] = v;
-    parameters[i] -= step.learning_rate * step.first_correction * m / (sqrt(v * step.second_correction) + EPSILON);
+    parameters[i] -= step.groups[GROUP].x * step.groups[GROUP].y * m / (sqrt(v * step.groups[GROUP].z) + EPSILON);
 }
 
 @compute @workgroup_size(64)
@@ -56,7 +57,7 @@ fn adamax(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     let u = max(BETA_2 * second[i], abs(g));
     first[i] = m;
     second[i] = u;
-    parameters[i] -= step.learning_rate * step.first_correction * m / (u + EPSILON);
+    parameters[i] -= step.groups[GROUP].x * step.groups[GROUP].y * m / (u + EPSILON);
 }
 
 @compute @workgroup_size(64)
@@ -68,7 +69,7 @@ fn adagrad(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     let g = gradient(i);
     let v = second[i] + g * g;
     second[i] = v;
-    parameters[i] -= step.learning_rate * g / (sqrt(v) + EPSILON);
+    parameters[i] -= step.groups[GROUP].x * g / (sqrt(v) + EPSILON);
 }
 
 @compute @workgroup_size(64)
@@ -80,7 +81,7 @@ fn rmsprop(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     let g = gradient(i);
     let v = BETA_2 * second[i] + (1.0 - BETA_2) * g * g;
     second[i] = v;
-    parameters[i] -= step.learning_rate * g / (sqrt(v) + EPSILON);
+    parameters[i] -= step.groups[GROUP].x * g / (sqrt(v) + EPSILON);
 }
 
 @compute @workgroup_size(64)
@@ -91,5 +92,5 @@ fn sgd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wo
     }
     let m = BETA_1 * first[i] + gradient(i);
     first[i] = m;
-    parameters[i] -= step.learning_rate * m;
+    parameters[i] -= step.groups[GROUP].x * m;
 }

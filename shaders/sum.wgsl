@@ -1,23 +1,24 @@
 // Sums to one number, and the norm of the gradients.
 //
 //   sum             total[0] = sum(values)
-//   sum_metric      metrics[4 * step.slot + TERM] = SCALE / step.rows * sum(values)
+//   sum_metric      metrics[TERMS * step.slot + TERM] = SCALE / step.rows * sum(values)
 //   sum_two_metrics the same for two terms, a workgroup each
 //   square_sum      shares[w] = sum over workgroup w's share of values^2
-//   square_root     norm[0] = sqrt(sum(values)), also metrics[4 * step.slot + 2]
+//   square_root     norm[0] = sqrt(sum(values)), also metrics[TERMS * step.slot + TERM]
 //
 // A lane adds every 256th element; then the lanes are added in a tree: the order of additions never changes.
 
 override LENGTH: u32; // elements of `values`
 override SCALE: f32;
 override TERM: u32; // column of `metrics`
+override TERMS: u32; // columns of `metrics`
 override SECOND_LENGTH: u32; // elements of `second_values`
 override SECOND_SCALE: f32;
 override SECOND_TERM: u32;
 
 @group(0) @binding(1) var<storage, read> values: array<f32>; // [LENGTH]
 @group(0) @binding(2) var<storage, read_write> total: array<f32>; // [1]
-@group(0) @binding(3) var<storage, read_write> metrics: array<f32>; // [steps, 4]
+@group(0) @binding(3) var<storage, read_write> metrics: array<f32>; // [steps, TERMS]
 @group(0) @binding(4) var<storage, read_write> shares: array<f32>; // [ceil(LENGTH / SHARE)]
 @group(0) @binding(5) var<storage, read_write> norm: array<f32>; // [1]
 
@@ -25,7 +26,6 @@ override SECOND_TERM: u32;
 
 const LANES = 256u;
 const SHARE = 16384u; // elements a workgroup of `square_sum` adds
-const NORM_TERM = 2u;
 
 var<workgroup> lanes: array<f32, 256>;
 
@@ -61,7 +61,7 @@ fn sum(@builtin(local_invocation_index) lane: u32) {
 fn sum_metric(@builtin(local_invocation_index) lane: u32) {
     let result = add_lanes(lane, own_sum(lane));
     if lane == 0u {
-        metrics[4u * step.slot + TERM] = result * (SCALE / f32(step.rows));
+        metrics[TERMS * step.slot + TERM] = result * (SCALE / f32(step.rows));
     }
 }
 
@@ -81,7 +81,7 @@ fn sum_two_metrics(@builtin(local_invocation_index) lane: u32, @builtin(workgrou
     }
     let result = add_lanes(lane, own);
     if lane == 0u {
-        metrics[4u * step.slot + term] = result * (scale / f32(step.rows));
+        metrics[TERMS * step.slot + term] = result * (scale / f32(step.rows));
     }
 }
 
@@ -103,6 +103,6 @@ fn square_root(@builtin(local_invocation_index) lane: u32) {
     let result = add_lanes(lane, own_sum(lane));
     if lane == 0u {
         norm[0] = sqrt(result);
-        metrics[4u * step.slot + NORM_TERM] = sqrt(result);
+        metrics[TERMS * step.slot + TERM] = sqrt(result);
     }
 }

@@ -86,6 +86,7 @@ pub mod gpu;
 pub mod graph;
 pub mod kernels;
 pub mod model;
+pub mod optimizer;
 pub mod plan;
 pub mod random;
 pub mod report;

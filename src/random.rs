@@ -15,8 +15,8 @@ pub mod stream {
     pub const EVALUATION_NOISE: u32 = 1;
     /// Noise of the samples that an importance-weighted bound is estimated with.
     pub const IMPORTANCE_NOISE: u32 = 2;
-    /// Added to a noise stream: the noise of an upper stochastic layer.
-    pub const UPPER: u32 = 4;
+    /// Added to a noise stream: the noise of the second stochastic layer.
+    const SECOND_LAYER: u32 = 4;
     /// Momenta of Hamiltonian Monte Carlo; what it accepts follows from the draws of `HMC + 16`.
     pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
@@ -41,6 +41,16 @@ pub mod stream {
     pub const FIGURES: u32 = 64;
     /// Noise of the samples whose gradients a figure compares.
     pub const GRADIENTS: u32 = 65;
+
+    /// What is added to a noise stream for the latents of a group, counted from 0 at the data. Groups from the third on
+    /// have the bits above all families.
+    pub const fn of_group(group: usize) -> u32 {
+        match group {
+            0 => 0,
+            1 => SECOND_LAYER,
+            group => (group as u32) << 8,
+        }
+    }
 }
 
 /// The ten-round Philox4x32 bijection of `counter` under `key`.

@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::real::vectorised;
-use crate::plan::Step;
+use crate::plan::{Name, Step};
 use std::collections::BTreeMap;
 
 /// A bound range of a buffer.
@@ -16,7 +16,7 @@ pub(super) enum Slot<'a, T> {
 /// One run of a twin.
 #[derive(Debug)]
 pub(super) struct Call<'a, T> {
-    pub(super) constants: &'a BTreeMap<&'static str, f64>,
+    pub(super) constants: &'a BTreeMap<Name, f64>,
     pub(super) step: &'a Step,
     pub(super) slots: Vec<(&'a str, Slot<'a, T>)>,
 }
@@ -66,6 +66,11 @@ impl<'a, T: Real> Call<'a, T> {
             Some((_, Slot::Write(values))) => std::mem::take(values),
             other => panic!("{name} is not bound for writing: {other:?}"),
         }
+    }
+
+    /// The number of the step whose index the constant `name` gives; 1 for none.
+    pub(super) fn step_number(&self, name: &str) -> T {
+        self.step.numbers.get(self.count(name)).map_or(T::one(), |&value| T::of(f64::from(value)))
     }
 
     /// Images in this minibatch.

@@ -20,13 +20,14 @@ pub(super) fn free_bits_gate<T: Real>(call: &mut Call<'_, T>) {
     }
 }
 
-pub(super) fn capacity_gate<T: Real>(call: &mut Call<'_, T>) {
-    let (rows, columns) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
+pub(super) fn capacity_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let rows = call.count("ROWS");
     let total: T = call.read("divergence_read")[..rows].iter().copied().sum();
-    let over = total / samples_of_all(call) - T::of(f64::from(call.step.capacity));
+    let over = total / samples_of_all(call) - call.step_number("CAPACITY");
     // 0 at the capacity itself, as WGSL's sign.
     let side = if over == T::zero() { over } else { over.signum() };
-    let (width, gate) = (call.count("WIDTH"), call.write("gate"));
-    gate[..width].fill(side);
-    gate[width..columns].fill(T::zero());
+    let upstream = call.read("upstream");
+    for (gradient, &u) in call.write("divergence_gradient")[..rows].iter_mut().zip(upstream) {
+        *gradient = side * u;
+    }
 }

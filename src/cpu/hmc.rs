@@ -14,7 +14,7 @@ fn sizes<T: Real>(call: &Call<'_, T>) -> (usize, usize) {
 
 /// The gradient of the potential energy is the latent plus this times the likelihood's gradient.
 fn slope_factor<T: Real>(call: &Call<'_, T>) -> T {
-    T::of(f64::from(call.step.beta)) * T::of(call.count("CHAINS") as f64)
+    call.step_number("BETA") * T::of(call.count("CHAINS") as f64)
 }
 
 /// The step size of each image's chains in this transition.
@@ -60,7 +60,7 @@ pub(super) fn hmc_reset<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn hmc_start<T: Real>(call: &mut Call<'_, T>) {
     let ((chains, columns), width) = (sizes(call), call.count("WIDTH"));
     let (factor, sizes_of_images, step) = (slope_factor(call), step_sizes(call), call.step);
-    let change = T::of(f64::from(step.first_correction));
+    let change = call.step_number("CHANGE");
     let (position, gradient) = (call.write("position"), call.write("position_gradient"));
     let (latent, momentum) = (call.write("latent"), call.write("momentum"));
     let state = call.write("state");
@@ -104,7 +104,7 @@ pub(super) fn hmc_leap<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn hmc_accept<T: Real>(call: &mut Call<'_, T>) {
     let (chains, columns) = sizes(call);
     let (factor, sizes_of_images, step) = (slope_factor(call), step_sizes(call), call.step);
-    let beta = T::of(f64::from(step.beta));
+    let beta = call.step_number("BETA");
     let gradient = call.read("latent_gradient");
     let (latent, density, momentum) = (call.write("latent"), call.write("density"), call.write("momentum"));
     let (position, position_gradient) = (call.write("position"), call.write("position_gradient"));

@@ -97,7 +97,7 @@ pub(super) fn gaussian_kl_gradient_free_bits<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn gaussian_kl_gradient_capacity<T: Real>(call: &mut Call<'_, T>) {
     let total: T = call.read("average").iter().copied().sum();
-    let over = total - T::of(f64::from(call.step.capacity));
+    let over = total - call.step_number("CAPACITY");
     // 0 at the capacity itself, as WGSL's sign.
     kl_gradient(call, Part::Times(if over == T::zero() { over } else { over.signum() }));
 }
@@ -127,7 +127,7 @@ fn divergence_gradient<T: Real>(
     accumulate: bool,
 ) {
     let (posterior, rows) = (call.read("posterior"), call.rows());
-    let beta = T::of(f64::from(call.step.beta));
+    let beta = call.number("WEIGHT") * call.step_number("NUMBER");
     by_rows(target, 2 * columns, |row, gradient| {
         let (mean, log_variance) = posterior_row(posterior, row, columns);
         let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
@@ -139,6 +139,21 @@ fn divergence_gradient<T: Real>(
                 Part::Times(factor) => factor,
             };
             let weight = if row < rows { factor * (beta / T::of(rows as f64)) } else { T::zero() };
+            put(&mut mean_gradient[i], weight * mean[i], accumulate);
+            let change = weight * T::of(0.5) * (log_variance[i].exponential() - T::one());
+            put(&mut variance_gradient[i], change, accumulate);
+        }
+    });
+}
+
+pub(super) fn gaussian_kl_pull_back<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, accumulate) = (4 * call.count("COLUMNS"), call.flag("ACCUMULATE"));
+    let (posterior, rows, upstream) = (call.read("posterior"), call.rows(), call.read("divergence_gradient"));
+    by_rows(call.write("posterior_gradient"), 2 * columns, |row, gradient| {
+        let (mean, log_variance) = posterior_row(posterior, row, columns);
+        let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
+        for i in 0..columns {
+            let weight = if row < rows { upstream[row * columns + i] } else { T::zero() };
             put(&mut mean_gradient[i], weight * mean[i], accumulate);
             let change = weight * T::of(0.5) * (log_variance[i].exponential() - T::one());
             put(&mut variance_gradient[i], change, accumulate);

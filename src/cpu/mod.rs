@@ -4,6 +4,7 @@
 //! they are the oracle that tests compare the WGSL with. A twin takes the dispatch's constants and buffers by the
 //! names the WGSL uses, so that the two can be read side by side.
 
+mod accumulate;
 mod activation;
 mod bench;
 mod call;
@@ -12,7 +13,6 @@ mod executor;
 mod gate;
 mod gather;
 mod gemm;
-mod hierarchy;
 mod hmc;
 mod importance;
 mod latent;
@@ -23,6 +23,7 @@ mod noncentred;
 mod optimizer;
 mod random;
 mod real;
+mod sampled_kl;
 mod sum;
 
 pub use executor::CpuExecutor;
@@ -44,22 +45,27 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "cholesky_samples" => distributions::cholesky_samples,
         "mixture_density" => distributions::mixture_density,
         "gather" => gather::gather,
-        "sampled_kl" => importance::sampled_kl,
-        "sampled_kl_dimensions" => importance::sampled_kl_dimensions,
+        "accumulate" => accumulate::accumulate,
+        "seed" => accumulate::seed,
+        "update_state" => accumulate::update_state,
+        "sampled_kl" => sampled_kl::sampled_kl,
+        "sampled_kl_dimensions" => sampled_kl::sampled_kl_dimensions,
+        "sampled_kl_gradient" => sampled_kl::sampled_kl_gradient,
+        "sampled_kl_prior_gradient" => sampled_kl::sampled_kl_prior_gradient,
+        "sampled_kl_posterior_gradient" => sampled_kl::sampled_kl_posterior_gradient,
         "log_weights" => importance::log_weights,
+        "log_weights_gradient" => importance::log_weights_gradient,
         "importance_weights" => importance::importance_weights,
-        "weigh_rows" => importance::weigh_rows,
+        "importance_gradient" => importance::importance_gradient,
+        "weigh_chunks" => importance::weigh_chunks,
         "doubly_reparametrize" => importance::doubly_reparametrize,
-        "sampled_kl_gradient" => importance::sampled_kl_gradient,
-        "sampled_kl_gradient_gated" => importance::sampled_kl_gradient_gated,
-        "sampled_kl_posterior_gradient" => importance::sampled_kl_posterior_gradient,
-        "sampled_kl_posterior_gradient_gated" => importance::sampled_kl_posterior_gradient_gated,
-        "begin_stream" => importance::begin_stream,
-        "stream_weights" => importance::stream_weights,
+        "begin_log_sum" => importance::begin_log_sum,
+        "add_to_log_sum" => importance::add_to_log_sum,
         "reparametrize" => latent::reparametrize,
         "reparametrize_gradient" => latent::reparametrize_gradient,
         "gaussian_kl" => latent::gaussian_kl,
         "gaussian_kl_gradient" => latent::gaussian_kl_gradient,
+        "gaussian_kl_pull_back" => latent::gaussian_kl_pull_back,
         "gaussian_kl_gradient_free_bits" => latent::gaussian_kl_gradient_free_bits,
         "gaussian_kl_gradient_capacity" => latent::gaussian_kl_gradient_capacity,
         "reparametrize_kl" => latent::reparametrize_kl,
@@ -84,12 +90,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian_learned_with_gradient" => likelihood::gaussian_learned_with_gradient,
         "discretized_logistic_with_gradient" => likelihood_grey::discretized_logistic_with_gradient,
         "continuous_bernoulli_with_gradient" => likelihood_grey::continuous_bernoulli_with_gradient,
-        "conditional_kl" => hierarchy::conditional_kl,
-        "conditional_kl_dimensions" => hierarchy::conditional_kl_dimensions,
-        "conditional_kl_gradient" => hierarchy::conditional_kl_gradient,
-        "conditional_kl_gradient_gated" => hierarchy::conditional_kl_gradient_gated,
         "free_bits_gate" => gate::free_bits_gate,
-        "capacity_gate" => gate::capacity_gate,
+        "capacity_gradient" => gate::capacity_gradient,
         "take_columns" => noncentred::take_columns,
         "take_columns_gradient" => noncentred::take_columns_gradient,
         "conditional_sample" => noncentred::conditional_sample,

@@ -24,15 +24,16 @@ struct Given<'a, T> {
 impl<'a, T: Real> Given<'a, T> {
     fn of(call: &mut Call<'a, T>) -> Self {
         let (limit, norm) = (call.number("CLIP_NORM"), call.read("norm")[0]);
+        let [rate, first_correction, second_correction, _] = call.step.groups[call.count("GROUP")];
         Self {
             gradients: call.read("gradients"),
             parameters: call.write("parameters"),
             clip: if limit > T::zero() && norm > limit { limit / norm } else { T::one() },
             decay: call.number("WEIGHT_DECAY"),
             rates: Rates {
-                rate: T::of(f64::from(call.step.learning_rate)),
-                first_correction: T::of(f64::from(call.step.first_correction)),
-                second_correction: T::of(f64::from(call.step.second_correction)),
+                rate: T::of(f64::from(rate)),
+                first_correction: T::of(f64::from(first_correction)),
+                second_correction: T::of(f64::from(second_correction)),
             },
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn sum<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn sum_metric<T: Real>(call: &mut Call<'_, T>) {
     let value = total(call) * (call.number("SCALE") / T::of(f64::from(call.step.rows)));
-    let at = 4 * call.step.slot as usize + call.count("TERM");
+    let at = call.count("TERMS") * call.step.slot as usize + call.count("TERM");
     call.write("metrics")[at] = value;
 }
 
@@ -34,7 +34,7 @@ pub(super) fn sum_two_metrics<T: Real>(call: &mut Call<'_, T>) {
     let second = &call.read("second_values")[..call.count("SECOND_LENGTH")];
     let second = pairwise(second, &|value| value) * call.number("SECOND_SCALE");
     let rows = T::of(f64::from(call.step.rows));
-    let row = 4 * call.step.slot as usize;
+    let row = call.count("TERMS") * call.step.slot as usize;
     let (first_at, second_at) = (row + call.count("TERM"), row + call.count("SECOND_TERM"));
     let metrics = call.write("metrics");
     metrics[first_at] = first / rows;
@@ -50,7 +50,7 @@ pub(super) fn square_sum<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn square_root<T: Real>(call: &mut Call<'_, T>) {
     let norm = total(call).sqrt();
-    let at = 4 * call.step.slot as usize + 2;
+    let at = call.count("TERMS") * call.step.slot as usize + call.count("TERM");
     call.write("norm")[0] = norm;
     call.write("metrics")[at] = norm;
 }

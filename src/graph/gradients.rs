@@ -1,77 +1,249 @@
 //! Reverse-mode differentiation of a graph.
 
-use super::{Graph, Operation, Shape, Stage, Storage, Value, ValueId};
-use crate::Result;
+use super::loss::{Factor, Loss};
+use super::ops::accumulate::{Accumulate, Seed};
+use super::{Graph, GroupId, Operation, Shape, Storage, ValueId};
+use crate::{Error, Result};
 use std::collections::HashMap;
+
+/// What a gradient is taken with respect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All parameters of a group.
+    Group(GroupId),
+    /// A value, such as one that the host writes.
+    Value(ValueId),
+}
+
+/// Gradients of values.
+#[derive(Clone, Debug, Default)]
+pub struct Derivatives(HashMap<ValueId, ValueId>);
+
+impl Derivatives {
+    /// The gradient of `value`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if no loss depends on it.
+    pub fn of(&self, value: ValueId) -> Result<ValueId> {
+        self.0.get(&value).copied().ok_or_else(|| Error::Internal("no loss depends on the value".into()))
+    }
+}
+
+/// A gradient that has been found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    value: ValueId,
+    /// Whether it is the gradient of one value only, so that more can be added to it.
+    owned: bool,
+}
 
 /// The graph during the reverse walk, and the gradients found so far.
 #[derive(Debug)]
-pub struct Gradients<'a> {
+pub(crate) struct Gradients<'a> {
     graph: &'a mut Graph,
-    found: HashMap<ValueId, ValueId>,
-    doubly: HashMap<ValueId, ValueId>,
+    found: HashMap<ValueId, Found>,
+    losses: HashMap<ValueId, (Factor, usize)>,
+    /// Which values the targets have a part in.
+    reached: Vec<bool>,
 }
 
 impl Graph {
-    /// Append the gradient of the objective with respect to every parameter, by a reverse walk over all nodes.
+    /// Append the gradient of the weighted sum of `losses` with respect to `targets`, by a reverse walk over all nodes.
+    /// Gradients of parameters are added to those of an earlier call.
     ///
     /// # Errors
-    /// If a node between a parameter and the objective has no derivative.
-    pub fn differentiate(&mut self) -> Result<()> {
-        self.begin(Stage::Backward);
-        let forward: Vec<_> = self.nodes.clone();
-        let trained = self.terms.iter().filter(|term| term.trained);
-        let terms: Vec<ValueId> = trained.map(|term| term.value).collect();
-        let mut gradients = Gradients { graph: self, found: HashMap::new(), doubly: HashMap::new() };
+    /// If a node between a target and a loss has no derivative.
+    pub fn differentiate(&mut self, losses: &[Loss], targets: &[Target]) -> Result<Derivatives> {
+        let mut seeds = HashMap::new();
+        for loss in losses {
+            seeds.insert(loss.value, (loss.weight.factor(self)?, loss.samples));
+        }
+        self.walk(seeds, HashMap::new(), targets)
+    }
+
+    /// Append the products of the transposed Jacobians of values with `seeds`, pairs of a value and a vector of its shape:
+    /// the gradient with respect to `targets` of the sum of all elements of all vectors times those of their values.
+    ///
+    /// # Errors
+    /// If a node between a target and a value has no derivative.
+    pub fn pull_back(&mut self, seeds: &[(ValueId, ValueId)], targets: &[Target]) -> Result<Derivatives> {
+        let found = seeds.iter().map(|&(of, value)| (of, Found { value, owned: false })).collect();
+        self.walk(HashMap::new(), found, targets)
+    }
+
+    fn walk(
+        &mut self,
+        losses: HashMap<ValueId, (Factor, usize)>,
+        found: HashMap<ValueId, Found>,
+        targets: &[Target],
+    ) -> Result<Derivatives> {
+        let reached = self.reached(targets);
+        let forward = self.nodes.clone();
+        let mut gradients = Gradients { graph: self, found, losses, reached };
         for node in forward.iter().rev() {
-            let output = node.outputs[0];
-            let upstream = gradients.found.get(&output).copied();
-            let differentiable = gradients.graph.value(output).differentiable;
-            if differentiable && (upstream.is_some() || terms.contains(&output)) {
-                node.operation.gradient(node, upstream, &mut gradients)?;
+            let has_gradient = |output: &ValueId| {
+                gradients.reached[output.0]
+                    && (gradients.found.contains_key(output) || gradients.losses.contains_key(output))
+            };
+            if node.outputs.iter().any(has_gradient) {
+                node.operation.gradient(node, &mut gradients)?;
             }
         }
-        Ok(())
+        // A target may itself be a loss.
+        let values: Vec<ValueId> = targets
+            .iter()
+            .filter_map(|target| match target {
+                Target::Value(value) => Some(*value),
+                Target::Group(_) => None,
+            })
+            .collect();
+        for value in values {
+            gradients.upstream(value);
+        }
+        Ok(Derivatives(gradients.found.iter().map(|(of, found)| (*of, found.value)).collect()))
+    }
+
+    /// Which values depend on a target.
+    fn reached(&self, targets: &[Target]) -> Vec<bool> {
+        let of_target = |(index, value): (usize, &super::Value)| {
+            targets.iter().any(|target| match (target, &value.storage) {
+                (Target::Group(group), Storage::Parameter(block)) => self.tensors.group_of(*block) == *group,
+                (Target::Value(id), _) => id.0 == index,
+                _ => false,
+            })
+        };
+        let mut reached: Vec<bool> = self.values.iter().enumerate().map(of_target).collect();
+        for node in &self.nodes {
+            for (o, output) in node.outputs.iter().enumerate() {
+                let mut inputs = node.inputs.iter().enumerate();
+                reached[output.0] |= inputs.any(|(i, input)| reached[input.0] && node.operation.carries(i, o));
+            }
+        }
+        reached
     }
 }
 
 impl Gradients<'_> {
-    /// Where the gradient of `value` goes, and whether it must be added to what is there already. `None` if no
-    /// parameter has a part in `value`.
+    /// Whether the gradient of `value` is wanted: whether a target has a part in it.
+    pub(crate) fn wants(&self, value: ValueId) -> bool {
+        self.reached.get(value.0).copied().unwrap_or(false)
+    }
+
+    /// The gradient of an output; `None` if no loss depends on it.
+    pub(crate) fn upstream(&mut self, output: ValueId) -> Option<ValueId> {
+        if let Some((factor, samples)) = self.losses.remove(&output)
+            && let Some((target, accumulate)) = self.target(output)
+        {
+            let label = format!("weight of {}", self.name(output));
+            let inputs: Vec<ValueId> = if accumulate { vec![target] } else { Vec::new() };
+            self.push(label, Seed { factor, samples, accumulate }, &inputs, &[target]);
+        }
+        self.found.get(&output).map(|found| found.value)
+    }
+
+    /// The gradient of an output, for an operation that changes it in place.
+    pub(crate) fn own(&mut self, output: ValueId) -> Option<ValueId> {
+        let found = self.upstream(output)?;
+        match self.found.get(&output) {
+            Some(Found { owned: true, .. }) => Some(found),
+            _ => self.target(output).map(|(own, _)| own),
+        }
+    }
+
+    /// The weight of an output that is a loss and nothing else: for operations whose kernels take the weight of a loss,
+    /// averaged over `samples` samples.
+    pub(crate) fn loss(&mut self, output: ValueId, samples: usize) -> Option<Factor> {
+        match self.losses.get(&output) {
+            Some(&(factor, own)) if own == samples && !self.found.contains_key(&output) => {
+                self.losses.remove(&output);
+                Some(factor)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same for operations whose kernels take one weight only: whether the loss has that.
+    pub(crate) fn loss_if(&mut self, output: ValueId, samples: usize, wanted: Option<Factor>) -> bool {
+        let own = self.losses.get(&output).map(|(factor, _)| *factor);
+        own.is_some() && own == wanted && self.loss(output, samples).is_some()
+    }
+
+    /// Where the gradient of `value` goes, and whether it must be added to what is there already. `None` if it is not
+    /// wanted.
     pub(crate) fn target(&mut self, value: ValueId) -> Option<(ValueId, bool)> {
-        let of = self.graph.value(value).clone();
-        if !of.differentiable {
+        if !self.wants(value) {
             return None;
         }
-        if let Some(found) = self.found.get(&value) {
-            return Some((*found, true));
+        match self.found.get(&value).copied() {
+            Some(Found { value: found, owned: true }) => return Some((found, true)),
+            Some(Found { value: shared, owned: false }) => {
+                let own = self.new_gradient(value);
+                self.push(format!("copy of {}", self.name(shared)), Accumulate(false), &[shared], &[own]);
+                return Some((own, true));
+            }
+            None => {}
         }
-        let storage = match of.storage {
-            Storage::Parameters(offset) => Storage::Gradients(offset),
-            _ => Storage::Own,
-        };
-        let name = format!("gradient.{}", of.name);
-        self.graph.values.push(Value { name, shape: of.shape, storage, differentiable: false });
-        let gradient = ValueId(self.graph.values.len() - 1);
-        self.found.insert(value, gradient);
-        Some((gradient, false))
+        let of = self.graph.value(value).clone();
+        if let Storage::Parameter(block) = of.storage {
+            if let Some(&gradient) = self.graph.gradients.get(&block) {
+                self.found.insert(value, Found { value: gradient, owned: true });
+                return Some((gradient, true));
+            }
+            let name = format!("gradient.{}", of.name);
+            let gradient = self.graph.add_stored(name, of.shape, Storage::Gradient(block));
+            self.graph.gradients.insert(block, gradient);
+            self.found.insert(value, Found { value: gradient, owned: true });
+            return Some((gradient, false));
+        }
+        Some((self.new_gradient(value), false))
     }
 
-    /// `gradient` is the whole gradient of `value`: for values that have one and the same for many of their elements,
-    /// such as the weight of a sample for all terms of its likelihood.
-    pub(crate) fn give(&mut self, value: ValueId, gradient: ValueId) {
-        self.found.insert(value, gradient);
+    fn new_gradient(&mut self, value: ValueId) -> ValueId {
+        let of = self.graph.value(value).clone();
+        let gradient = self.graph.add_value(format!("gradient.{}", of.name), of.shape);
+        self.found.insert(value, Found { value: gradient, owned: true });
+        gradient
     }
 
-    /// The gradient of the samples `z`, which have these weights, is to be reparametrized doubly before the parameters
-    /// they were drawn with get it.
-    pub(crate) fn reparametrize_doubly(&mut self, z: ValueId, weights: ValueId) {
-        self.doubly.insert(z, weights);
+    /// Where a node that cannot add to a gradient writes its part of that of `value`; [`Gradients::add`] follows. `None`
+    /// if it is not wanted.
+    pub(crate) fn part(&mut self, value: ValueId) -> Option<ValueId> {
+        let first = !self.found.contains_key(&value) && !matches!(self.graph.value(value).storage, Storage::Parameter(_));
+        match self.wants(value) {
+            false => None,
+            true if first => Some(self.new_gradient(value)),
+            true => {
+                let of = self.graph.value(value).clone();
+                Some(self.graph.add_value(format!("gradient.{}.part", of.name), of.shape))
+            }
+        }
     }
 
-    /// The weights of the samples `z`, if their gradient is to be reparametrized doubly.
-    pub(crate) fn doubly_reparametrized(&self, z: ValueId) -> Option<ValueId> {
-        self.doubly.get(&z).copied()
+    /// Count `part`, which [`Gradients::part`] gave, in place of which `changed` stands after operations in place.
+    pub(crate) fn add(&mut self, value: ValueId, part: ValueId, changed: ValueId) {
+        if self.found.get(&value).is_some_and(|found| found.value == part) {
+            self.found.insert(value, Found { value: changed, owned: true });
+        } else if let Some((target, accumulate)) = self.target(value) {
+            let label = format!("{} added", self.name(changed));
+            let inputs: Vec<ValueId> = [changed].into_iter().chain(accumulate.then_some(target)).collect();
+            self.push(label, Accumulate(accumulate), &inputs, &[target]);
+        }
+    }
+
+    /// `gradient`, which may be that of other values too, is a part of that of `value`.
+    pub(crate) fn share(&mut self, value: ValueId, gradient: ValueId) {
+        if !self.wants(value) {
+            return;
+        }
+        if self.found.contains_key(&value) || self.losses.contains_key(&value) {
+            if let Some((target, accumulate)) = self.target(value) {
+                let label = format!("{} added", self.name(gradient));
+                let inputs: Vec<ValueId> = [gradient].into_iter().chain(accumulate.then_some(target)).collect();
+                self.push(label, Accumulate(accumulate), &inputs, &[target]);
+            }
+        } else {
+            self.found.insert(value, Found { value: gradient, owned: false });
+        }
     }
 
     pub(crate) fn shape(&self, value: ValueId) -> Shape {
@@ -89,9 +261,30 @@ impl Gradients<'_> {
         self.graph.push(label, operation, inputs, outputs);
     }
 
+    /// Append a node that adds to its output where `accumulate` is set: the output is then an input too.
+    pub(crate) fn push_into(
+        &mut self,
+        label: String,
+        operation: impl Operation + 'static,
+        inputs: &[ValueId],
+        (target, accumulate): (ValueId, bool),
+    ) {
+        let inputs: Vec<ValueId> = inputs.iter().copied().chain(accumulate.then_some(target)).collect();
+        self.graph.push(label, operation, &inputs, &[target]);
+    }
+
     /// A value for use inside a derivative rule.
     pub(crate) fn temporary(&mut self, name: String, shape: Shape) -> ValueId {
-        self.graph.add_value(name, shape, false)
+        self.graph.add_value(name, shape)
+    }
+
+    /// `value` after an operation in place.
+    pub(crate) fn alias(&mut self, name: &str, of: ValueId) -> ValueId {
+        self.graph.alias(name, of)
+    }
+
+    pub(crate) fn number(&mut self, name: &str) -> Result<usize> {
+        self.graph.number(name)
     }
 
     pub(crate) fn name(&self, value: ValueId) -> &str {

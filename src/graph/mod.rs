@@ -1,54 +1,69 @@
 //! The graph: a model as a static list of typed operations, written forward only.
 //!
 //! Shapes are checked when an operation is added. [`Graph::differentiate`] walks the list backward and appends
-//! the gradients; each operation's derivative rule stands beside the operation, in the file of its family.
-//! [`crate::plan::lower`] turns the list into a [`crate::plan::Plan`].
+//! the gradients; each operation's derivative rule stands beside the operation, in its file of `ops/`.
+//! [`lower`] turns the list into a [`crate::plan::Plan`]: a program names the values that it is given and those that it is
+//! to compute, and gets the operations in between.
 
-mod activation;
-mod gate;
 mod gradients;
-mod hierarchy;
-mod hmc;
-mod importance;
-mod input;
-mod latent;
-mod likelihood;
-mod linear;
-mod noncentred;
-mod parameters;
-mod samples;
+mod loss;
+mod lower;
+mod ops;
 mod shape;
+mod tensors;
 
-pub use activation::Activation;
-pub use gradients::Gradients;
-pub use hierarchy::{LowerLayer, UpperValues};
-pub use hmc::Hmc;
-pub use importance::Weighting;
-pub use input::Binarize;
-pub use latent::{KlTarget, LatentShape};
-pub use likelihood::{Likelihood, LikelihoodKind};
-pub use linear::Receivers;
-pub use parameters::{Parameter, Tensor, TensorKind};
+pub use gradients::{Derivatives, Target};
+pub use loss::{Loss, Weight};
+pub(crate) use lower::Lowering;
+pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
+pub use ops::activation::Activation;
+pub use ops::gather::Binarize;
+pub use ops::gaussian::{KlTarget, Samples};
+pub use ops::hmc::Hmc;
+pub use ops::importance::Weighting;
+pub use ops::likelihood::{Likelihood, LikelihoodKind};
+pub use ops::sampled_kl::Drawn;
 pub use shape::Shape;
+pub use tensors::{GroupId, Init, Tensor, Tensors};
 
-use crate::plan::Lowering;
+pub(crate) use gradients::Gradients;
+
 use crate::{Error, Result};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::rc::Rc;
+use tensors::{BlockId, StateId};
 
 /// Index of a [`Value`] in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub(crate) usize);
 
+/// What a graph is built for: some operations compute something else in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Training steps.
+    Train,
+    /// Everything else.
+    Evaluate,
+}
+
 /// Where a value lives.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Storage {
+pub(crate) enum Storage {
     /// In a buffer of its own, for the length of a step.
     Own,
-    /// In the buffer of all parameters, from this element on.
-    Parameters(usize),
-    /// In the buffer of all gradients, from this element on.
-    Gradients(usize),
+    /// In the memory of another value, whose place it takes: the output of an operation in place.
+    Alias(ValueId),
+    /// In the buffer of all parameters.
+    Parameter(BlockId),
+    /// In the buffer of all gradients.
+    Gradient(BlockId),
+    /// The parameters of a group.
+    Group(GroupId),
+    /// In the buffer of a state.
+    State(StateId),
+    /// In this column of the metrics.
+    Metric(usize),
 }
 
 /// A matrix that operations read and write.
@@ -59,123 +74,91 @@ pub struct Value {
     /// Its shape.
     pub shape: Shape,
     /// Where it lives.
-    pub storage: Storage,
-    /// Whether a parameter has a part in it, so that a gradient must pass through it.
-    pub differentiable: bool,
-}
-
-/// What a part of the graph is for. A program of a plan is a choice of stages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Gather a minibatch of training images.
-    TrainInput,
-    /// Gather a minibatch of held-out images.
-    TestInput,
-    /// Images to posterior.
-    Encode,
-    /// Posterior to latents.
-    Sample,
-    /// Latents to the posterior of an upper stochastic layer.
-    Upper,
-    /// Latents of an upper layer to the prior of those below.
-    Prior,
-    /// Latents to the parameters of the likelihood.
-    Decode,
-    /// Those parameters to expected images, for pictures.
-    Picture,
-    /// Loss terms.
-    Objective,
-    /// Importance weights gathered over passes: their beginning.
-    BeginStream,
-    /// Importance weights gathered over passes: a further pass.
-    Stream,
-    /// Gradients.
-    Backward,
-    /// The optimiser's step.
-    Update,
-    /// Chains of Hamiltonian Monte Carlo begin.
-    Reset,
-    /// A transition of such chains begins.
-    Start,
-    /// One of its leapfrog steps.
-    Leap,
-    /// Its end: accept or reject.
-    Accept,
+    pub(crate) storage: Storage,
 }
 
 /// An operation's behaviour: how it is differentiated and how it is lowered.
 pub(crate) trait Operation: Debug {
-    /// Append the nodes that turn `upstream`, the gradient of the node's first output, into gradients of its
-    /// inputs. `upstream` is `None` for a loss term, whose gradient is its weight in the objective.
-    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let _ = (upstream, gradients);
+    /// Append the nodes that turn the gradients of the node's outputs ([`Gradients::upstream`]) into gradients of its
+    /// inputs. At least one of the outputs has a gradient or is a loss.
+    fn gradient(&self, node: &Node, gradients: &mut Gradients<'_>) -> Result<()> {
+        let _ = gradients;
         Err(Error::Internal(format!("{} has no derivative", node.label)))
     }
 
+    /// Whether output number `output` depends on input number `input`, as far as derivatives are concerned.
+    fn carries(&self, input: usize, output: usize) -> bool {
+        let _ = (input, output);
+        true
+    }
+
     /// Append the dispatches that compute the node.
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>);
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()>;
 }
 
-/// An operation applied to values.
+/// An operation applied to values. One that works in place lists what it changes among its inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) label: String,
-    pub(crate) stage: Stage,
     pub(crate) operation: Rc<dyn Operation>,
     pub(crate) inputs: Vec<ValueId>,
     pub(crate) outputs: Vec<ValueId>,
 }
 
-/// A part of the objective: `value`, summed and scaled, is a mean over the minibatch in nats per image.
-#[derive(Clone, Debug)]
-pub(crate) struct Term {
-    pub(crate) value: ValueId,
-    /// Column of `metrics`.
-    pub(crate) column: usize,
-    /// 1 / noise samples for terms that are summed over samples.
-    pub(crate) scale: f64,
-    /// Whether it is a part of the objective of its own, or reported only.
-    pub(crate) trained: bool,
-}
-
 /// A model's operations, in an order in which they can be run.
 #[derive(Clone, Debug)]
 pub struct Graph {
+    tensors: Tensors,
+    mode: Mode,
     pub(crate) values: Vec<Value>,
     pub(crate) nodes: Vec<Node>,
-    pub(crate) terms: Vec<Term>,
-    pub(crate) parameters: Vec<Parameter>,
-    stage: Stage,
-    frozen: bool,
-}
-
-impl Default for Graph {
-    fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            nodes: Vec::new(),
-            terms: Vec::new(),
-            parameters: Vec::new(),
-            stage: Stage::Encode,
-            frozen: false,
-        }
-    }
+    /// The value of each block of parameters, and of its gradient.
+    parameters: HashMap<BlockId, ValueId>,
+    gradients: HashMap<BlockId, ValueId>,
+    /// Names and values of the metrics, by column.
+    metrics: Vec<(String, ValueId)>,
+    /// Names of the numbers that a step carries.
+    numbers: Vec<String>,
+    /// What training steps write beside metrics: parameters and states.
+    updates: Vec<ValueId>,
+    constant: bool,
 }
 
 impl Graph {
-    /// Operations added from here on belong to `stage`.
-    pub fn begin(&mut self, stage: Stage) {
-        self.stage = stage;
+    /// An empty graph, whose parameters and states are those of `tensors`.
+    pub fn new(tensors: &Tensors, mode: Mode) -> Self {
+        Self {
+            tensors: tensors.clone(),
+            mode,
+            values: Vec::new(),
+            nodes: Vec::new(),
+            parameters: HashMap::new(),
+            gradients: HashMap::new(),
+            metrics: Vec::new(),
+            numbers: Vec::new(),
+            updates: Vec::new(),
+            constant: false,
+        }
     }
 
-    /// Parameters added from here on get no gradients: only what the host writes can ([`Graph::input`]).
-    pub fn freeze(&mut self) {
-        self.frozen = true;
+    /// The table of parameters and states.
+    pub fn tensors(&self) -> &Tensors {
+        &self.tensors
     }
 
-    /// A value that the host writes, and whether gradients are wanted of it.
-    pub fn input(&mut self, name: &str, shape: Shape, differentiable: bool) -> ValueId {
-        self.add_value(name.into(), shape, differentiable)
+    /// What the graph is built for.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// A value that the host writes.
+    pub fn input(&mut self, name: &str, shape: Shape) -> ValueId {
+        self.add_value(name.into(), shape)
+    }
+
+    /// A value that a later operation computes, for those that need to know of it before.
+    pub(crate) fn declare(&mut self, name: &str, shape: Shape) -> ValueId {
+        self.add_value(name.into(), shape)
     }
 
     /// The value called `name`.
@@ -188,26 +171,142 @@ impl Graph {
         &self.values[id.0]
     }
 
-    /// All parameters, in the order of their offsets.
-    pub fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+    /// Names and values of the metrics: what a program that reports them wants.
+    pub fn metrics(&self) -> impl Iterator<Item = (&str, ValueId)> {
+        self.metrics.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
-    /// Elements of the buffer that holds all parameters, padding included.
-    pub fn parameter_length(&self) -> usize {
-        self.parameters.last().map_or(0, Parameter::end)
+    /// What a training step is to compute: all metrics, the parameters of groups that an optimiser moves, and states.
+    pub fn training(&self) -> Vec<ValueId> {
+        self.metrics.iter().map(|(_, value)| *value).chain(self.updates.iter().copied()).collect()
+    }
+
+    /// In what `build` adds, parameters are constants: no gradient reaches them.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn with_constant_parameters<T>(
+        &mut self,
+        build: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = std::mem::replace(&mut self.constant, true);
+        let built = build(self);
+        self.constant = before;
+        built
     }
 
     pub(crate) fn shape(&self, id: ValueId) -> Shape {
         self.values[id.0].shape
     }
 
-    pub(crate) fn add_value(&mut self, name: String, shape: Shape, differentiable: bool) -> ValueId {
-        self.values.push(Value { name, shape, storage: Storage::Own, differentiable });
+    pub(crate) fn numbers(&self) -> &[String] {
+        &self.numbers
+    }
+
+    /// The index of the number of each step called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there are more of them than a step carries.
+    pub(crate) fn number(&mut self, name: &str) -> Result<usize> {
+        if let Some(index) = self.numbers.iter().position(|own| own == name) {
+            return Ok(index);
+        }
+        if self.numbers.len() == crate::plan::NUMBERS {
+            return Err(Error::Internal(format!("a step has no room for the number '{name}'")));
+        }
+        self.numbers.push(name.into());
+        Ok(self.numbers.len() - 1)
+    }
+
+    /// A name that no other value has: a layer that is applied a second time gets `encoder.0 (2)`.
+    fn unique(&self, name: String) -> String {
+        let taken = |name: &str| self.values.iter().any(|value| value.name == name);
+        if !taken(&name) {
+            return name;
+        }
+        let mut names = (2..).map(|number| format!("{name} ({number})"));
+        names.find(|name| !taken(name)).unwrap_or(name)
+    }
+
+    pub(crate) fn add_value(&mut self, name: String, shape: Shape) -> ValueId {
+        self.add_stored(name, shape, Storage::Own)
+    }
+
+    pub(crate) fn add_stored(&mut self, name: String, shape: Shape, storage: Storage) -> ValueId {
+        let name = self.unique(name);
+        self.values.push(Value { name, shape, storage });
         ValueId(self.values.len() - 1)
     }
 
-    /// Append a node with one output, which is differentiable if an input is.
+    /// The value that `of` is after an operation in place.
+    pub(crate) fn alias(&mut self, name: &str, of: ValueId) -> ValueId {
+        self.add_stored(name.into(), self.shape(of), Storage::Alias(of))
+    }
+
+    /// The block of parameters called `name`, which an operation binds as one matrix of `shape`; `tensors` gives its named
+    /// tensors with offsets from the start of the block.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the block is there already with another shape.
+    pub(crate) fn parameter(&mut self, name: &str, shape: Shape, tensors: Vec<Tensor>) -> Result<ValueId> {
+        let block = self.tensors.block(name, shape, tensors)?;
+        let value = match self.parameters.get(&block) {
+            Some(&value) => value,
+            None => {
+                let value = self.add_stored(name.into(), shape, Storage::Parameter(block));
+                self.parameters.insert(block, value);
+                value
+            }
+        };
+        Ok(if self.constant { self.detach(value) } else { value })
+    }
+
+    /// The state called `name`, kept from step to step and saved.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the state is there already with another shape.
+    pub fn state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ValueId> {
+        let id = self.tensors.state(name, shape, init)?;
+        let found = self.values.iter().position(|value| value.storage == Storage::State(id));
+        Ok(match found {
+            Some(index) => ValueId(index),
+            None => self.add_stored(format!("state.{name}"), shape, Storage::State(id)),
+        })
+    }
+
+    /// The gradients of a group that have been found.
+    pub(crate) fn gradients_of(&self, group: GroupId) -> Vec<ValueId> {
+        let own = self.gradients.iter().filter(|(block, _)| self.tensors.group_of(**block) == group);
+        let mut values: Vec<ValueId> = own.map(|(_, &value)| value).collect();
+        values.sort_unstable();
+        values
+    }
+
+    pub(crate) fn group_name(&self, group: GroupId) -> String {
+        self.tensors.groups().swap_remove(group.0).1
+    }
+
+    /// The parameters of a group after a step.
+    pub(crate) fn group_value(&mut self, group: GroupId) -> ValueId {
+        let length = self.tensors.group_range(group).len();
+        let name = format!("parameters.{}", self.group_name(group));
+        self.add_stored(name, Shape::matrix(1, length), Storage::Group(group))
+    }
+
+    /// `value` as something a training step computes.
+    pub(crate) fn add_update(&mut self, value: ValueId) {
+        self.updates.push(value);
+    }
+
+    /// The value whose memory `id` is in, through all operations in place.
+    pub(crate) fn root(&self, mut id: ValueId) -> ValueId {
+        while let Storage::Alias(of) = self.values[id.0].storage {
+            id = of;
+        }
+        id
+    }
+
+    /// Append a node with one output.
     pub(crate) fn apply(
         &mut self,
         name: impl Into<String>,
@@ -216,8 +315,7 @@ impl Graph {
         output: Shape,
     ) -> ValueId {
         let name = name.into();
-        let differentiable = inputs.iter().any(|input| self.values[input.0].differentiable);
-        let output = self.add_value(name.clone(), output, differentiable);
+        let output = self.add_value(name.clone(), output);
         self.push(name, operation, inputs, &[output]);
         output
     }
@@ -231,15 +329,9 @@ impl Graph {
     ) {
         self.nodes.push(Node {
             label: label.into(),
-            stage: self.stage,
             operation: Rc::new(operation),
             inputs: inputs.to_vec(),
             outputs: outputs.to_vec(),
         });
-    }
-
-    /// Make `value` a term of the objective, reported in `column` of the metrics.
-    pub(crate) fn add_term(&mut self, value: ValueId, column: usize, scale: f64) {
-        self.terms.push(Term { value, column, scale, trained: true });
     }
 }

@@ -7,24 +7,38 @@
 use super::{Access, Binding, Buffer, BufferId, Dispatch, Role};
 use crate::kernels;
 
-/// A pass over the dispatches of one program.
-pub(super) type Pass = fn(&mut Vec<Dispatch>, &[Buffer]);
+/// A pass over the dispatches of one program. It may remove a value only if that is [`Values::temporary`].
+pub(crate) type Pass = fn(&mut Vec<Dispatch>, &Values<'_>);
 
-/// All passes by name, in the order in which they are run.
-pub(super) const PASSES: [(&str, Pass); 7] = [
-    ("linear + activation", fuse_activation),
-    ("input gradient + activation derivative", fuse_activation_derivative),
-    ("weight gradient + bias gradient", fuse_bias_gradient),
-    ("samples + KL divergence", fuse_samples_and_divergence),
-    ("their gradients", fuse_latent_gradients),
-    ("likelihood + its gradient", fuse_likelihood),
-    ("sums of the loss terms", fuse_metrics),
+/// All passes, in the order in which they are run.
+pub(crate) const PASSES: [Pass; 7] = [
+    fuse_activation,
+    fuse_activation_derivative,
+    fuse_bias_gradient,
+    fuse_samples_and_divergence,
+    fuse_latent_gradients,
+    fuse_likelihood,
+    fuse_metrics,
 ];
 
+/// The values that the dispatches of a program read and write.
+pub(crate) struct Values<'a> {
+    pub(crate) buffers: &'a [Buffer],
+    /// Those that the program leaves for the host.
+    pub(crate) wanted: &'a [BufferId],
+}
+
+impl Values<'_> {
+    /// Whether nothing outside the program can see the value.
+    fn temporary(&self, buffer: BufferId) -> bool {
+        self.buffers[buffer.0].role == Role::Activation && !self.wanted.contains(&buffer)
+    }
+}
+
 /// linear + activation: the matrix product applies the activation to what it stores.
-fn fuse_activation(dispatches: &mut Vec<Dispatch>, buffers: &[Buffer]) {
-    fuse_chains(dispatches, buffers, "matmul_nt", "activate", |product, activate| {
-        product.constants.insert("ACTIVATION", activate.constants["ACTIVATION"]);
+fn fuse_activation(dispatches: &mut Vec<Dispatch>, values: &Values<'_>) {
+    fuse_chains(dispatches, values, "matmul_nt", "activate", |product, activate| {
+        product.constants.insert("ACTIVATION".into(), activate.constants["ACTIVATION"]);
         take_bindings(product, &activate, &["output"]);
         product.label.clone_from(&activate.label);
         product.flops += activate.flops;
@@ -32,11 +46,11 @@ fn fuse_activation(dispatches: &mut Vec<Dispatch>, buffers: &[Buffer]) {
 }
 
 /// Input gradient + activation derivative: the product is multiplied before it is stored.
-fn fuse_activation_derivative(dispatches: &mut Vec<Dispatch>, buffers: &[Buffer]) {
-    fuse_chains(dispatches, buffers, "matmul_nn", "activate_gradient", |product, derivative| {
-        product.kernel = "matmul_nn_derivative";
+fn fuse_activation_derivative(dispatches: &mut Vec<Dispatch>, values: &Values<'_>) {
+    fuse_chains(dispatches, values, "matmul_nn", "activate_gradient", |product, derivative| {
+        product.kernel = "matmul_nn_derivative".into();
         for name in ["ACTIVATION", "ACCUMULATE"] {
-            product.constants.insert(name, derivative.constants[name]);
+            product.constants.insert(name.into(), derivative.constants[name]);
         }
         take_bindings(product, &derivative, &["saved", "output"]);
         product.label.clone_from(&derivative.label);
@@ -46,7 +60,7 @@ fn fuse_activation_derivative(dispatches: &mut Vec<Dispatch>, buffers: &[Buffer]
 
 /// Weight gradient + bias gradient: both sum over the minibatch. A layer's bias follows its weights in the buffer of
 /// gradients, so that one binding covers both.
-fn fuse_bias_gradient(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+fn fuse_bias_gradient(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
     fuse_siblings(dispatches, "matmul_tn", "column_sum", &["a"], |product, sums| {
         let (Some(weight), Some(bias)) = (range(&product, "output"), range(&sums, "output")) else {
             return None;
@@ -57,8 +71,8 @@ fn fuse_bias_gradient(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
         }
         let (start, end) = (bias.offset - weight.offset, bias.offset + bias.length);
         let whole = Binding { length: end - weight.offset, ..weight.clone() };
-        let mut fused = Dispatch { kernel: "matmul_tn_bias", flops: product.flops + sums.flops, ..product };
-        fused.constants.insert("BIAS_START", (start / 4) as f64);
+        let mut fused = Dispatch { kernel: "matmul_tn_bias".into(), flops: product.flops + sums.flops, ..product };
+        fused.constants.insert("BIAS_START".into(), (start / 4) as f64);
         fused.bindings.retain(|binding| binding.variable != "output");
         fused.bindings.push(whole);
         Some(Fused { dispatch: fused, at: At::First })
@@ -66,10 +80,10 @@ fn fuse_bias_gradient(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
 }
 
 /// Samples + KL divergence: both read the posterior.
-fn fuse_samples_and_divergence(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+fn fuse_samples_and_divergence(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
     fuse_siblings(dispatches, "reparametrize", "gaussian_kl", &["posterior"], |samples, divergence| {
         let mut fused = Dispatch {
-            kernel: "reparametrize_kl",
+            kernel: "reparametrize_kl".into(),
             label: format!("{} and {}", samples.label, divergence.label),
             flops: samples.flops + divergence.flops,
             ..samples
@@ -80,7 +94,7 @@ fn fuse_samples_and_divergence(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
 }
 
 /// Their gradients: both go to the posterior's.
-fn fuse_latent_gradients(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+fn fuse_latent_gradients(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
     let shared = ["posterior", "posterior_gradient"];
     fuse_siblings(
         dispatches,
@@ -92,19 +106,21 @@ fn fuse_latent_gradients(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
                 return None;
             }
             let mut fused = Dispatch {
-                kernel: "reparametrize_kl_gradient",
+                kernel: "reparametrize_kl_gradient".into(),
                 label: samples.label.replace(" through samples", ""),
                 flops: samples.flops + divergence.flops,
                 ..samples
             };
-            fused.constants.insert("ACCUMULATE", divergence.constants["ACCUMULATE"]);
+            for name in ["ACCUMULATE", "WEIGHT", "NUMBER"] {
+                fused.constants.insert(name.into(), divergence.constants[name]);
+            }
             Some(Fused { dispatch: fused, at: At::Second })
         },
     );
 }
 
 /// Likelihood + its gradient: both read the decoder's output and the images, and share its exponentials.
-fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
     for (value, gradient, both) in [
         ("bernoulli", "bernoulli_gradient", "bernoulli_with_gradient"),
         ("gaussian", "gaussian_gradient", "gaussian_with_gradient"),
@@ -115,7 +131,7 @@ fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
     ] {
         fuse_siblings(dispatches, value, gradient, &["decoded", "images"], |value, gradient| {
             let mut fused = Dispatch {
-                kernel: both,
+                kernel: both.into(),
                 label: format!("{} and {}", value.label, gradient.label),
                 flops: value.flops + gradient.flops,
                 ..value
@@ -127,10 +143,10 @@ fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
 }
 
 /// Sums of two loss terms: a workgroup each.
-fn fuse_metrics(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
+fn fuse_metrics(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
     fuse_siblings(dispatches, "sum_metric", "sum_metric", &["metrics"], |first, second| {
         let mut fused = Dispatch {
-            kernel: "sum_two_metrics",
+            kernel: "sum_two_metrics".into(),
             label: format!("{} and {}", first.label, second.label),
             flops: first.flops + second.flops,
             grid: [2, 1, 1],
@@ -138,7 +154,7 @@ fn fuse_metrics(dispatches: &mut Vec<Dispatch>, _: &[Buffer]) {
         };
         for (name, from) in [("SECOND_LENGTH", "LENGTH"), ("SECOND_SCALE", "SCALE"), ("SECOND_TERM", "TERM")]
         {
-            fused.constants.insert(name, second.constants[from]);
+            fused.constants.insert(name.into(), second.constants[from]);
         }
         let values = range(&second, "values")?;
         fused.bindings.push(Binding { variable: "second_values".into(), ..values.clone() });
@@ -175,7 +191,7 @@ fn take_bindings(to: &mut Dispatch, from: &Dispatch, variables: &[&str]) {
 /// Put bindings in the order of the WGSL and count their bytes anew, after the kernel has changed.
 fn settle(dispatch: &mut Dispatch) {
     let order: Vec<&str> =
-        kernels::kernel(dispatch.kernel).storage().map(|(variable, _)| variable.name.as_str()).collect();
+        kernels::kernel(&dispatch.kernel).storage().map(|(variable, _)| variable.name.as_str()).collect();
     dispatch.bindings.sort_by_key(|binding| order.iter().position(|name| *name == binding.variable));
     dispatch.bytes = dispatch.bindings.iter().map(|binding| binding.length as u64 * 4).sum();
 }
@@ -183,7 +199,7 @@ fn settle(dispatch: &mut Dispatch) {
 /// Where `first` is followed by its only reader `second`, let `merge` put the second's work into the first.
 fn fuse_chains(
     dispatches: &mut Vec<Dispatch>,
-    buffers: &[Buffer],
+    values: &Values<'_>,
     first: &str,
     second: &str,
     merge: impl Fn(&mut Dispatch, Dispatch),
@@ -193,7 +209,7 @@ fn fuse_chains(
         if dispatches[i].kernel == first
             && dispatches[i].constants.get("ACCUMULATE").is_none_or(|accumulate| *accumulate == 0.0)
             && let Some(intermediate) = range(&dispatches[i], "output").map(|binding| binding.buffer)
-            && buffers[intermediate.0].role == Role::Activation
+            && values.temporary(intermediate)
             && let Some(j) = only_reader(dispatches, i, intermediate)
             && dispatches[j].kernel == second
             && range(&dispatches[j], "input").is_some_and(|binding| binding.buffer == intermediate)

@@ -1,6 +1,6 @@
 //! Memory reuse: values that are never needed at the same time share a block of memory.
 
-use super::{Access, Buffer, BufferId, Element, Plan, Program, Role};
+use super::{Access, Buffer, BufferId, Element, Plan, Port, Program, Role};
 
 /// From where to where in a program a buffer holds something: indices into the program's dispatches, both included.
 type Lifetime = (usize, usize);
@@ -36,9 +36,8 @@ impl Plan {
     /// Let values whose lifetimes do not overlap in any program share memory. Largest first, each into the first block
     /// that is free for it: within a few per cent of the best for graphs as small as these, and the same every time.
     ///
-    /// Only values computed in a step and used within it move ([`Role::Activation`]). One that a program reads before
-    /// writing it was written by the host, and keeps a block of its own; one that a program writes last may be read by
-    /// the host, and lives to the program's end.
+    /// Only values computed in a step and used within it move ([`Role::Activation`]). One that a program is given by the
+    /// host keeps its block to itself; one that the host reads lives to the program's end.
     #[must_use]
     pub fn with_shared_memory(mut self) -> Self {
         let lifetimes: Vec<Option<Vec<Option<Lifetime>>>> =
@@ -82,15 +81,16 @@ impl Plan {
 
     /// When a buffer is in use in a program, if it is; `None` if it holds something before the program starts.
     fn lifetime(&self, id: BufferId, program: &Program) -> Option<Option<Lifetime>> {
-        let uses: Vec<(usize, Access)> = (program.dispatches.iter().enumerate())
-            .flat_map(|(place, &index)| {
-                let bindings = self.dispatches[index].bindings.iter();
-                bindings.filter(|binding| binding.buffer == id).map(move |binding| (place, binding.access))
-            })
-            .collect();
+        let among = |ports: &[Port]| ports.iter().any(|port| port.buffer == id);
+        let uses = program.dispatches.iter().enumerate().flat_map(|(place, &index)| {
+            let bindings = self.dispatches[index].bindings.iter();
+            bindings.filter(|binding| binding.buffer == id).map(move |binding| (place, binding.access))
+        });
+        let uses: Vec<(usize, Access)> = uses.collect();
         match (uses.first(), uses.last()) {
+            _ if among(&program.given) => None,
             (Some((_, Access::Read)), _) => None,
-            (Some(&(first, _)), Some(&(_, Access::ReadWrite))) => {
+            (Some(&(first, _)), Some(_)) if among(&program.wanted) => {
                 Some(Some((first, program.dispatches.len())))
             }
             (Some(&(first, _)), Some(&(last, _))) => Some(Some((first, last))),

@@ -5,27 +5,35 @@
 
 mod describe;
 mod executor;
-mod fusion;
-mod lowering;
+pub(crate) mod fusion;
+mod grid;
 mod memory;
+mod step;
+mod validate;
 mod variants;
 
 pub use describe::describe;
-pub use executor::{Executor, Metrics, Step};
-pub(crate) use lowering::{Constant, Grid, Lowering, constants};
-pub use lowering::{Setting, lower, lower_unfused};
+pub use executor::{Executor, MetricRows};
+pub(crate) use grid::{Constant, Grid, constants};
+pub use step::{GROUPS, NUMBERS, Step, WITHOUT_NUMBER};
 pub use variants::{Product, Variant};
 
-use serde::Serialize;
+use crate::kernels;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// A name: a literal where this program made the plan, owned where it was read from a file.
+pub type Name = Cow<'static, str>;
+
 /// Index of a [`Buffer`] in [`Plan::buffers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BufferId(pub usize);
 
 /// What a 4-byte element of a buffer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
     /// A floating-point number (`f32` on a GPU; `f32` or `f64` on the CPU).
@@ -35,7 +43,7 @@ pub enum Element {
 }
 
 /// Why a buffer exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Images as bytes, four a word.
@@ -57,7 +65,7 @@ pub enum Role {
 }
 
 /// A device buffer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Buffer {
     /// Name, as in the graph: `encoder.0`, `gradient.encoder.0`, `parameters`.
     pub name: String,
@@ -79,7 +87,7 @@ impl Buffer {
 }
 
 /// How a kernel uses a binding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// `var<storage, read>`
@@ -89,7 +97,7 @@ pub enum Access {
 }
 
 /// A range of a buffer, bound to one of a kernel's variables.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Binding {
     /// The WGSL variable.
     pub variable: String,
@@ -104,14 +112,14 @@ pub struct Binding {
 }
 
 /// One run of one kernel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dispatch {
     /// What it computes, for people and profilers: `encoder.0`, `gradient of decoder.output.weight`.
     pub label: String,
     /// The kernel's name in [`crate::kernels`].
-    pub kernel: &'static str,
+    pub kernel: Name,
     /// Values of the kernel's WGSL `override` constants, all of them.
-    pub constants: BTreeMap<&'static str, f64>,
+    pub constants: BTreeMap<Name, f64>,
     /// One entry for each storage variable of the kernel, in the order of the WGSL.
     pub bindings: Vec<Binding>,
     /// Workgroups along x, y and z.
@@ -122,17 +130,46 @@ pub struct Dispatch {
     pub bytes: u64,
 }
 
+/// A value that a program is given by the host, or leaves for it to read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Port {
+    /// Name of the value.
+    pub name: String,
+    /// The buffer that holds it.
+    pub buffer: BufferId,
+    /// Rows, sections of a row, and columns of a section.
+    pub shape: [usize; 3],
+    /// Elements from one row to the next, and from one section to the next: both are padded to whole vec4.
+    pub strides: [usize; 2],
+}
+
 /// A named sequence of dispatches: a training step, an evaluation, a decoding.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Program {
     /// `train`, `evaluate`, `encode`, `decode`, ..
-    pub name: &'static str,
+    pub name: Name,
     /// Indices into [`Plan::dispatches`], in order. Programs share dispatches, and so pipelines.
     pub dispatches: Vec<usize>,
+    /// Values the host writes before the program runs.
+    pub given: Vec<Port>,
+    /// Values the host may read afterwards. Parameters, states and metrics are not among them: they have buffers of
+    /// their role.
+    pub wanted: Vec<Port>,
+}
+
+/// Where the WGSL of a kernel stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelSource {
+    /// The file, relative to `shaders/`.
+    pub file: Name,
+    /// Its entry point.
+    pub entry: String,
+    /// The files in `shaders/shared/` that come before it, in order, without `.wgsl`.
+    pub imports: Vec<Name>,
 }
 
 /// Everything a device has to hold and to do for a model.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// All buffers.
     pub buffers: Vec<Buffer>,
@@ -142,6 +179,14 @@ pub struct Plan {
     pub programs: Vec<Program>,
     /// For each buffer the number of the block of memory that holds it; empty where each has its own.
     pub memory: Vec<usize>,
+    /// Names of the columns of the buffer `metrics`.
+    pub metrics: Vec<String>,
+    /// Names of the numbers that a step carries ([`Step::numbers`]), such as `beta`.
+    pub numbers: Vec<String>,
+    /// Names of the groups of parameters, in the order of [`Step::groups`].
+    pub groups: Vec<String>,
+    /// Every kernel that a dispatch runs, by name.
+    pub kernels: BTreeMap<Name, KernelSource>,
 }
 
 impl Plan {
@@ -153,5 +198,70 @@ impl Plan {
     /// The program called `name`.
     pub fn program(&self, name: &str) -> Option<&Program> {
         self.programs.iter().find(|program| program.name == name)
+    }
+
+    /// The column of the metric called `name`.
+    pub fn metric(&self, name: &str) -> Option<usize> {
+        self.metrics.iter().position(|own| own == name)
+    }
+
+    /// Set number `name` of `step`; a plan without it ignores it.
+    pub fn set_number(&self, step: &mut Step, name: &str, value: f64) {
+        if let Some(index) = self.numbers.iter().position(|own| own == name) {
+            step.numbers[index] = value as f32;
+        }
+    }
+
+    /// Append a program that runs the dispatches of others one after the other: `parts` names them, each with the
+    /// number of its repetitions. Its ports are those of all parts.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such part.
+    pub fn compose(&mut self, name: impl Into<Name>, parts: &[(&str, usize)]) -> Result<()> {
+        let mut whole = Program { name: name.into(), ..Program::default() };
+        for &(part, times) in parts {
+            let program = self
+                .program(part)
+                .ok_or_else(|| Error::Internal(format!("the plan has no program '{part}'")))?;
+            for _ in 0..times {
+                whole.dispatches.extend(&program.dispatches);
+            }
+            for (to, from) in [(&mut whole.given, &program.given), (&mut whole.wanted, &program.wanted)] {
+                for port in from {
+                    if !to.contains(port) {
+                        to.push(port.clone());
+                    }
+                }
+            }
+        }
+        self.programs.push(whole);
+        Ok(())
+    }
+
+    /// The different pipelines that a device compiles: a kernel with values of its constants.
+    pub fn pipelines(&self) -> usize {
+        let keys: std::collections::BTreeSet<String> = self
+            .dispatches
+            .iter()
+            .map(|dispatch| format!("{} {:?}", dispatch.kernel, dispatch.constants))
+            .collect();
+        keys.len()
+    }
+
+    /// List the kernels of all dispatches, once these are final.
+    pub(crate) fn name_kernels(&mut self) {
+        self.kernels = self
+            .dispatches
+            .iter()
+            .map(|dispatch| {
+                let kernel = kernels::kernel(&dispatch.kernel);
+                let source = KernelSource {
+                    file: kernel.file.into(),
+                    entry: kernel.entry.clone(),
+                    imports: kernels::imports(kernel.file).into_iter().map(Name::from).collect(),
+                };
+                (dispatch.kernel.clone(), source)
+            })
+            .collect();
     }
 }

@@ -3,7 +3,7 @@
 //! A plan is lowered to the variant that runs well on everything, [`Variant::Registers`]; [`Plan::with_variants`]
 //! replaces it, product by product, by what suits a device (see [`crate::tuning`]).
 
-use super::{Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Plan, Role, constants};
+use super::{Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Name, Plan, Role, constants};
 use crate::kernels;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -95,16 +95,16 @@ impl fmt::Display for Product {
     }
 }
 
+const PRODUCTS: [&str; 5] =
+    ["matmul_nt", "matmul_nn", "matmul_nn_derivative", "matmul_tn", "matmul_tn_bias"];
+
 impl Product {
     /// What `dispatch` computes, if that is a matrix product in the variant that plans are lowered to.
     pub fn of(dispatch: &Dispatch) -> Option<Self> {
         let count = |name| dispatch.constants.get(name).map_or(0, |&value: &f64| value as usize);
-        let k = match dispatch.kernel {
-            "matmul_nt" | "matmul_nn" | "matmul_nn_derivative" => 4 * count("INNER"),
-            "matmul_tn" | "matmul_tn_bias" => count("INNER"),
-            _ => return None,
-        };
-        Some(Self { kernel: dispatch.kernel, m: count("ROWS"), n: 4 * count("COLUMNS"), k })
+        let kernel = *PRODUCTS.iter().find(|kernel| dispatch.kernel == **kernel)?;
+        let k = if kernel.starts_with("matmul_tn") { count("INNER") } else { 4 * count("INNER") };
+        Some(Self { kernel, m: count("ROWS"), n: 4 * count("COLUMNS"), k })
     }
 
     /// The kernels of the two halves of a split sum.
@@ -175,7 +175,7 @@ fn bytes(bindings: &[Binding]) -> u64 {
 fn tiled(dispatch: Dispatch, product: Product, side: u32) -> Dispatch {
     let kernel = kernels::kernel(&format!("{}_tiled_{side}", product.kernel));
     Dispatch {
-        kernel: &kernel.name,
+        kernel: kernel.name.as_str().into(),
         bindings: bindings(kernel, &dispatch.bindings),
         grid: tiles(product, 1).workgroups(kernel),
         ..dispatch
@@ -204,15 +204,15 @@ fn split(dispatch: Dispatch, product: Product, parts: usize, buffers: &mut Vec<B
     let all: Vec<Binding> = dispatch.bindings.iter().cloned().chain([between]).collect();
     let constants = |kernel: &kernels::Kernel, more: BTreeMap<&'static str, f64>| {
         let mut constants = dispatch.constants.clone();
-        constants.extend(more);
-        constants.retain(|name, _| kernel.overrides.iter().any(|declared| declared == name));
+        constants.extend(more.into_iter().map(|(name, value)| (Name::from(name), value)));
+        constants.retain(|name, _| kernel.overrides.iter().any(|declared| declared == name.as_ref()));
         constants
     };
     let make = |kernel: &'static kernels::Kernel, label, constants, grid: Grid, flops| {
         let grid = grid.workgroups(kernel);
         let bindings = bindings(kernel, &all);
         let bytes = bytes(&bindings);
-        Dispatch { label, kernel: &kernel.name, constants, bindings, grid, flops, bytes }
+        Dispatch { label, kernel: kernel.name.as_str().into(), constants, bindings, grid, flops, bytes }
     };
     let elements = product.part_length() / 4;
     vec![

@@ -1,10 +1,10 @@
-//! Two stochastic layers as functions of standard normal noise: h2 = e2, h1 = mean + exp(v / 2) e1 with the mean and the
-//! log-variance v of p(h1|h2). The noise has the prior N(0, I) whatever the layers' own are, so that what is made for the
-//! latents of one layer does for it: chains, annealing, the density of an image (the non-centred parametrisation of
-//! Papaspiliopoulos, Roberts and Sköld 2007).
+//! Several groups of latents as functions of standard normal noise: the top group is its noise, h_N = e_N, and each other
+//! group is h_k = mean + exp(v / 2) e_k with the mean and the log-variance v of p(h_k|h_k+1). The noise has the prior N(0, I)
+//! whatever the groups' own are, so that chains, annealing and densities work on it as on the latents of one group (the
+//! non-centred parametrisation of Papaspiliopoulos, Roberts and Sköld 2007).
 
-use super::{Gradients, Graph, Node, Operation, Shape, ValueId};
-use crate::plan::{Grid, Lowering, constants};
+use crate::graph::{Gradients, Graph, Lowering, Node, Operation, Shape, ValueId};
+use crate::plan::{Grid, constants};
 use crate::{Error, Result};
 
 /// Input: a matrix. Output: some of its columns.
@@ -14,17 +14,16 @@ struct TakeColumns {
 }
 
 impl Operation for TakeColumns {
-    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let (Some(upstream), Some((target, accumulate))) = (upstream, gradients.target(node.inputs[0]))
-        else {
-            return Ok(());
-        };
+    fn gradient(&self, node: &Node, gradients: &mut Gradients<'_>) -> Result<()> {
+        let Some(upstream) = gradients.upstream(node.outputs[0]) else { return Ok(()) };
+        let Some(target) = gradients.target(node.inputs[0]) else { return Ok(()) };
         let label = format!("gradient of {}", gradients.name(node.inputs[0]));
-        gradients.push(label, TakeColumnsGradient { from: self.from, accumulate }, &[upstream], &[target]);
+        let operation = TakeColumnsGradient { from: self.from, accumulate: target.1 };
+        gradients.push_into(label, operation, &[upstream], target);
         Ok(())
     }
 
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let (whole, part) = (lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0]));
         lowering.dispatch(
             node,
@@ -35,7 +34,7 @@ impl Operation for TakeColumns {
             &[("whole", node.inputs[0]), ("part", node.outputs[0])],
             Grid::Elements(part.length()),
             0,
-        );
+        )
     }
 }
 
@@ -47,7 +46,7 @@ struct TakeColumnsGradient {
 }
 
 impl Operation for TakeColumnsGradient {
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let (part, whole) = (lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0]));
         lowering.dispatch(
             node,
@@ -59,7 +58,7 @@ impl Operation for TakeColumnsGradient {
             &[("part_gradient", node.inputs[0]), ("whole_gradient", node.outputs[0])],
             Grid::Elements(whole.length()),
             part.length(),
-        );
+        )
     }
 }
 
@@ -68,20 +67,25 @@ impl Operation for TakeColumnsGradient {
 struct ConditionalSample;
 
 impl Operation for ConditionalSample {
-    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let (Some(upstream), &[prior, noise]) = (upstream, &node.inputs[..]) else { return Ok(()) };
-        let (Some((of_noise, false)), Some((of_prior, false))) =
-            (gradients.target(noise), gradients.target(prior))
-        else {
-            return Err(Error::Internal("noise and prior of a conditional sample have another use".into()));
-        };
+    fn gradient(&self, node: &Node, gradients: &mut Gradients<'_>) -> Result<()> {
+        let Some(upstream) = gradients.upstream(node.outputs[0]) else { return Ok(()) };
+        let [prior, noise] = node.inputs[..] else { return Ok(()) };
         let label = format!("gradients of {} and {}", gradients.name(noise), gradients.name(prior));
-        let inputs = [prior, noise, upstream];
-        gradients.push(label, ConditionalSampleGradient, &inputs, &[of_noise, of_prior]);
+        let inputs = [noise, prior];
+        let parts = inputs.map(|input| {
+            let shape = gradients.shape(input);
+            gradients.part(input).unwrap_or_else(|| gradients.temporary("unused".into(), shape))
+        });
+        gradients.push(label, ConditionalSampleGradient, &[prior, noise, upstream], &parts);
+        for (input, part) in inputs.into_iter().zip(parts) {
+            if gradients.wants(input) {
+                gradients.add(input, part, part);
+            }
+        }
         Ok(())
     }
 
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let z = lowering.shape(node.outputs[0]);
         lowering.dispatch(
             node,
@@ -90,7 +94,7 @@ impl Operation for ConditionalSample {
             &[("prior", node.inputs[0]), ("noise", node.inputs[1]), ("z", node.outputs[0])],
             Grid::Elements(z.length() / 4),
             4 * z.length(),
-        );
+        )
     }
 }
 
@@ -99,7 +103,7 @@ impl Operation for ConditionalSample {
 struct ConditionalSampleGradient;
 
 impl Operation for ConditionalSampleGradient {
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let z = lowering.shape(node.inputs[2]);
         lowering.dispatch(
             node,
@@ -114,7 +118,7 @@ impl Operation for ConditionalSampleGradient {
             ],
             Grid::Elements(z.length() / 4),
             5 * z.length(),
-        );
+        )
     }
 }
 
@@ -122,7 +126,7 @@ impl Graph {
     /// `width` columns of `whole` from column `from` on, `[rows, width]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `whole` has sections, or not so many columns.
+    /// [`Error::Shape`] if `whole` has sections, or fewer columns.
     pub fn take_columns(&mut self, name: &str, whole: ValueId, from: usize, width: usize) -> Result<ValueId> {
         let shape = self.shape(whole);
         if shape.sections != 1 || width == 0 || from + width > shape.columns {

@@ -1,8 +1,8 @@
 //! Activation functions.
 
-use super::{Gradients, Graph, Node, Operation, ValueId};
 use crate::Result;
-use crate::plan::{Grid, Lowering, constants};
+use crate::graph::{Gradients, Graph, Lowering, Node, Operation, ValueId};
+use crate::plan::{Grid, constants};
 use serde::{Deserialize, Serialize};
 
 /// An elementwise function between layers.
@@ -81,18 +81,16 @@ pub(super) fn bisect(y: f64, mut low: f64, mut high: f64, rising: impl Fn(f64) -
 struct Activate(Activation);
 
 impl Operation for Activate {
-    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let (Some(upstream), Some((target, accumulate))) = (upstream, gradients.target(node.inputs[0]))
-        else {
-            return Ok(());
-        };
+    fn gradient(&self, node: &Node, gradients: &mut Gradients<'_>) -> Result<()> {
+        let Some(upstream) = gradients.upstream(node.outputs[0]) else { return Ok(()) };
+        let Some(target) = gradients.target(node.inputs[0]) else { return Ok(()) };
         let saved = if self.0.derivative_from_value() { node.outputs[0] } else { node.inputs[0] };
         let label = format!("gradient of {}", gradients.name(node.inputs[0]));
-        gradients.push(label, ActivateGradient(self.0, accumulate), &[upstream, saved], &[target]);
+        gradients.push_into(label, ActivateGradient(self.0, target.1), &[upstream, saved], target);
         Ok(())
     }
 
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let shape = lowering.shape(node.outputs[0]);
         lowering.dispatch(
             node,
@@ -104,7 +102,7 @@ impl Operation for Activate {
             &[("input", node.inputs[0]), ("output", node.outputs[0])],
             Grid::Elements(shape.length() / 4),
             4 * shape.length(),
-        );
+        )
     }
 }
 
@@ -113,7 +111,7 @@ impl Operation for Activate {
 struct ActivateGradient(Activation, bool);
 
 impl Operation for ActivateGradient {
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let shape = lowering.shape(node.outputs[0]);
         lowering.dispatch(
             node,
@@ -125,7 +123,7 @@ impl Operation for ActivateGradient {
             &[("input", node.inputs[0]), ("saved", node.inputs[1]), ("output", node.outputs[0])],
             Grid::Elements(shape.length() / 4),
             4 * shape.length(),
-        );
+        )
     }
 }
 

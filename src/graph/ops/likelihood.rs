@@ -1,10 +1,9 @@
 //! Likelihoods p(x|z): negative logarithms and their gradients.
 
 use super::activation::bisect;
-use super::importance::WeighRows;
-use super::parameters::{Tensor, TensorKind};
-use super::{Activation, Gradients, Graph, Node, Operation, Shape, ValueId};
-use crate::plan::{Grid, Lowering, constants};
+use crate::graph::loss::Factor;
+use crate::graph::{Activation, Gradients, Graph, Init, Lowering, Node, Operation, Shape, Tensor, ValueId};
+use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +124,7 @@ impl NegativeLogLikelihood {
         kernel: &'static str,
         values: &[(&str, ValueId)],
         lowering: &mut Lowering<'_>,
-    ) {
+    ) -> Result<()> {
         let vec4 = self.pixels.div_ceil(4);
         let rows = self.samples * self.batch;
         let mut constants =
@@ -144,7 +143,7 @@ impl NegativeLogLikelihood {
             values,
             Grid::Elements(rows * vec4.div_ceil(CHUNK)),
             flops,
-        );
+        )
     }
 
     fn chunks(&self) -> Shape {
@@ -153,55 +152,129 @@ impl NegativeLogLikelihood {
 }
 
 impl Operation for NegativeLogLikelihood {
-    /// `upstream` are the weights of the rows, where they have any; else each counts as 1 / (samples * images).
-    fn gradient(&self, node: &Node, upstream: Option<ValueId>, gradients: &mut Gradients<'_>) -> Result<()> {
-        let Some((target, false)) = gradients.target(node.inputs[0]) else {
-            return Err(Error::Internal("a decoder's output has two likelihoods".into()));
+    fn carries(&self, input: usize, _: usize) -> bool {
+        // Images are data.
+        input != 1
+    }
+
+    /// The kernel counts each row as 1 / (samples * images): the gradient of a mean. Other weights multiply it.
+    fn gradient(&self, node: &Node, gradients: &mut Gradients<'_>) -> Result<()> {
+        let (decoded, value) = (node.inputs[0], node.outputs[0]);
+        let mean = Some(Factor { weight: 1.0, number: WITHOUT_NUMBER });
+        let upstream = match gradients.loss_if(value, self.samples, mean) {
+            true => None,
+            false => match gradients.upstream(value) {
+                None => return Ok(()),
+                upstream => upstream,
+            },
         };
-        let label = format!("gradient of {}", gradients.name(node.inputs[0]));
-        let mut inputs = node.inputs.clone();
-        inputs.truncate(3);
-        if let Some(&log_variance) = node.inputs.get(2) {
-            let terms = gradients.temporary("gradient.log_variance.terms".into(), self.terms_shape());
-            gradients.push(label, LikelihoodGradient(*self), &inputs, &[target, terms]);
-            if let Some(weights) = upstream {
-                let label = format!("{} weighed", gradients.name(terms));
-                gradients.push(label, self.weigh(self.chunks().columns), &[weights], &[terms]);
-            }
-            if let Some((total, _)) = gradients.target(log_variance) {
-                let label = format!("gradient of {}", gradients.name(log_variance));
-                gradients.push(label, Sum, &[terms], &[total]);
-            }
-        } else {
-            gradients.push(label, LikelihoodGradient(*self), &inputs, &[target]);
+        let label = format!("gradient of {}", gradients.name(decoded));
+        let shape = gradients.shape(decoded);
+        let wanted = gradients.part(decoded);
+        let part = wanted.unwrap_or_else(|| gradients.temporary("unused".into(), shape));
+        let mut outputs = vec![part];
+        if node.inputs.len() > 2 {
+            outputs.push(gradients.temporary("gradient.log_variance.terms".into(), self.terms_shape()));
         }
-        if let Some(weights) = upstream {
-            let label = format!("{} weighed", gradients.name(target));
-            gradients.push(label, self.weigh(gradients.shape(target).stride()), &[weights], &[target]);
+        gradients.push(label, LikelihoodGradient(*self), &node.inputs, &outputs);
+        let weighed: Vec<ValueId> = outputs
+            .into_iter()
+            .zip([self.decoded_weights(shape), self.term_weights()])
+            .map(|(values, operation)| match upstream {
+                None => values,
+                Some(upstream) => {
+                    let label = format!("{} weighed", gradients.name(values));
+                    let changed = gradients.alias(&label, values);
+                    gradients.push(label, operation, &[upstream, values], &[changed]);
+                    changed
+                }
+            })
+            .collect();
+        if wanted.is_some() {
+            gradients.add(decoded, part, weighed[0]);
+        }
+        if let (Some(&log_variance), Some(&terms)) = (node.inputs.get(2), weighed.get(1))
+            && let Some(part) = gradients.part(log_variance)
+        {
+            let label = format!("gradient of {}", gradients.name(log_variance));
+            gradients.push(label, Sum, &[terms], &[part]);
+            gradients.add(log_variance, part, part);
         }
         Ok(())
     }
 
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let mut values =
             vec![("decoded", node.inputs[0]), ("images", node.inputs[1]), ("value", node.outputs[0])];
         if let Some(&log_variance) = node.inputs.get(2) {
             values.push(("log_variance", log_variance));
         }
-        self.lower_kernel(node, self.likelihood.kind.kernels().0, &values, lowering);
+        self.lower_kernel(node, self.likelihood.kind.kernels().0, &values, lowering)
     }
 }
 
 impl NegativeLogLikelihood {
-    /// Rows of the gradient, made as if all counted alike, to what they weigh.
-    fn weigh(&self, row: usize) -> WeighRows {
-        WeighRows { row, rows: self.samples * self.batch, factor: self.samples as f64 }
-    }
-
     /// Chunk sums lie without padding: a matrix of one row.
     fn terms_shape(&self) -> Shape {
         let chunks = self.chunks();
         Shape::matrix(1, chunks.rows * chunks.columns)
+    }
+
+    /// The weights of the decoder's gradient: each chunk of a row, in every section, has that of its term.
+    fn decoded_weights(&self, decoded: Shape) -> WeighChunks {
+        let chunks = self.chunks();
+        WeighChunks {
+            rows: chunks.rows,
+            row: decoded.stride(),
+            section: decoded.section_stride(),
+            chunk: 4 * CHUNK,
+            chunks: chunks.columns,
+            factor: self.samples,
+        }
+    }
+
+    /// The weights of one number a chunk.
+    fn term_weights(&self) -> WeighChunks {
+        let chunks = self.chunks();
+        WeighChunks {
+            rows: chunks.rows,
+            row: chunks.columns,
+            section: chunks.columns,
+            chunk: 1,
+            chunks: chunks.columns,
+            factor: self.samples,
+        }
+    }
+}
+
+/// Inputs: the gradient of the terms, values. Output: the values, each multiplied by the gradient of its term, in place.
+#[derive(Debug)]
+struct WeighChunks {
+    /// Rows of values, and elements in a row, in a section of a row, and in a chunk.
+    rows: usize,
+    row: usize,
+    section: usize,
+    chunk: usize,
+    /// Terms of a row.
+    chunks: usize,
+    /// Multiplies too, as do the images of the minibatch.
+    factor: usize,
+}
+
+impl Operation for WeighChunks {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
+        let length = self.rows * self.row;
+        lowering.dispatch(
+            node,
+            "weigh_chunks",
+            constants! {
+                ROW: self.row, SECTION: self.section, CHUNK: self.chunk, CHUNKS: self.chunks, LENGTH: length,
+                FACTOR: self.factor,
+            },
+            &[("upstream", node.inputs[0]), ("values", node.outputs[0])],
+            Grid::Elements(length),
+            length,
+        )
     }
 }
 
@@ -210,7 +283,7 @@ impl NegativeLogLikelihood {
 struct LikelihoodGradient(NegativeLogLikelihood);
 
 impl Operation for LikelihoodGradient {
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let mut values = vec![
             ("decoded", node.inputs[0]),
             ("images", node.inputs[1]),
@@ -220,7 +293,7 @@ impl Operation for LikelihoodGradient {
             values.push(("log_variance", log_variance));
             values.push(("log_variance_terms", terms));
         }
-        self.0.lower_kernel(node, self.0.likelihood.kind.kernels().1, &values, lowering);
+        self.0.lower_kernel(node, self.0.likelihood.kind.kernels().1, &values, lowering)
     }
 }
 
@@ -229,7 +302,7 @@ impl Operation for LikelihoodGradient {
 struct ContinuousBernoulliMean;
 
 impl Operation for ContinuousBernoulliMean {
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let shape = lowering.shape(node.outputs[0]);
         let vec4 = shape.stride() / 4;
         lowering.dispatch(
@@ -239,7 +312,7 @@ impl Operation for ContinuousBernoulliMean {
             &[("decoded", node.inputs[0]), ("expected", node.outputs[0])],
             Grid::Elements(shape.rows * vec4),
             10 * shape.length(),
-        );
+        )
     }
 }
 
@@ -248,7 +321,7 @@ impl Operation for ContinuousBernoulliMean {
 struct Sum;
 
 impl Operation for Sum {
-    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let length = lowering.shape(node.inputs[0]).extent();
         lowering.dispatch(
             node,
@@ -257,7 +330,7 @@ impl Operation for Sum {
             &[("values", node.inputs[0]), ("total", node.outputs[0])],
             Grid::Workgroups(1),
             length,
-        );
+        )
     }
 }
 
@@ -276,9 +349,8 @@ impl Graph {
         self.activate("picture", decoded, kind)
     }
 
-    /// The negative log-likelihood of `images` `[batch, pixels]` under `decoded`
-    /// `[samples * batch, (sections,) pixels]`, as a term of the objective: averaged over samples and images, in
-    /// nats (Kingma and Welling 2014, appendix C).
+    /// The negative log-likelihood of `images` `[batch, pixels]` under `decoded` `[samples * batch, (sections,) pixels]`, in
+    /// nats (Kingma and Welling 2014, appendix C): sums over chunks of pixels, `[1, samples * batch * chunks]`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the two do not fit.
@@ -298,20 +370,17 @@ impl Graph {
         let operation = NegativeLogLikelihood { likelihood, batch: x.rows, samples, pixels: x.columns };
         let mut inputs = vec![decoded, images];
         if likelihood.kind == LikelihoodKind::GaussianShared {
+            let name = "decoder.log_variance";
             let tensor = Tensor {
-                name: "decoder.log_variance".into(),
-                kind: TensorKind::LogVariance,
+                name: name.into(),
                 shape: vec![1],
+                strides: vec![1],
                 offset: 0,
-                stride: 1,
-                fan_in: 1,
-                fan_out: 1,
+                init: Init::Constant(2.0 * likelihood.sigma.ln()),
             };
-            inputs.push(self.parameter("decoder.log_variance".into(), Shape::matrix(1, 1), vec![tensor]));
+            inputs.push(self.parameter(name, Shape::matrix(1, 1), vec![tensor])?);
         }
         let shape = operation.terms_shape();
-        let value = self.apply("reconstruction", operation, &inputs, shape);
-        self.add_term(value, 0, 1.0 / samples as f64);
-        Ok(value)
+        Ok(self.apply("reconstruction", operation, &inputs, shape))
     }
 }

@@ -1,0 +1,21 @@
+//! The operations, a file for each family: what they compute, their derivative rules, and the kernels they become.
+
+pub(super) mod accumulate;
+pub(super) mod activation;
+pub(super) mod gate;
+pub(super) mod gather;
+pub(super) mod gaussian;
+pub(super) mod hmc;
+pub(super) mod importance;
+pub(super) mod likelihood;
+mod linear;
+mod noncentred;
+pub(super) mod sampled_kl;
+
+use super::Shape;
+
+/// One number for each of some rows: a matrix of one row, so that nothing is padded in between. What follows the last
+/// number may be stale ([`Shape::extent`]).
+fn one_a_row(rows: usize) -> Shape {
+    Shape::matrix(1, rows)
+}

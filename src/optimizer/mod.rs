@@ -1,0 +1,199 @@
+//! Optimizers: how gradients change the parameters of a group.
+
+use crate::graph::{Graph, GroupId, Lowering, Node, Operation, Shape, ValueId};
+use crate::plan::{Binding, Grid, Step, constants};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Elements a workgroup of the kernel `square_sum` adds (`SHARE` in `shaders/sum.wgsl`).
+const SHARE: usize = 16_384;
+/// Most elements that one dispatch binds of a buffer: 128 MiB, which every adapter allows.
+const PIECE: usize = 32 << 20;
+
+/// How gradients change parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    /// Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1).
+    Adam,
+    /// AdaMax, the infinity-norm variant (the same paper, algorithm 2).
+    Adamax,
+    /// Adagrad (Duchi et al. 2011).
+    Adagrad,
+    /// RMSProp (Tieleman and Hinton 2012).
+    Rmsprop,
+    /// Gradient descent with momentum.
+    Sgd,
+}
+
+impl OptimizerKind {
+    /// Adam or its variant.
+    pub fn is_adam(self) -> bool {
+        matches!(self, Self::Adam | Self::Adamax)
+    }
+}
+
+/// An optimizer and its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    /// The rule.
+    pub kind: OptimizerKind,
+    /// Decay rate of the mean of gradients (Adam, AdaMax); momentum of SGD.
+    pub beta_1: f64,
+    /// Decay rate of the mean of squared gradients (Adam, AdaMax, RMSProp).
+    pub beta_2: f64,
+    /// Added to denominators.
+    pub epsilon: f64,
+    /// L2 penalty: this times the parameter is added to its gradient.
+    pub weight_decay: f64,
+    /// Gradients are scaled so that the norm of all together is at most this; 0 for no limit.
+    pub clip_norm: f64,
+}
+
+impl Optimizer {
+    /// The rule with the settings its paper (or, for RMSProp and SGD, common practice) gives.
+    pub fn new(kind: OptimizerKind) -> Self {
+        let (beta_1, beta_2, epsilon) = match kind {
+            OptimizerKind::Adam | OptimizerKind::Adamax => (0.9, 0.999, 1e-8),
+            OptimizerKind::Adagrad => (0.0, 0.0, 1e-10),
+            OptimizerKind::Rmsprop => (0.0, 0.99, 1e-8),
+            OptimizerKind::Sgd => (0.9, 0.0, 0.0),
+        };
+        Self { kind, beta_1, beta_2, epsilon, weight_decay: 0.0, clip_norm: 0.0 }
+    }
+
+    /// Fill in what the rule needs in step number `t`, counted from 1, for group number `group`.
+    pub fn prepare(&self, t: u64, learning_rate: f64, group: usize, step: &mut Step) {
+        let correction = |beta: f64| (1.0 / (1.0 - beta.powf(t as f64))) as f32;
+        let first = if self.kind.is_adam() { correction(self.beta_1) } else { 1.0 };
+        let second = if self.kind == OptimizerKind::Adam { correction(self.beta_2) } else { 1.0 };
+        step.groups[group] = [learning_rate as f32, first, second, 0.0];
+    }
+
+    fn kernel(&self) -> &'static str {
+        match self.kind {
+            OptimizerKind::Adam => "adam",
+            OptimizerKind::Adamax => "adamax",
+            OptimizerKind::Adagrad => "adagrad",
+            OptimizerKind::Rmsprop => "rmsprop",
+            OptimizerKind::Sgd => "sgd",
+        }
+    }
+
+    fn constants(&self) -> BTreeMap<&'static str, f64> {
+        let mut constants = constants! { WEIGHT_DECAY: self.weight_decay, CLIP_NORM: self.clip_norm };
+        if matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Adamax | OptimizerKind::Sgd) {
+            constants.insert("BETA_1", self.beta_1);
+        }
+        if matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Adamax | OptimizerKind::Rmsprop) {
+            constants.insert("BETA_2", self.beta_2);
+        }
+        if self.kind != OptimizerKind::Sgd {
+            constants.insert("EPSILON", self.epsilon);
+        }
+        constants
+    }
+}
+
+/// The part of a binding that piece number `piece` covers.
+fn piece_of(whole: &Binding, piece: usize) -> Binding {
+    let start = piece * PIECE;
+    Binding { offset: whole.offset + start, length: PIECE.min(whole.length - start), ..whole.clone() }
+}
+
+/// Inputs: the gradients of a group. Outputs: sums of their squares, their norm, and its metric.
+#[derive(Debug)]
+struct GradientNorm {
+    group: GroupId,
+    column: usize,
+}
+
+impl Operation for GradientNorm {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
+        let gradients = lowering.bind_group("gradients", self.group)?;
+        let [squares, norm, metric] = [0, 1, 2].map(|i| node.outputs[i]);
+        let shares = lowering.shape(squares).columns;
+        for piece in 0..gradients.length.div_ceil(PIECE) {
+            let values = piece_of(&gradients, piece);
+            let own = values.length.div_ceil(SHARE);
+            let mut to = lowering.bind(squares)?;
+            (to.offset, to.length) = (piece * (PIECE / SHARE), own);
+            let length = values.length;
+            let constants = constants! { LENGTH: length };
+            let bindings = [("values", values), ("shares", to)];
+            let label = "squared gradients".to_string();
+            lowering.add(label, "square_sum", constants, &bindings, Grid::Workgroups(own), 2 * length)?;
+        }
+        let constants = constants! { LENGTH: shares, TERM: self.column, TERMS: lowering.metric_columns() };
+        let values = [("values", squares), ("norm", norm), ("metrics", metric)];
+        lowering.dispatch(node, "square_root", constants, &values, Grid::Workgroups(1), shares)
+    }
+}
+
+/// Inputs: the gradients of a group, and their norm if they are clipped. Output: the parameters of the group.
+#[derive(Debug)]
+struct Update {
+    optimizer: Optimizer,
+    group: GroupId,
+}
+
+impl Operation for Update {
+    fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
+        let flat = |name| lowering.bind_group(name, self.group);
+        let (gradients, parameters) = (flat("gradients")?, flat("parameters")?);
+        let (first, second) = (flat("moments.first")?, flat("moments.second")?);
+        let norm = match node.inputs.last() {
+            Some(&norm) if self.optimizer.clip_norm > 0.0 => Some(lowering.bind(norm)?),
+            _ => None,
+        };
+        for piece in 0..gradients.length.div_ceil(PIECE) {
+            let gradients = piece_of(&gradients, piece);
+            let length = gradients.length;
+            let mut constants = self.optimizer.constants();
+            constants.extend(constants! { LENGTH: length / 4, GROUP: self.group.0 });
+            let bindings = [
+                // Without a limit the norm is not read: any buffer does.
+                ("norm", norm.clone().unwrap_or_else(|| gradients.clone())),
+                ("gradients", gradients),
+                ("parameters", piece_of(&parameters, piece)),
+                ("first", piece_of(&first, piece)),
+                ("second", piece_of(&second, piece)),
+            ];
+            let grid = Grid::Elements(length / 4);
+            let kernel = self.optimizer.kernel();
+            lowering.add(node.label.clone(), kernel, constants, &bindings, grid, 10 * length)?;
+        }
+        Ok(())
+    }
+}
+
+impl Graph {
+    /// Let `optimizer` move the parameters of `group` by their gradients, in every training step.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if no gradient of the group has been computed, or a step has no room for its learning rate.
+    pub fn step(&mut self, group: GroupId, optimizer: &Optimizer) -> Result<()> {
+        let mut inputs = self.gradients_of(group);
+        let name = self.group_name(group);
+        if inputs.is_empty() || group.0 >= crate::plan::GROUPS {
+            return Err(Error::Internal(format!("the group '{name}' has no gradients, or no learning rate")));
+        }
+        if optimizer.clip_norm > 0.0 {
+            let column = self.metrics().count();
+            let title = if group.0 == 0 { "gradient.norm".to_string() } else { format!("gradient.norm.{name}") };
+            let metric = self.metric_value(&title);
+            let shares = self.tensors().group_range(group).len().div_ceil(SHARE);
+            let squares = self.add_value(format!("gradient.squares.{name}"), Shape::matrix(1, shares));
+            let norm = self.add_value(title, Shape::matrix(1, 1));
+            let label = "gradient norm".to_string();
+            self.push(label, GradientNorm { group, column }, &inputs, &[squares, norm, metric]);
+            inputs.push(norm);
+        }
+        let parameters = self.group_value(group);
+        let operation = Update { optimizer: *optimizer, group };
+        self.push(format!("{} step", optimizer.kernel()), operation, &inputs, &[parameters]);
+        self.add_update(parameters);
+        Ok(())
+    }
+}

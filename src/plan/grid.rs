@@ -1,0 +1,82 @@
+//! Numbers of a dispatch: the values of its constants, and its workgroups.
+
+use crate::kernels::Kernel;
+
+/// Most workgroups along one dimension that WebGPU guarantees.
+const MOST_WORKGROUPS: u32 = 65_535;
+
+/// Numbers for a kernel's `override` constants, by name.
+macro_rules! constants {
+    ($($name:ident: $value:expr),* $(,)?) => {
+        std::collections::BTreeMap::from([$((stringify!($name), $crate::plan::Constant::from($value).0)),*])
+    };
+}
+pub(crate) use constants;
+
+/// A number on its way to an `override` constant: counts, flags and floats all travel as `f64`.
+pub(crate) struct Constant(pub(crate) f64);
+
+impl From<usize> for Constant {
+    fn from(value: usize) -> Self {
+        Self(value as f64)
+    }
+}
+impl From<u32> for Constant {
+    fn from(value: u32) -> Self {
+        Self(f64::from(value))
+    }
+}
+impl From<i32> for Constant {
+    fn from(value: i32) -> Self {
+        Self(f64::from(value))
+    }
+}
+impl From<bool> for Constant {
+    fn from(value: bool) -> Self {
+        Self(f64::from(u8::from(value)))
+    }
+}
+impl From<f64> for Constant {
+    fn from(value: f64) -> Self {
+        Self(value)
+    }
+}
+
+/// How many invocations a kernel needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Grid {
+    /// One for each of so many elements, in workgroups of one dimension.
+    Elements(usize),
+    /// One for each tile of `TILE_ROWS` rows by `TILE_COLUMNS` vec4 columns.
+    Tiles { rows: usize, columns: usize },
+    /// The same, where a workgroup has one such tile, so many times over.
+    WorkgroupTiles { rows: usize, columns: usize, parts: usize },
+    /// So many workgroups.
+    Workgroups(usize),
+}
+
+impl Grid {
+    pub(crate) fn workgroups(self, kernel: &Kernel) -> [u32; 3] {
+        let [x, y, _] = kernel.workgroup_size;
+        match self {
+            Self::Elements(count) => fold(count.div_ceil(x as usize)),
+            Self::Workgroups(count) => fold(count),
+            Self::Tiles { rows, columns } => [
+                (columns as u32).div_ceil(x * kernel.constant("TILE_COLUMNS")),
+                (rows as u32).div_ceil(y * kernel.constant("TILE_ROWS")),
+                1,
+            ],
+            Self::WorkgroupTiles { rows, columns, parts } => [
+                (columns as u32).div_ceil(kernel.constant("TILE_COLUMNS")),
+                (rows as u32).div_ceil(kernel.constant("TILE_ROWS")),
+                parts as u32,
+            ],
+        }
+    }
+}
+
+/// So many workgroups, in two dimensions where one does not take them. The last row may be partly idle.
+fn fold(count: usize) -> [u32; 3] {
+    let rows = count.div_ceil(MOST_WORKGROUPS as usize).max(1);
+    [count.div_ceil(rows).max(1) as u32, rows as u32, 1]
+}
