@@ -1,12 +1,12 @@
 //! Matrix products: all layouts, all variants, square and as thin as a layer's.
 
-use super::case::Case;
-use super::{Bench, Ceilings, Progress, Spread};
+use super::{Bench, Ceilings, Progress};
 use crate::Result;
 use crate::device::OpenDevice;
 use crate::kernels;
 use crate::plan::{Grid, Product, Variant, constants};
-use crate::tuning;
+use crate::probe::{Case, Spread};
+use crate::tuning::{self, Matmul};
 use serde::Serialize;
 
 /// How the operands of `output[m, n] = sum over k` lie in memory.
@@ -168,7 +168,10 @@ impl Bench {
             let binding = case_bytes(size);
             let fits = self.device.binding_limit().is_none_or(|most| binding <= most);
             let chosen = match Product::of(case.dispatch()) {
-                Some(product) if fits => tuning::choose(&self.device, &case.plan, case.rows)?.of(product),
+                Some(product) if fits => {
+                    let matmul = Matmul::default();
+                    tuning::choose(&self.device, &matmul, &case.plan, case.rows)?.of(product)
+                }
                 _ => Variant::Registers,
             };
             for variant in wanted {

@@ -1,12 +1,13 @@
 //! Whole training steps.
 
-use super::{Bench, Progress, Spread};
+use super::{Bench, Progress};
 use crate::config::Config;
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
 use crate::graph::Activation;
 use crate::model::Initialisation;
 use crate::plan::{Buffer, Metrics, Role, Step};
+use crate::probe::Spread;
 use crate::random::{Philox, stream};
 use crate::session::{Session, Which};
 use crate::{Error, Result};

@@ -7,11 +7,11 @@
 
 mod cache;
 
-use crate::bench::time_variant;
 use crate::device::OpenDevice;
 use crate::files::{cache_folder, write_atomically};
 use crate::gpu::AdapterInfo;
 use crate::plan::{Plan, Product, Variant};
+use crate::probe::time_variant;
 use crate::{Error, Result};
 use cache::Cache;
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,21 @@ impl Record {
     }
 }
 
+/// How a run computes its matrix products.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matmul {
+    /// How variants are chosen.
+    pub tuning: Tuning,
+    /// Choices of an earlier run, which are kept on the device where they were made.
+    pub record: Option<Record>,
+}
+
+impl From<Tuning> for Matmul {
+    fn from(tuning: Tuning) -> Self {
+        Self { tuning, record: None }
+    }
+}
+
 /// A variant that gave wrong numbers, or that the driver refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -199,23 +214,24 @@ pub fn by_rule(adapter: &AdapterInfo, product: Product) -> Variant {
     }
 }
 
-/// Choose a variant for each matrix product of `plan` on `device`, for minibatches of `rows` images.
+/// Choose a variant for each matrix product of `plan` on `device`, for minibatches of `rows` images. The CPU has one
+/// variant.
 ///
 /// # Errors
 /// If the device fails. A cache that cannot be read or written is no error: it costs the time to measure again.
-pub fn choose(device: &OpenDevice, plan: &Plan, rows: usize) -> Result<Choices> {
+pub fn choose(device: &OpenDevice, matmul: &Matmul, plan: &Plan, rows: usize) -> Result<Choices> {
     let OpenDevice::Gpu(gpu) = device else { return Ok(Choices::default()) };
     let adapter = gpu.info();
     let products = products(plan);
     let fixed = |choose: &dyn Fn(Product) -> Variant| {
         Choices(products.keys().map(|&product| (product.to_string(), choose(product))).collect())
     };
-    match gpu.tuning() {
+    match &matmul.tuning {
         Tuning::Only(variant) => Ok(fixed(&|_| *variant)),
         Tuning::Fixed => Ok(fixed(&|product| by_rule(adapter, product))),
         Tuning::Measured => {
             let file = cache_folder().map(|folder| folder.join("matmul.json"));
-            let known = |product| gpu.recorded().and_then(|record| record.get(adapter, product));
+            let known = |product| matmul.record.as_ref()?.get(adapter, product);
             let open: Vec<_> = (products.iter())
                 .map(|(&product, &index)| {
                     let recorded = known(product).map(|variant| vec![variant]);
