@@ -86,6 +86,7 @@ pub mod gpu;
 pub mod graph;
 pub mod kernels;
 pub mod model;
+mod pace;
 pub mod plan;
 pub mod probe;
 pub mod random;

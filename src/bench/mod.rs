@@ -15,7 +15,7 @@ pub use crate::probe::Spread;
 pub use ceilings::Ceilings;
 pub use kernels::KernelRow;
 pub use matmul::{Layout, MatmulRow};
-pub use training::{MODELS, Model, StepRow, TrainingStep};
+pub use training::StepRow;
 
 use crate::device::OpenDevice;
 use crate::probe::{Case, Near, Runner, error_ratio};

@@ -6,12 +6,13 @@ use crate::Result;
 use crate::cpu::{CpuExecutor, Real};
 use crate::device::OpenDevice;
 use crate::gpu::GpuExecutor;
+use crate::pace::Pace;
 use crate::plan::{Access, BufferId, Executor, Step};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most steps in a submit.
 const MAX_STEPS: usize = 64;
-/// Fewest samples, of what is not too slow for so many.
+/// Fewest samples, unless one takes very long.
 const LEAST_SAMPLES: usize = 7;
 /// Most samples.
 const MOST_SAMPLES: usize = 1000;
@@ -20,7 +21,7 @@ const SAMPLE: f64 = 2e-3;
 /// Floating-point operations above which the twin runs in single precision, as double would take seconds.
 const LARGE: u64 = 4_000_000_000;
 
-/// How a device tells the time.
+/// How time is measured on a device.
 enum Machine {
     /// By timestamps around every dispatch.
     Stamped(Box<GpuExecutor>),
@@ -164,8 +165,9 @@ impl Runner {
             _ if once > 10.0 * SAMPLE => (ONCE, 1),
             Machine::Stamped(_) => (MANY, 1),
             Machine::Clocked(_) => {
-                let single = self.submit(MANY, &self.steps(1))? / REPEATS as f64;
-                (MANY, ((SAMPLE / (single * REPEATS as f64)) as usize).clamp(1, MAX_STEPS))
+                let mut pace = Pace::new(Duration::from_secs_f64(SAMPLE), MAX_STEPS);
+                pace.settle(|steps| self.submit(MANY, &self.steps(steps)).map(Duration::from_secs_f64))?;
+                (MANY, pace.steps())
             }
         };
         // A few runs of the slowest are all that is waited for.
