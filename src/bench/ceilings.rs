@@ -118,7 +118,7 @@ impl Bench {
         runner.time(self.patience())
     }
 
-    /// A ceiling that is computed wrongly is none.
+    /// Without a correct result the measurement is meaningless.
     fn demand(&self, runner: &mut Runner) -> Result<()> {
         match runner.check(self.near)? {
             None => Ok(()),

@@ -154,7 +154,7 @@ impl Bench {
     /// # Errors
     /// If the device fails.
     pub fn matmul(&self, ceilings: Option<&Ceilings>, progress: Progress<'_>) -> Result<Vec<MatmulRow>> {
-        // More than so many seconds a run are not spent on a size.
+        // Sizes whose runs take longer, in seconds, are skipped.
         let limit = if self.options.quick { 0.15 } else { 1.0 };
         let mut rows: Vec<MatmulRow> = Vec::new();
         for (layout, size) in self.products() {

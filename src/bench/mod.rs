@@ -182,7 +182,7 @@ impl Bench {
         if self.options.quick { 0.06 } else { 0.25 }
     }
 
-    /// Check `case`, and time it if it is right: how long it takes, or what is wrong.
+    /// Check `case`, and time it if it is right. The inner error describes a wrong result.
     fn measure(&self, case: &Case) -> Result<std::result::Result<Spread, String>> {
         Runner::new(&self.device, case)?.measure(self.near, self.patience())
     }

@@ -136,7 +136,7 @@ impl TrainingStep {
         Ok(metrics)
     }
 
-    /// Take the first steps, and compare their losses with those on the processor: what is wrong, if anything is.
+    /// Take the first steps, compare their losses with those on the CPU, and describe the difference, if there is one.
     ///
     /// # Errors
     /// If the device fails.

@@ -1,6 +1,7 @@
 //! One dispatch at a time on a device: checked against its twin on the CPU, then timed.
 //!
-//! `tuning` chooses among variants by it, `bench` measures kernels by it, and `selftest` shares its tolerance.
+//! [`crate::tuning`] and [`crate::bench`] time kernels by it. [`crate::selftest`] and [`crate::deck`] use its
+//! one-kernel plans.
 
 mod case;
 mod content;
@@ -18,8 +19,8 @@ use crate::Result;
 use crate::device::OpenDevice;
 use crate::plan::{Plan, Variant};
 
-/// How far `.0` is from the expected `.1`, as a share of what is tolerated; `.2` is the absolute tolerance. Above 1 is
-/// an error.
+/// The error of a number as a share of its tolerance, from the actual and the expected value and the absolute tolerance;
+/// above 1 is a failure.
 pub(crate) type Near = fn(f64, f64, f64) -> f64;
 
 /// The [`Near`] of a sound adapter: 2e-5 of the expected value on top of `tolerance`. NaN and infinity are never near.
@@ -30,7 +31,7 @@ pub(crate) fn error_ratio(actual: f64, expected: f64, tolerance: f64) -> f64 {
 }
 
 /// Check dispatch number `index` of `plan`, for minibatches of `rows` images, in `variant` against its twin, and time it
-/// for about `patience` seconds. The inner error says what is wrong with the result, or why the driver refused it.
+/// for about `patience` seconds. The inner error describes a wrong result, or a driver's refusal.
 ///
 /// # Errors
 /// If the device fails.

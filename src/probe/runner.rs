@@ -76,7 +76,7 @@ impl Runner {
         (0..count).map(|slot| Step { slot: slot as u32, ..step }).collect()
     }
 
-    /// Run once on the device and on its twin; what is wrong, if anything is.
+    /// Run once on the device and on its twin, and describe the difference, if there is one.
     pub(crate) fn check(&mut self, near: Near) -> Result<Option<String>> {
         if self.case.flops < LARGE { self.check_in::<f64>(near) } else { self.check_in::<f32>(near) }
     }
@@ -142,7 +142,8 @@ impl Runner {
         Ok((vec![seconds / runs as f64], runs as u64))
     }
 
-    /// Check it, and time it for about `patience` seconds if it is right: how long it takes, or what is wrong.
+    /// Check it, and time it for about `patience` seconds if it is right. The inner error describes a
+    /// wrong result.
     ///
     /// # Errors
     /// If the device fails.

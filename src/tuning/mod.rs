@@ -21,12 +21,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Time that may be spent on measuring for one model; what is not reached in it is chosen by rule, and measured the next
-/// time.
+/// Time that may be spent on measuring for one model. The products left are chosen by rule, and measured the next time.
 const BUDGET: Duration = Duration::from_secs(4);
 /// Seconds that one variant of one product is timed, beside what it takes to compile and to check it.
 const PATIENCE: f64 = 0.03;
-/// A variant must be faster than the best before it by this factor: what is nearly as fast is noise.
+/// A variant must be faster than the best before it by this factor: a smaller gain is noise.
 const GAIN: f64 = 0.95;
 
 /// How variants are chosen: what `--matmul` says.
@@ -62,7 +61,7 @@ impl FromStr for Tuning {
             name => name.parse().map(Self::Only).map_err(|_: Error| {
                 let names = Variant::ALL.map(|variant| variant.to_string()).join(", ");
                 let hint = format!("use measured, fixed, or one of {names}");
-                Error::setting("--matmul", format!("'{name}' is no way to choose"), hint)
+                Error::setting("--matmul", format!("unknown mode '{name}'"), hint)
             }),
         }
     }
@@ -194,7 +193,7 @@ pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
     if tiles(64) >= 16 {
         candidates.push(Variant::Tiled(128));
     }
-    // Even the largest GPUs are busy with so many tiles.
+    // From 512 tiles on, even the largest GPUs are busy without a split.
     if tiles(32) < 512 {
         candidates.extend([4, 16].map(Variant::Split).into_iter().filter(|_| product.k >= 128));
     }
@@ -256,7 +255,7 @@ fn products(plan: &Plan) -> BTreeMap<Product, usize> {
 /// How long dispatch number `.0` takes in a variant, in milliseconds, or what is wrong with it.
 type Timer<'a> = &'a mut dyn FnMut(usize, Variant) -> Result<std::result::Result<f64, String>>;
 
-/// What is known from `file`, else what is found by timing the candidates of each product for up to `budget`.
+/// The choices known from `file`; the others by timing the candidates of each product, for up to `budget`.
 fn measured(
     adapter: &AdapterInfo,
     products: &[(Product, usize, Vec<Variant>)],
