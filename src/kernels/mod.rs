@@ -8,11 +8,20 @@ mod sources;
 
 use naga::compact::{KeepUnused, compact};
 use naga::{AddressSpace, Literal, StorageAccess};
+use serde::Serialize;
 use sources::{FILES, File};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::plan::Access;
+/// How a kernel uses a storage array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
 
 /// A variable a kernel reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +102,12 @@ pub fn all() -> impl Iterator<Item = &'static Kernel> {
 /// # Panics
 /// If there is none: names are literals in this crate, so this is a bug.
 pub fn kernel(name: &str) -> &'static Kernel {
-    KERNELS.get(name).unwrap_or_else(|| panic!("no kernel is called {name}"))
+    find(name).unwrap_or_else(|| panic!("no kernel is called {name}"))
+}
+
+/// The kernel called `name`, if there is one: for names that were read from a file.
+pub fn find(name: &str) -> Option<&'static Kernel> {
+    KERNELS.get(name)
 }
 
 /// The whole WGSL of `file`: the shared parts it uses, then the file.

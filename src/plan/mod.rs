@@ -12,6 +12,7 @@ mod step;
 mod validate;
 mod variants;
 
+pub use crate::kernels::Access;
 pub use describe::describe;
 pub use executor::{Executor, MetricRows};
 pub(crate) use grid::{Constant, Grid, constants};
@@ -84,16 +85,6 @@ impl Buffer {
     pub fn bytes(&self) -> u64 {
         self.length as u64 * 4
     }
-}
-
-/// How a kernel uses a binding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    /// `var<storage, read>`
-    Read,
-    /// `var<storage, read_write>`
-    ReadWrite,
 }
 
 /// A range of a buffer, bound to one of a kernel's variables.
