@@ -13,6 +13,8 @@
 // A row of `posterior` and `prior` holds means, then log-variances, each padded to COLUMNS vec4. Row l * BATCH + r belongs
 // to sample l of image r; rows past the minibatch count for nothing.
 // Source: Burda et al., "Importance weighted autoencoders" (arXiv 1509.00519), section 5.
+//
+// import: step, layout
 
 override BATCH: u32; // images
 override SAMPLES: u32; // samples per image

@@ -37,8 +37,8 @@ pub enum VariableKind {
 /// An entry point of a WGSL file, and what naga reads of it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// The kernel's name, unique over all files: that of its entry point and, where files share this, the file's own
-    /// suffix: `matmul_nt`, `matmul_nt_tiled_64`.
+    /// The kernel's name, unique over all files: that of its entry point or, where files share this, with the word that
+    /// the file puts in: `matmul_nt`, `matmul_nt_tiled_64`.
     pub name: String,
     /// The entry point's name in its file.
     pub entry: String,
@@ -138,7 +138,7 @@ fn describe(file: &File, whole: &naga::Module, entry: &str) -> Kernel {
         .collect();
     variables.sort_by_key(|variable| variable.binding);
     Kernel {
-        name: format!("{entry}{}", file.suffix),
+        name: file.kernel(entry),
         entry: entry.to_string(),
         file: file.name,
         workgroup_size: module.entry_points[0].workgroup_size,
