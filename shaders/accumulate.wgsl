@@ -1,3 +1,5 @@
+// import: step
+//
 // Sums of gradients, the weight of a loss, and the update of a state.
 //
 //   accumulate     total = part, with ACCUMULATE total += part

@@ -2,6 +2,8 @@
 //
 //   activate            output = activation(input)
 //   activate_gradient   output = gradient * activation'(saved)
+//
+// import: step, layout, activation
 
 override ROWS: u32;
 override COLUMNS: u32; // vec4 in a row

@@ -6,6 +6,8 @@
 // Three chains of vec4 are twelve independent multiply-adds: enough to hide their latency, and few enough to stay in
 // a processor's registers on a software adapter. The links of an iteration are written out, so that the loop counts
 // for little and keeps far from the 65,535 iterations such an adapter runs.
+//
+// import: step
 
 override LENGTH: u32; // vec4 in `output`
 override ITERATIONS: u32;

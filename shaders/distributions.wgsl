@@ -7,6 +7,8 @@
 //   mixture_density    log p(x) and its gradient, p(x) = sum over k of weight_k N(mean_k, P_k^-1), in two dimensions
 //
 // Sources: ancestral sampling, Koller and Friedman (2009), section 12.1; the network they call Student is figure 3.4.
+//
+// import: step, philox
 
 override COUNT: u32; // samples, or points
 override NODES: u32; // variables of the network, at most 8

@@ -8,6 +8,8 @@
 // never changes.
 // Sources: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934), equation
 // 15; Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
+//
+// import: step, layout
 
 override SAMPLES: u32; // samples per image
 override ROWS: u32; // samples of all images

@@ -4,6 +4,8 @@
 //
 // Binarisation: threshold (byte >= 128), static (each image's pixels are drawn once and for all, Bernoulli(byte / 255)),
 // dynamic (drawn afresh each time). Rows past the minibatch are zero.
+//
+// import: step, philox
 
 override BATCH: u32; // rows of `batch`
 override COLUMNS: u32; // vec4 in a row, and words in an image

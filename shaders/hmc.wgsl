@@ -13,6 +13,8 @@
 // `latent_gradient` holds the gradient of the negative log-likelihood divided by the number of rows.
 // Sources: Neal, "MCMC using Hamiltonian dynamics" (arXiv 1206.1901), section 3; Neal, "Annealed importance sampling",
 // Statistics and Computing 11 (2001). Row l * BATCH + r is chain l of image r; an invocation has one row.
+//
+// import: step, philox, layout
 
 override CHAINS: u32; // rows
 override COLUMNS: u32; // vec4 in a row of `latent`

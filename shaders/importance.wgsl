@@ -20,6 +20,8 @@
 // step's number BETA. Row l * BATCH + r belongs to sample l of image r; rows past the minibatch count for nothing.
 // Sources: Burda et al., "Importance weighted autoencoders" (arXiv 1509.00519), equations 8 and 14; Tucker et al.,
 // "Doubly reparameterized gradient estimators for Monte Carlo objectives" (arXiv 1810.04152), equation 8.
+//
+// import: step, layout
 
 override BATCH: u32; // images
 override SAMPLES: u32; // samples per image

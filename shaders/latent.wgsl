@@ -17,6 +17,8 @@
 // free bits: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934);
 // capacity: Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
 // Sample l of image r is row l * BATCH + r of `z`.
+//
+// import: step, philox, layout
 
 override BATCH: u32; // images
 override SAMPLES: u32; // noise samples per image

@@ -19,6 +19,8 @@
 // Row l * BATCH + r of the output belongs to image r; rows past the minibatch count for nothing.
 // Source: Kingma and Welling (arXiv 1312.6114), appendix C; discretized logistic: Salimans et al., "PixelCNN++" (arXiv
 // 1701.05517), section 2.1; continuous Bernoulli: Loaiza-Ganem and Cunningham (arXiv 1907.06845), equations 5 and 8.
+//
+// import: step, layout, activation
 
 override BATCH: u32;
 override SAMPLES: u32;

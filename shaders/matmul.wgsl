@@ -11,6 +11,8 @@
 // in registers, without workgroup memory: operands come through the cache. The inner loop is written out, as
 // software adapters do not unroll it; it takes one k at a time, as more operands at once no longer fit in a
 // processor's registers.
+//
+// import: step, layout, activation
 
 override ROWS: u32; // m: rows of `output`
 override COLUMNS: u32; // n: vec4 in a row of `output`

@@ -6,6 +6,8 @@
 //   finish_nn_derivative   the same, times activation'(saved[m, n])
 //   finish_tn              output[m, n] = sum_s parts[s, m, n]; parts has the sums of a's columns behind the products
 //   finish_tn_bias         the same, and output[BIAS_START + m] = those sums
+//
+// import: step, layout, activation
 
 override ROWS: u32; // m: rows of `output`
 override COLUMNS: u32; // n: vec4 in a row of `output`

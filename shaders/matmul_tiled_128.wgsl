@@ -1,5 +1,8 @@
-// Matrix products by tiles of 128 rows by 128 columns: sizes for shared/matmul_tiled.wgsl, with which, and with
-// shared/registers_8x8.wgsl, this file is concatenated. The two operands' tiles fill 16 KiB of workgroup memory.
+// Matrix products by tiles of 128 rows by 128 columns: the sizes for shared/matmul_tiled.wgsl.
+// The two operands' tiles fill 16 KiB of workgroup memory.
+//
+// import: registers_8x8, matmul_tiled
+// kernels: tiled = tiled_128
 
 const TILE_ROWS = 128u;
 const TILE_COLUMNS = 32u; // vec4

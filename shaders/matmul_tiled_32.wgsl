@@ -1,5 +1,8 @@
-// Matrix products by tiles of 32 rows by 32 columns: sizes for shared/matmul_tiled.wgsl, with which, and with
-// shared/registers_4x4.wgsl, this file is concatenated. The two operands' tiles fill 8 KiB of workgroup memory.
+// Matrix products by tiles of 32 rows by 32 columns: the sizes for shared/matmul_tiled.wgsl.
+// The two operands' tiles fill 8 KiB of workgroup memory.
+//
+// import: registers_4x4, matmul_tiled, matmul_partial
+// kernels: tiled = tiled_32
 
 const TILE_ROWS = 32u;
 const TILE_COLUMNS = 8u; // vec4

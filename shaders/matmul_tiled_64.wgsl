@@ -1,5 +1,8 @@
-// Matrix products by tiles of 64 rows by 64 columns: sizes for shared/matmul_tiled.wgsl, with which, and with
-// shared/registers_8x8.wgsl, this file is concatenated. The two operands' tiles fill 8 KiB of workgroup memory.
+// Matrix products by tiles of 64 rows by 64 columns: the sizes for shared/matmul_tiled.wgsl.
+// The two operands' tiles fill 8 KiB of workgroup memory.
+//
+// import: registers_8x8, matmul_tiled
+// kernels: tiled = tiled_64
 
 const TILE_ROWS = 64u;
 const TILE_COLUMNS = 16u; // vec4

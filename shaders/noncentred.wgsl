@@ -8,6 +8,8 @@
 //   conditional_sample_gradient  d noise = exp(v / 2) * d z,  d mean = d z,  d v = noise * d noise / 2
 //
 // A row of `prior` holds means, then log-variances, each padded to COLUMNS vec4.
+//
+// import: step
 
 override ROWS: u32;
 override COLUMNS: u32; // vec4 in a row of `z`

@@ -9,6 +9,8 @@
 //   sgd       m = b1 m + g,  p -= rate * m: momentum as in Sutskever et al. (2013), heavy ball form
 //
 // Padding stays zero: its gradients and moments are.
+//
+// import: step
 
 override LENGTH: u32; // vec4
 override GROUP: u32; // of parameters

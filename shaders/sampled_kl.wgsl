@@ -1,3 +1,5 @@
+// import: step, layout
+//
 // The KL divergence of a Gaussian posterior q = N(m, exp(v)) estimated from its samples z = m + exp(v / 2) * noise, and its
 // gradients. The prior p is N(0, I), or with PRIOR a Gaussian N(pm, exp(pv)) for each row.
 //

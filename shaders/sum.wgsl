@@ -7,6 +7,8 @@
 //   square_root     norm[0] = sqrt(sum(values)), also metrics[TERMS * step.slot + TERM]
 //
 // A lane adds every 256th element; then the lanes are added in a tree: the order of additions never changes.
+//
+// import: step
 
 override LENGTH: u32; // elements of `values`
 override SCALE: f32;

@@ -1,8 +1,10 @@
-// Matrix products whose sum over k is split among workgroups: the first half, which matmul_finish.wgsl completes. Goes
-// with shared/matmul_tiled.wgsl. A product with a small output has few tiles, and would leave most of a GPU idle.
+// Matrix products whose sum over k is split among workgroups: the first half, which matmul_finish.wgsl completes.
+// A product with a small output has few tiles, and would leave most of a GPU idle.
 //
 //   partial_nt, _nn        parts[s, m, n] = the sum over the k of part s
 //   partial_tn             the same, and behind the products of a part the sums of the columns of its a
+//
+// import: matmul_tiled
 
 override PART: u32; // k in a part: a multiple of TILE_INNER
 
@@ -19,7 +21,7 @@ fn store_partial(group: vec3<u32>, local: u32, start: u32, t: Registers) {
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn partial_nt(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn partial_nt_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var unused = vec4<f32>(0.0);
     let end = min((group.z + 1u) * PART, 4u * INNER);
     let t = multiply_tiles(NT, group, local, group.z * PART, end, false, &unused);
@@ -27,7 +29,7 @@ fn partial_nt(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn partial_nn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn partial_nn_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var unused = vec4<f32>(0.0);
     let end = min((group.z + 1u) * PART, 4u * INNER);
     let t = multiply_tiles(NN, group, local, group.z * PART, end, false, &unused);
@@ -35,7 +37,7 @@ fn partial_nn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn partial_tn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn partial_tn_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var sum = vec4<f32>(0.0);
     let end = min((group.z + 1u) * PART, INNER);
     let t = multiply_tiles(TN, group, local, group.z * PART, end, group.x == 0u, &sum);

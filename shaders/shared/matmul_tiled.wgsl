@@ -1,4 +1,5 @@
-// Matrix products by tiles in workgroup memory, for GPUs: the kernels of matmul.wgsl.
+// Matrix products by tiles in workgroup memory, for GPUs: the kernels of matmul.wgsl, each with the suffix `_tiled` and the
+// tile size (matmul_tiled_64.wgsl).
 //
 //   matmul_nt              output[m, n] = activation(sum_k a[m, k] b[n, k] + bias[n])
 //   matmul_nn              output[m, n] = sum_k a[m, k] b[k, n]
@@ -11,6 +12,8 @@
 // output needs. What lies outside of a matrix is 0 in its tile.
 //
 // Matrices are row-major in vec4 (shared/layout.wgsl).
+//
+// import: layout, activation
 
 override ROWS: u32; // m: rows of `output`
 override COLUMNS: u32; // n: vec4 in a row of `output`
@@ -168,7 +171,7 @@ fn store(at: u32, value: vec4<f32>) {
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn matmul_nt(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn matmul_nt_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var unused = vec4<f32>(0.0);
     var values = in_order(multiply_tiles(NT, group, local, 0u, 4u * INNER, false, &unused));
     for (var i = 0u; i < THREAD_ROWS * THREAD_COLUMNS; i++) {
@@ -191,13 +194,13 @@ fn store_tile(group: vec3<u32>, local: u32, t: Registers) {
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn matmul_nn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn matmul_nn_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var unused = vec4<f32>(0.0);
     store_tile(group, local, multiply_tiles(NN, group, local, 0u, 4u * INNER, false, &unused));
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn matmul_nn_derivative(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn matmul_nn_derivative_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var unused = vec4<f32>(0.0);
     var values = in_order(multiply_tiles(NN, group, local, 0u, 4u * INNER, false, &unused));
     for (var i = 0u; i < THREAD_ROWS * THREAD_COLUMNS; i++) {
@@ -210,13 +213,13 @@ fn matmul_nn_derivative(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn matmul_tn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn matmul_tn_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var unused = vec4<f32>(0.0);
     store_tile(group, local, multiply_tiles(TN, group, local, 0u, INNER, false, &unused));
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn matmul_tn_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn matmul_tn_bias_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     var sum = vec4<f32>(0.0);
     store_tile(group, local, multiply_tiles(TN, group, local, 0u, INNER, group.x == 0u, &sum));
     let column = group.y * (TILE_ROWS / 4u) + local;

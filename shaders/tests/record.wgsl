@@ -2,6 +2,8 @@
 // steps and submits keep their order.
 //
 // metrics[slot] = (beta, learning_rate, rows, SCALE); history[0] = 3 * history[0] + rows.
+//
+// import: step
 
 override SCALE: f32;
 

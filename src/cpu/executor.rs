@@ -2,7 +2,6 @@
 
 use super::call::{Call, Slot};
 use super::{Real, Twin, twin};
-use crate::kernels;
 use crate::plan::{Access, Binding, BufferId, Element, Executor, Metrics, Plan, Role, Step};
 use crate::text::human_bytes;
 use crate::{Error, Result};
@@ -39,7 +38,7 @@ impl<T: Real> CpuExecutor<T> {
             .dispatches
             .iter()
             .map(|dispatch| {
-                twin(&kernels::kernel(dispatch.kernel).entry)
+                twin(dispatch.kernel)
                     .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
             })
             .collect::<Result<_>>()?;

@@ -46,8 +46,8 @@ pub enum VariableKind {
 /// An entry point of a WGSL file, and what naga reads of it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// The kernel's name, unique over all files: that of its entry point and, where files share this, the file's own
-    /// suffix: `matmul_nt`, `matmul_nt_tiled_64`.
+    /// The kernel's name, unique over all files: that of its entry point or, where files share this, with the word that
+    /// the file puts in: `matmul_nt`, `matmul_nt_tiled_64`.
     pub name: String,
     /// The entry point's name in its file.
     pub entry: String,
@@ -115,6 +115,12 @@ pub fn source(file: &str) -> String {
     FILES.iter().find(|candidate| candidate.name == file).map(File::wgsl).unwrap_or_default()
 }
 
+/// The shared parts that `file` imports, directly or through others, in the order of their text: names in
+/// `shaders/shared/`, without `.wgsl`.
+pub fn imports(file: &str) -> Vec<&'static str> {
+    FILES.iter().find(|candidate| candidate.name == file).map(File::imports).unwrap_or_default()
+}
+
 /// The names of all WGSL files that hold kernels.
 pub fn files() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|file| file.name)
@@ -152,7 +158,7 @@ fn describe(file: &File, whole: &naga::Module, entry: &str) -> Kernel {
         .collect();
     variables.sort_by_key(|variable| variable.binding);
     Kernel {
-        name: format!("{entry}{}", file.suffix),
+        name: file.kernel(entry),
         entry: entry.to_string(),
         file: file.name,
         workgroup_size: module.entry_points[0].workgroup_size,

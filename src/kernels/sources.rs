@@ -1,143 +1,134 @@
-//! The WGSL files and the shared parts each is concatenated with.
+//! The WGSL files and the shared parts that each imports.
+//!
+//! Comment lines at the head of a file, before its first line that is not a comment, hold instructions. They are plain
+//! text, so that any runtime (this one, the tests, JavaScript) can assemble the same shader:
+//!
+//! * `// import: step, layout`: the file needs `shaders/shared/step.wgsl` and `shaders/shared/layout.wgsl`. Shared parts
+//!   may import others. The shader is the text of all parts, imports first, each part once, then the file.
+//! * `// kernels: likelihood = bernoulli`: shared parts declare entry points for several files. The kernel that stands
+//!   at the entry point `likelihood_gradient` is called `bernoulli_gradient`, and so on: in the names of the file's
+//!   kernels the word on the left stands for the words on the right. Entry points keep their names.
 
 /// A WGSL file with kernels.
 pub(super) struct File {
-    /// Name in `shaders/`.
+    /// Path in `shaders/`.
     pub(super) name: &'static str,
-    /// Added to the names of its entry points, where files share these: `_tiled_64`.
-    pub(super) suffix: &'static str,
-    shared: &'static [&'static str],
     text: &'static str,
 }
 
+macro_rules! files {
+    ($($(#[$attribute:meta])* $name:literal),* $(,)?) => {
+        &[$($(#[$attribute])* File {
+            name: concat!($name, ".wgsl"),
+            text: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+        }),*]
+    };
+}
+
+/// Every file with kernels. A new kernel file is one entry here.
+pub(super) const FILES: &[File] = files![
+    "accumulate",
+    "activation",
+    "bench",
+    "distributions",
+    "gate",
+    "gather",
+    "hmc",
+    "importance",
+    "latent",
+    "likelihood",
+    "matmul",
+    "matmul_finish",
+    "matmul_tiled_128",
+    "matmul_tiled_32",
+    "matmul_tiled_64",
+    "noncentred",
+    "optimizer",
+    "sampled_kl",
+    "sum",
+    // For tests of the executors alone.
+    #[cfg(test)]
+    "tests/record",
+];
+
+/// Every part that files import.
+const SHARED: &[File] = files![
+    "shared/activation",
+    "shared/layout",
+    "shared/matmul_partial",
+    "shared/matmul_tiled",
+    "shared/philox",
+    "shared/registers_4x4",
+    "shared/registers_8x8",
+    "shared/step",
+];
+
 impl File {
-    /// The shared parts, then the file itself: what is given to the compiler.
+    /// Names of the parts it imports, directly or through others, in the order of their text.
+    pub(super) fn imports(&self) -> Vec<&'static str> {
+        let mut parts = Vec::new();
+        self.collect(&mut parts);
+        parts.pop();
+        let name_of = |text: &&str| SHARED.iter().find(|file| file.text == *text).map(|file| file.name);
+        let stem = |name: &'static str| name.trim_start_matches("shared/").trim_end_matches(".wgsl");
+        parts.iter().filter_map(name_of).map(stem).collect()
+    }
+
+    /// The imported parts, then the file itself: the text for the compiler.
+    ///
+    /// # Panics
+    /// If an imported part does not exist: a bug that every test of the file's kernels shows.
     pub(super) fn wgsl(&self) -> String {
-        let mut text = String::new();
-        for part in self.shared {
-            text.push_str(part);
-            text.push('\n');
+        let mut parts = Vec::new();
+        self.collect(&mut parts);
+        parts.concat()
+    }
+
+    fn collect(&self, parts: &mut Vec<&'static str>) {
+        if parts.contains(&self.text) {
+            return;
         }
-        text.push_str(self.text);
-        text
+        for part in self.instructions("import").flat_map(|names| names.split(", ")) {
+            let path = format!("shared/{part}.wgsl");
+            let shared = SHARED.iter().find(|file| file.name == path);
+            shared
+                .unwrap_or_else(|| panic!("{} imports {path}, which does not exist", self.name))
+                .collect(parts);
+        }
+        parts.push(self.text);
+    }
+
+    /// The kernel's name for an entry point of this file.
+    pub(super) fn kernel(&self, entry: &str) -> String {
+        let names = self.instructions("kernels").filter_map(|names| names.split_once(" = "));
+        names.fold(entry.to_string(), |name, (word, replacement)| name.replacen(word, replacement, 1))
+    }
+
+    /// What follows `// KEY: ` on the lines at the head of the file.
+    fn instructions(&self, key: &str) -> impl Iterator<Item = &'static str> {
+        let head = self.text.lines().map_while(|line| line.strip_prefix("//"));
+        head.filter_map(move |line| line.trim().strip_prefix(key)?.strip_prefix(": "))
     }
 }
 
-const STEP: &str = include_str!("../../shaders/shared/step.wgsl");
-const PHILOX: &str = include_str!("../../shaders/shared/philox.wgsl");
-const LAYOUT: &str = include_str!("../../shaders/shared/layout.wgsl");
-const ACTIVATION: &str = include_str!("../../shaders/shared/activation.wgsl");
-const MATMUL_TILED: &str = include_str!("../../shaders/shared/matmul_tiled.wgsl");
-const MATMUL_PARTIAL: &str = include_str!("../../shaders/shared/matmul_partial.wgsl");
-const REGISTERS_4X4: &str = include_str!("../../shaders/shared/registers_4x4.wgsl");
-const REGISTERS_8X8: &str = include_str!("../../shaders/shared/registers_8x8.wgsl");
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Every file with kernels. A new kernel file is one entry here.
-pub(super) const FILES: &[File] = &[
-    File {
-        name: "activation.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT, ACTIVATION],
-        text: include_str!("../../shaders/activation.wgsl"),
-    },
-    File { name: "bench.wgsl", suffix: "", shared: &[STEP], text: include_str!("../../shaders/bench.wgsl") },
-    File {
-        name: "distributions.wgsl",
-        suffix: "",
-        shared: &[STEP, PHILOX],
-        text: include_str!("../../shaders/distributions.wgsl"),
-    },
-    File {
-        name: "gate.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT],
-        text: include_str!("../../shaders/gate.wgsl"),
-    },
-    File {
-        name: "gather.wgsl",
-        suffix: "",
-        shared: &[STEP, PHILOX],
-        text: include_str!("../../shaders/gather.wgsl"),
-    },
-    File {
-        name: "hierarchy.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT],
-        text: include_str!("../../shaders/hierarchy.wgsl"),
-    },
-    File {
-        name: "hmc.wgsl",
-        suffix: "",
-        shared: &[STEP, PHILOX, LAYOUT],
-        text: include_str!("../../shaders/hmc.wgsl"),
-    },
-    File {
-        name: "importance.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT],
-        text: include_str!("../../shaders/importance.wgsl"),
-    },
-    File {
-        name: "latent.wgsl",
-        suffix: "",
-        shared: &[STEP, PHILOX, LAYOUT],
-        text: include_str!("../../shaders/latent.wgsl"),
-    },
-    File {
-        name: "likelihood.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT, ACTIVATION],
-        text: include_str!("../../shaders/likelihood.wgsl"),
-    },
-    File {
-        name: "matmul.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT, ACTIVATION],
-        text: include_str!("../../shaders/matmul.wgsl"),
-    },
-    File {
-        name: "matmul_tiled_32.wgsl",
-        suffix: "_tiled_32",
-        shared: &[LAYOUT, ACTIVATION, REGISTERS_4X4, MATMUL_TILED, MATMUL_PARTIAL],
-        text: include_str!("../../shaders/matmul_tiled_32.wgsl"),
-    },
-    File {
-        name: "matmul_tiled_64.wgsl",
-        suffix: "_tiled_64",
-        shared: &[LAYOUT, ACTIVATION, REGISTERS_8X8, MATMUL_TILED],
-        text: include_str!("../../shaders/matmul_tiled_64.wgsl"),
-    },
-    File {
-        name: "matmul_tiled_128.wgsl",
-        suffix: "_tiled_128",
-        shared: &[LAYOUT, ACTIVATION, REGISTERS_8X8, MATMUL_TILED],
-        text: include_str!("../../shaders/matmul_tiled_128.wgsl"),
-    },
-    File {
-        name: "matmul_finish.wgsl",
-        suffix: "",
-        shared: &[STEP, LAYOUT, ACTIVATION],
-        text: include_str!("../../shaders/matmul_finish.wgsl"),
-    },
-    File {
-        name: "noncentred.wgsl",
-        suffix: "",
-        shared: &[STEP],
-        text: include_str!("../../shaders/noncentred.wgsl"),
-    },
-    File {
-        name: "optimizer.wgsl",
-        suffix: "",
-        shared: &[STEP],
-        text: include_str!("../../shaders/optimizer.wgsl"),
-    },
-    File { name: "sum.wgsl", suffix: "", shared: &[STEP], text: include_str!("../../shaders/sum.wgsl") },
-    // For tests of the executors alone.
-    #[cfg(test)]
-    File {
-        name: "tests/record.wgsl",
-        suffix: "",
-        shared: &[STEP],
-        text: include_str!("../../shaders/tests/record.wgsl"),
-    },
-];
+    #[test]
+    fn imports_come_first_and_once() {
+        let file = |name: &str| FILES.iter().find(|file| file.name == name).unwrap();
+        let tiled = file("matmul_tiled_32.wgsl");
+        // Three of its parts import others; two of them the same one.
+        let text = tiled.wgsl();
+        assert_eq!(text.matches("fn column_mask(").count(), 1);
+        let at = |what: &str| text.find(what).unwrap();
+        assert!(
+            at("fn column_mask(") < at("fn matmul_nt_tiled(")
+                && at("fn matmul_nt_tiled(") < at("fn partial_nt_tiled(")
+        );
+        assert!(text.ends_with(tiled.text));
+        assert_eq!(tiled.kernel("partial_nt_tiled"), "partial_nt_tiled_32");
+        assert_eq!(file("sum.wgsl").kernel("sum"), "sum");
+    }
+}
