@@ -108,7 +108,7 @@ pub use config::Config;
 pub use data::Dataset;
 pub use device::{DeviceChoice, OpenDevice};
 pub use error::{Error, Result};
-pub use model::MlpVae;
+pub use model::{Model, Task};
 pub use run::{Checkpoint, RunFolder, TrainedModel};
 pub use session::{Evaluation, Posteriors, Session, Which};
 pub use train::{Observer, Outcome, Snapshot, Trainer};

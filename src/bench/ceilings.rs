@@ -134,8 +134,8 @@ impl Bench {
     fn overheads(&self) -> Result<(f64, f64)> {
         let mut plan = copy_case(1).plan;
         plan.programs = vec![
-            Program { name: "one", dispatches: vec![0] },
-            Program { name: "all", dispatches: vec![0; DISPATCHES] },
+            Program { name: "one".into(), dispatches: vec![0], ..Program::default() },
+            Program { name: "all".into(), dispatches: vec![0; DISPATCHES], ..Program::default() },
         ];
         let mut executor = self.device.executor(&plan, 1)?;
         let mut clock = |name: &str, count: usize| -> Result<f64> {

@@ -5,12 +5,12 @@ use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
 use crate::eval::importance;
-use crate::graph::{Activation, LikelihoodKind};
+use crate::graph::{Activation, LikelihoodKind, Setting, Tensors, lower, lower_unfused};
 use crate::model::{DensityModel, ObjectiveKind};
-use crate::plan::{self, Plan, Setting};
+use crate::optimizer::OptimizerKind;
+use crate::plan::{Name, Plan};
 use crate::probe::{Case, IMAGES, Spread};
-use crate::session::{MAX_STEPS, PROGRAMS};
-use crate::train::OptimizerKind;
+use crate::session::MAX_STEPS;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -86,13 +86,13 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
             (true, Some(train)) => train.dispatches.clone(),
             _ => Vec::new(),
         };
-        seen.extend(train.iter().map(|&number| fused.dispatches[number].kernel));
+        seen.extend(train.iter().map(|&number| fused.dispatches[number].kernel.clone()));
         cases.extend(train.into_iter().map(|number| labelled(name, &fused, number, &config)));
         // What fusion has left over in no model is measured as it was before.
         for plan in [&fused, &unfused, &passes] {
             let mut largest: Vec<usize> = (0..plan.dispatches.len()).collect();
             largest.sort_by_key(|&number| std::cmp::Reverse(plan.dispatches[number].bytes));
-            largest.retain(|&number| seen.insert(plan.dispatches[number].kernel));
+            largest.retain(|&number| seen.insert(plan.dispatches[number].kernel.clone()));
             cases.extend(largest.into_iter().map(|number| labelled(name, plan, number, &config)));
         }
         cases.extend(chain_cases(&config, shape, &mut seen).unwrap_or_default());
@@ -102,29 +102,26 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
 
 /// The kernels of Hamiltonian Monte Carlo, and of the noise it walks in where there are two stochastic layers: 8 chains for
 /// each of a minibatch's images.
-fn chain_cases(
-    config: &Config,
-    shape: ImageShape,
-    seen: &mut BTreeSet<&'static str>,
-) -> Result<Vec<(String, Case)>> {
-    let plan = DensityModel::build(&config.model(shape), config.batch_size, 8)?.plan(1)?;
+fn chain_cases(config: &Config, shape: ImageShape, seen: &mut BTreeSet<Name>) -> Result<Vec<(String, Case)>> {
+    let task = config.task(shape);
+    let model = DensityModel::build(task.latent("bench")?, &Tensors::default(), config.batch_size, 8)?;
+    let plan = model.plan(1)?;
     let mut numbers: Vec<usize> = (0..plan.dispatches.len()).collect();
     numbers.retain(|&number| {
         let dispatch = &plan.dispatches[number];
-        let file = crate::kernels::kernel(dispatch.kernel).file;
-        ["hmc.wgsl", "noncentred.wgsl"].contains(&file) && seen.insert(dispatch.kernel)
+        let file = crate::kernels::kernel(&dispatch.kernel).file;
+        ["hmc.wgsl", "noncentred.wgsl"].contains(&file) && seen.insert(dispatch.kernel.clone())
     });
     Ok(numbers.into_iter().map(|number| labelled("chains", &plan, number, config)).collect())
 }
 
 /// The model's plan as it is run, and without fusion; and that of an importance-weighted bound on its evidence.
 fn plans(config: &Config, shape: ImageShape, setting: Setting) -> Result<[Plan; 3]> {
-    let mut model = config.model(shape).build()?;
-    model.graph.differentiate()?;
-    let optimizer = config.optimizer();
-    let [fused, unfused] = [plan::lower, plan::lower_unfused]
-        .map(|lower| lower(&model.graph, Some(&optimizer), &PROGRAMS, setting));
-    Ok([fused, unfused, importance::plan(&config.model(shape))?])
+    let (task, tensors) = (config.task(shape), Tensors::default());
+    let built = task.model.build(&tensors, &task, Some(&config.optimizers()))?;
+    let fused = lower(&built.graph, &built.programs, setting)?;
+    let unfused = lower_unfused(&built.graph, &built.programs, setting)?;
+    Ok([fused, unfused, importance::plan(&task, &tensors, task.objective.samples)?])
 }
 
 fn labelled(model: &str, plan: &Plan, number: usize, config: &Config) -> (String, Case) {

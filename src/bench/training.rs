@@ -7,7 +7,7 @@ use crate::device::OpenDevice;
 use crate::graph::Activation;
 use crate::model::Initialisation;
 use crate::pace::Pace;
-use crate::plan::{Buffer, Metrics, Role, Step};
+use crate::plan::{Buffer, Role, Step};
 use crate::probe::Spread;
 use crate::random::{Philox, stream};
 use crate::session::{Session, Which};
@@ -67,6 +67,9 @@ pub struct StepRow {
     pub problem: Option<String>,
 }
 
+/// Reconstruction and KL divergence of a step.
+type Losses = [f32; 2];
+
 /// A model on a device, with random images to train on.
 struct TrainingStep {
     session: Session,
@@ -92,9 +95,9 @@ impl TrainingStep {
         };
         let config = config.resolve()?;
         let dataset = noise();
-        let spec = config.model(dataset.shape);
-        let mut session = Session::open(device.clone(), &spec, Some(&config.optimizer()), &dataset)?;
-        let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+        let task = config.task(dataset.shape);
+        let mut session = Session::open(device.clone(), &task, Some(&config.optimizers()), &dataset)?;
+        let start = Initialisation::FanIn.values(session.table(), 3);
         session.write_flat("parameters", &start)?;
         let mut random = Philox::new(4, stream::PRIOR, 0);
         let order = (0..IMAGES).map(|_| random.random_range(0..IMAGES as u32)).collect();
@@ -104,7 +107,7 @@ impl TrainingStep {
 
     /// Take `count` steps, in submits of at most `group`, one of which may be in the queue while the next is prepared;
     /// wait for the last one.
-    fn take(&mut self, count: usize, group: usize) -> Result<Vec<Metrics>> {
+    fn take(&mut self, count: usize, group: usize) -> Result<Vec<Losses>> {
         let optimizer = self.config.optimizer();
         let mut metrics = Vec::with_capacity(count);
         let mut left = count;
@@ -112,15 +115,9 @@ impl TrainingStep {
             let now = left.min(group).min(self.session.max_steps());
             let steps = (self.taken..self.taken + now as u64)
                 .map(|number| {
-                    let mut step = Step {
-                        seed_low: 7,
-                        counter_low: number as u32,
-                        stream: stream::TRAIN_NOISE,
-                        beta: 1.0,
-                        learning_rate: 1e-3,
-                        ..Step::default()
-                    };
-                    optimizer.prepare(number + 1, &mut step);
+                    let mut step = Step::seeded(7, stream::TRAIN_NOISE).at(number);
+                    self.session.plan().set_number(&mut step, "beta", 1.0);
+                    optimizer.prepare(number + 1, 1e-3, 0, &mut step);
                     step
                 })
                 .collect();
@@ -131,7 +128,10 @@ impl TrainingStep {
             self.session.submit("train", Which::Train, &batches, steps)?;
             self.taken += now as u64;
             left -= now;
-            metrics.extend(self.session.receive(usize::from(left > 0))?.into_iter().flatten());
+            let columns = ["reconstruction", "kl"].map(|name| self.session.plan().metric(name).unwrap_or(0));
+            for submit in self.session.receive(usize::from(left > 0))? {
+                metrics.extend(submit.rows().map(|row| columns.map(|column| row[column])));
+            }
         }
         Ok(metrics)
     }
@@ -186,12 +186,11 @@ impl TrainingStep {
 }
 
 /// What is wrong with the losses of the first steps.
-fn differing(actual: &[Metrics], expected: &[Metrics]) -> Option<String> {
+fn differing(actual: &[Losses], expected: &[Losses]) -> Option<String> {
     for (step, (actual, expected)) in actual.iter().zip(expected).enumerate() {
-        for (name, actual, expected) in [
-            ("reconstruction", actual.reconstruction, expected.reconstruction),
-            ("KL divergence", actual.kl, expected.kl),
-        ] {
+        for (name, actual, expected) in
+            [("reconstruction", actual[0], expected[0]), ("KL divergence", actual[1], expected[1])]
+        {
             // Roundings grow from step to step.
             let near = (actual - expected).abs() <= 1e-3 * expected.abs() + 1e-4;
             if !near {
@@ -271,7 +270,7 @@ mod tests {
 
     #[test]
     fn losses_that_differ_are_told() {
-        let row = |reconstruction| Metrics { reconstruction, kl: 1.0, ..Metrics::default() };
+        let row = |reconstruction| [reconstruction, 1.0];
         assert_eq!(differing(&[row(500.0)], &[row(500.1)]), None);
         assert!(differing(&[row(500.0)], &[row(502.0)]).unwrap().contains("reconstruction of step 1"));
         assert!(differing(&[row(f32::NAN)], &[row(500.0)]).is_some());

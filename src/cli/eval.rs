@@ -16,7 +16,8 @@ use vae::graph::{Binarize, LikelihoodKind};
 use vae::report::human_duration;
 use vae::run::TrainedModel;
 use vae::text::{error_text, thousands};
-use vae::{Error, Result};
+use vae::Result;
+use vae::eval::density::Weights;
 
 /// So often a long evaluation says that it is alive.
 const ALIVE: Duration = Duration::from_secs(10);
@@ -197,9 +198,8 @@ fn latents(model: &mut TrainedModel, count: usize) -> Result<Latents> {
 
 fn importance(model: &mut TrainedModel, count: usize, samples: usize) -> Result<Importance> {
     let start = Instant::now();
-    let parameters = model.session.read_flat("parameters")?;
-    let parameters = parameters.ok_or_else(|| Error::Internal("a model without parameters".into()))?;
-    let mut sampler = ImportanceSampler::open(&model.device, model.session.spec(), &parameters, samples)?;
+    let weights = Weights::of(&mut model.session)?;
+    let mut sampler = ImportanceSampler::open(&model.device, model.session.task(), &weights, samples)?;
     let numbers: Vec<u32> = (0..count as u32).collect();
     let mut said = Instant::now();
     let bounds = sampler.bounds(&model.dataset.test, &numbers, &mut |done| {

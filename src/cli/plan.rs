@@ -6,8 +6,9 @@ use clap::Args;
 use std::path::Path;
 use std::process::ExitCode;
 use vae::Result;
-use vae::plan::{Setting, describe};
-use vae::session::{MAX_STEPS, plan_model};
+use vae::graph::{Setting, Tensors};
+use vae::plan::describe;
+use vae::session::{MAX_STEPS, plan_task};
 
 #[derive(Debug, Args)]
 #[command(
@@ -26,7 +27,8 @@ impl PlanCommand {
         let config = self.model.config()?.resolve()?;
         let (shape, train_images, test_images) = config.dataset_size()?;
         let setting = Setting { train_images, test_images, max_steps: MAX_STEPS, streamed: false };
-        let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), setting)?;
+        let task = config.task(shape);
+        let plan = plan_task(&task, &Tensors::default(), Some(&config.optimizers()), setting)?;
         if self.json {
             output::write_json(&plan, Path::new("-"))?;
         } else {

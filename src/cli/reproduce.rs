@@ -237,8 +237,8 @@ impl Reproduce {
             (run, None)
         };
         let matmul = Matmul { tuning: config.matmul.clone(), record: run.read_record()? };
-        let (spec, optimizer) = (config.model(dataset.shape), config.optimizer());
-        let session = Session::open_tuned(place.clone(), &matmul, &spec, Some(&optimizer), dataset)?;
+        let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
+        let session = Session::open_tuned(place.clone(), &matmul, &task, Some(&optimizers), dataset)?;
         if let Some(record) = session.record() {
             run.write_record(record)?;
         }

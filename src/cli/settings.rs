@@ -8,7 +8,8 @@ use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
-use vae::train::{LearningRateSchedule, OptimizerKind};
+use vae::optimizer::OptimizerKind;
+use vae::train::LearningRateSchedule;
 use vae::tuning::Tuning;
 use vae::{Error, Result};
 

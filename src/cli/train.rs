@@ -118,7 +118,7 @@ impl Train {
 fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> Result<Session> {
     let device = OpenDevice::open(&config.device)?;
     let matmul = Matmul { tuning: config.matmul.clone(), record };
-    Session::open_tuned(device, &matmul, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
+    Session::open_tuned(device, &matmul, &config.task(dataset.shape), Some(&config.optimizers()), dataset)
 }
 
 fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {
@@ -195,7 +195,7 @@ fn announcement(
     let encoder: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let decoder: Vec<String> = layers.iter().rev().map(ToString::to_string).collect();
     let top = config.upper_latent.unwrap_or(config.latent);
-    let parameters: usize = session.tensors().map(Tensor::count).sum();
+    let parameters: usize = session.tensors().iter().map(Tensor::count).sum();
     let total = config.total_steps(dataset.train.count);
     let start = match checkpoint {
         Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
@@ -286,7 +286,7 @@ fn draw(
     let reconstructions = pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None)?;
     let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.seed)?;
     let mut all = vec![("reconstructions.png", reconstructions), ("samples.png", samples)];
-    if session.spec().top_latent() == 2 {
+    if session.top_width()? == 2 {
         all.push(("latent.png", pictures::latent(session, dataset)?));
         all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
     }

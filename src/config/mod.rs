@@ -7,9 +7,11 @@ mod resolve;
 
 use crate::data::{self, ImageShape, Part};
 use crate::device::DeviceChoice;
-use crate::graph::{Activation, Binarize, Graph, Likelihood, LikelihoodKind};
-use crate::model::{Initialisation, MlpVae, ObjectiveKind, OutputBias, UpperLayer};
-use crate::train::{LearningRateSchedule, Optimizer, OptimizerKind};
+use crate::graph::{Activation, Binarize, KlTarget, Likelihood, LikelihoodKind, Tensors};
+use crate::model::families::mlp::{Layer, Mlp};
+use crate::model::{Initialisation, Objective, ObjectiveKind, OutputBias, Task};
+use crate::optimizer::{Optimizer, OptimizerKind, Optimizers};
+use crate::train::LearningRateSchedule;
 use crate::tuning::Tuning;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -223,34 +225,45 @@ impl Config {
         Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
     }
 
-    /// Parameters before the first step, in the layout of `graph`'s flat buffer.
-    pub fn first_parameters(&self, graph: &Graph, train: &Part) -> Vec<f32> {
-        let mut values = self.init.values(graph, self.seed, self.sigma);
-        self.output_bias.apply(&mut values, graph, train, self.likelihood(), self.binarization());
+    /// Parameters before the first step, in the layout of the flat buffer of `tensors`.
+    pub fn first_parameters(&self, tensors: &Tensors, train: &Part) -> Vec<f32> {
+        let mut values = self.init.values(tensors, self.seed);
+        self.output_bias.apply(&mut values, tensors, train, self.likelihood(), self.binarization());
         values
     }
 
-    /// The model for images of `shape`.
-    pub fn model(&self, shape: ImageShape) -> MlpVae {
-        MlpVae {
-            batch: self.batch_size,
+    /// The model for images of `shape`, and what it is trained for.
+    pub fn task(&self, shape: ImageShape) -> Task {
+        let first = Layer { hidden: self.hidden.clone(), latent: self.latent };
+        let second = self
+            .upper_latent
+            .map(|latent| Layer { hidden: self.upper_hidden.clone().unwrap_or_default(), latent });
+        let model = Mlp {
             pixels: shape.pixels(),
-            hidden: self.hidden.clone(),
-            latent: self.latent,
-            upper: self
-                .upper_latent
-                .map(|latent| UpperLayer { hidden: self.upper_hidden.clone().unwrap_or_default(), latent }),
+            layers: [first].into_iter().chain(second).collect(),
             activation: self.activation,
             likelihood: self.likelihood(),
+        };
+        let target = match self.free_bits {
+            _ if self.capacity.is_some() => KlTarget::Capacity,
+            nats if nats > 0.0 => KlTarget::FreeBits(nats),
+            _ => KlTarget::Zero,
+        };
+        let samples = match self.objective {
+            ObjectiveKind::Elbo => self.noise_samples,
+            _ => self.importance_samples.unwrap_or(IMPORTANCE_SAMPLES),
+        };
+        Task {
+            model: std::rc::Rc::new(model),
+            batch: self.batch_size,
             binarize: self.binarization(),
-            noise_samples: match self.objective {
-                ObjectiveKind::Elbo => self.noise_samples,
-                _ => self.importance_samples.unwrap_or(IMPORTANCE_SAMPLES),
-            },
-            free_bits: self.free_bits,
-            objective: self.objective,
-            capacity: self.capacity.is_some(),
+            objective: Objective { kind: self.objective, samples, target },
         }
+    }
+
+    /// The optimizers of all groups of parameters.
+    pub fn optimizers(&self) -> Optimizers {
+        self.optimizer().into()
     }
 
     /// The optimiser.

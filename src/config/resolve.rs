@@ -4,7 +4,7 @@
 use super::{Config, IMPORTANCE_SAMPLES};
 use crate::graph::{Activation, Binarize, LikelihoodKind};
 use crate::model::ObjectiveKind;
-use crate::train::OptimizerKind;
+use crate::optimizer::OptimizerKind;
 use crate::{Error, Result, data};
 use std::path::Path;
 

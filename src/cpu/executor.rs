@@ -2,7 +2,7 @@
 
 use super::call::{Call, Slot};
 use super::{Real, Twin, twin};
-use crate::plan::{Access, Binding, BufferId, Element, Executor, Metrics, Plan, Role, Step};
+use crate::plan::{Access, Binding, BufferId, Element, Executor, MetricRows, Plan, Role, Step};
 use crate::text::human_bytes;
 use crate::{Error, Result};
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ pub struct CpuExecutor<T> {
     twins: Vec<Twin<T>>,
     stores: Vec<Store<T>>,
     max_steps: usize,
-    finished: VecDeque<Vec<Metrics>>,
+    finished: VecDeque<MetricRows>,
 }
 
 impl<T: Real> std::fmt::Debug for CpuExecutor<T> {
@@ -32,13 +32,14 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocate `plan`'s buffers, filled with zeros.
     ///
     /// # Errors
-    /// [`Error::Internal`] if a kernel has no twin; [`Error::Device`] if the system does not grant the memory.
+    /// [`Error::Internal`] if the plan is not valid or a kernel has no twin; [`Error::Device`] if the system does not grant the memory.
     pub fn new(plan: &Plan, max_steps: usize) -> Result<Self> {
+        plan.validate()?;
         let twins = plan
             .dispatches
             .iter()
             .map(|dispatch| {
-                twin(dispatch.kernel)
+                twin(&dispatch.kernel)
                     .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
             })
             .collect::<Result<_>>()?;
@@ -78,8 +79,8 @@ impl<T: Real> CpuExecutor<T> {
 
     fn run(&mut self, index: usize, step: &Step) {
         let dispatch = &self.plan.dispatches[index];
-        // Buffers to write are taken out of the table while the others are borrowed. No buffer is bound twice in a
-        // dispatch if it is written: WebGPU forbids it.
+        // Buffers to write are taken out of the table while the others are borrowed: in a valid plan none of them is bound
+        // twice.
         let mut taken: Vec<(usize, Vec<T>)> = Vec::new();
         for binding in dispatch.bindings.iter().filter(|binding| binding.access == Access::ReadWrite) {
             let block = self.plan.block(binding.buffer);
@@ -110,18 +111,16 @@ impl<T: Real> CpuExecutor<T> {
         }
     }
 
-    fn metrics(&self, count: usize) -> Vec<Metrics> {
-        let Some(buffer) = self.plan.buffers.iter().position(|buffer| buffer.role == Role::Metric) else {
-            return Vec::new();
+    fn metrics(&self, count: usize) -> MetricRows {
+        let columns = self.plan.metrics.len().max(1);
+        let values = match self.plan.buffers.iter().position(|buffer| buffer.role == Role::Metric) {
+            Some(buffer) => {
+                let all = self.real(BufferId(buffer)).iter().take(count * columns);
+                all.map(|value| value.single()).collect()
+            }
+            None => Vec::new(),
         };
-        let rows = self.real(BufferId(buffer)).chunks(4).take(count);
-        rows.map(|row| Metrics {
-            reconstruction: row[0].single(),
-            kl: row[1].single(),
-            gradient_norm: row[2].single(),
-            reserved: row[3].single(),
-        })
-        .collect()
+        MetricRows { columns, values }
     }
 }
 
@@ -172,7 +171,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         Ok(())
     }
 
-    fn receive(&mut self, _pending: usize) -> Result<Vec<Vec<Metrics>>> {
+    fn receive(&mut self, _pending: usize) -> Result<Vec<MetricRows>> {
         Ok(self.finished.drain(..).collect())
     }
 }

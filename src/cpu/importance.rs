@@ -72,7 +72,8 @@ pub(super) fn weigh_chunks<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn doubly_reparametrize<T: Real>(call: &mut Call<'_, T>) {
-    let (columns, beta, images) = (4 * call.count("COLUMNS"), call.step_number("BETA"), T::of(call.rows() as f64));
+    let (columns, beta, images) =
+        (4 * call.count("COLUMNS"), call.step_number("BETA"), T::of(call.rows() as f64));
     let (weights, noise) = (call.read("weights_read"), call.read("noise"));
     let (posterior, posteriors) = (call.read("posterior"), call.count("POSTERIOR_ROWS"));
     by_rows(call.write("z_gradient"), columns, |row, gradient| {

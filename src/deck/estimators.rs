@@ -3,13 +3,13 @@
 use super::graphs::{arrow, node};
 use super::{Block, Context, Figure, Section};
 use crate::graph::LikelihoodKind;
+use crate::optimizer::{Optimizer, OptimizerKind};
 use crate::plan::Step;
 use crate::random::stream;
 use crate::report::frame::{Frame, heading, label, legend};
 use crate::report::scene::{Anchor, Colour, Scene};
 use crate::session::{Session, Which};
 use crate::text::thousands;
-use crate::train::{Optimizer, OptimizerKind};
 use crate::{Error, Result};
 
 /// One sample of E_q log p(x|z) at z = mean + deviation ε, in two dimensions.
@@ -31,19 +31,12 @@ struct Posterior {
 /// back to the latents. The parameters stay as they are: the rate is 0.
 fn samples(session: &mut Session, rounds: u32, seed: u64) -> Result<(Posterior, Vec<Sample>)> {
     let posterior = session.encode(&[0])?;
-    let count = session.spec().noise_samples;
+    let count = session.task().objective.samples;
     let mut all = Vec::new();
     let missing = |name: &str| Error::Internal(format!("the plan keeps no '{name}'"));
     for round in 0..rounds {
-        let step = Step {
-            seed_low: seed as u32,
-            seed_high: (seed >> 32) as u32,
-            counter_low: round,
-            stream: stream::GRADIENTS,
-            first_correction: 1.0,
-            second_correction: 1.0,
-            ..Step::default()
-        };
+        // No weight of the divergence, and no learning rate.
+        let step = Step::seeded(seed, stream::GRADIENTS).at(u64::from(round));
         session.submit("train", Which::Train, &[&[0]], vec![step])?;
         session.receive(0)?;
         let mut read = |name: &str| session.read_flat(name)?.ok_or_else(|| missing(name));
@@ -122,7 +115,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let (count, rounds) = context.choose((1024, 64), (256, 8));
     let still = Optimizer::new(OptimizerKind::Sgd);
     let images = std::slice::from_ref(&picture);
-    let mut session = context.trained.examine(context.options, images, 1, count, Some(&still))?;
+    let mut session = context.trained.examine(context.options, images, 1, count, Some(&still.into()))?;
     let snapshots = &context.trained.snapshots;
     let stages = [&snapshots[1.min(snapshots.len() - 1)], &snapshots[snapshots.len() - 1]];
     let mut scene = Scene::new(1120.0, 400.0);

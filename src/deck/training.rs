@@ -6,10 +6,11 @@ use crate::config::Config;
 use crate::data::{Dataset, Part};
 use crate::device::OpenDevice;
 use crate::graph::Binarize;
+use crate::optimizer::{Optimizer, Optimizers};
 use crate::plan::Step;
 use crate::random::stream;
 use crate::session::{Session, Which};
-use crate::train::{Optimizer, epoch_order};
+use crate::train::epoch_order;
 
 /// A model in training.
 pub(super) struct Training<'a> {
@@ -27,9 +28,9 @@ impl<'a> Training<'a> {
     /// If the device fails.
     pub(super) fn start(device: &OpenDevice, config: &'a Config, dataset: &Dataset) -> Result<Self> {
         let optimizer = config.optimizer();
-        let spec = config.model(dataset.shape);
-        let mut session = Session::open(device.clone(), &spec, Some(&optimizer), dataset)?;
-        let start = config.first_parameters(&session.model().graph, &dataset.train);
+        let task = config.task(dataset.shape);
+        let mut session = Session::open(device.clone(), &task, Some(&config.optimizers()), dataset)?;
+        let start = config.first_parameters(session.table(), &dataset.train);
         session.write_flat("parameters", &start)?;
         Ok(Self { session, config, optimizer, images: dataset.train.count, step: 0 })
     }
@@ -64,17 +65,10 @@ impl<'a> Training<'a> {
     }
 
     fn record(&self, step: u64) -> Step {
-        let mut record = Step {
-            seed_low: self.config.seed as u32,
-            seed_high: (self.config.seed >> 32) as u32,
-            counter_low: step as u32,
-            counter_high: (step >> 32) as u32,
-            stream: stream::TRAIN_NOISE,
-            beta: self.config.beta as f32,
-            learning_rate: self.config.learning_rate.unwrap_or(1e-3) as f32,
-            ..Step::default()
-        };
-        self.optimizer.prepare(step + 1, &mut record);
+        let mut record = Step::seeded(self.config.seed, stream::TRAIN_NOISE).at(step);
+        self.session.plan().set_number(&mut record, "beta", self.config.beta);
+        let rate = self.config.learning_rate.unwrap_or(1e-3);
+        self.optimizer.prepare(step + 1, rate, 0, &mut record);
         record
     }
 
@@ -127,7 +121,7 @@ impl Trained {
     }
 
     /// The same model for `images` alone, black or white by a threshold, so that x is given and not drawn, `batch` of
-    /// them or of latents at a time. Of every image `samples` latents are drawn; `optimizer` asks for gradients.
+    /// them or of latents at a time. Of every image `samples` latents are drawn; `optimizers` ask for gradients.
     ///
     /// # Errors
     /// If the device fails.
@@ -137,7 +131,7 @@ impl Trained {
         images: &[Vec<u8>],
         batch: usize,
         samples: usize,
-        optimizer: Option<&Optimizer>,
+        optimizers: Option<&Optimizers>,
     ) -> Result<Session> {
         let part = Part { pixels: images.concat(), labels: None, count: images.len() };
         let dataset = Dataset {
@@ -155,8 +149,8 @@ impl Trained {
         };
         Session::open_for_inspection(
             options.device.clone(),
-            &config.model(dataset.shape),
-            optimizer,
+            &config.task(dataset.shape),
+            optimizers,
             &dataset,
         )
     }

@@ -270,16 +270,16 @@ impl Annealer {
     }
 
     /// The ELBO of each of the density's images, with its standard error: analytic KL divergence, and log p(x|z) averaged
-    /// over as many draws of q as there are chains; with two stochastic layers, whose divergence is not known, an average
+    /// over as many draws of q as there are chains; with several stochastic layers, whose divergence is not known, an average
     /// of log weights.
     ///
     /// # Errors
     /// If the device fails.
     pub fn elbo(&mut self) -> Result<Vec<(f64, f64)>> {
-        let (images, rows, width) = (self.density.images(), self.density.rows(), self.density.spec().latent);
+        let (images, rows, width) = (self.density.images(), self.density.rows(), self.density.latent());
         let average =
             |values: &[f64], image: usize| mean_and_error(values.iter().skip(image).step_by(images).copied());
-        if self.density.spec().upper.is_some() {
+        if self.density.widths().len() > 1 {
             let draws = &mut self.draws;
             let weights = self.density.encoder_log_weights(|| draws.normal())?;
             return Ok((0..images).map(|image| average(&weights, image)).collect());
@@ -313,7 +313,7 @@ impl Annealer {
         images: &[f32],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(Vec<Evidence>, f64)> {
-        let pixels = self.density.spec().pixels;
+        let pixels = self.density.pixels();
         let (mut all, mut accepted) = (Vec::new(), 0.0);
         for group in images.chunks(self.density.images() * pixels) {
             self.density.set_images(group)?;

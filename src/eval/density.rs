@@ -4,14 +4,14 @@
 use super::draw::{above, continuous_bernoulli, discretized_logistic};
 use crate::data::Dataset;
 use crate::device::OpenDevice;
-use crate::graph::{Binarize, LikelihoodKind, Shape, ValueId};
+use crate::graph::{Binarize, LikelihoodKind, Tensors};
 use crate::model::density::MAX_TRANSITIONS;
-use crate::model::{DensityModel, MlpVae, UpperDensity};
-use crate::plan::{BufferId, Executor, Plan, Step};
+use crate::model::{DensityModel, LatentModel, Task};
+use crate::pace::Pace;
+use crate::plan::Step;
 use crate::random::{philox4x32, stream};
-use crate::session::{Posteriors, Session};
+use crate::session::{Host, Posteriors, Session};
 use crate::{Error, Result};
-use bytemuck::cast_slice;
 use std::time::{Duration, Instant};
 
 /// Numbers of the likelihood's parameters that one pass holds at most: 64 MiB of decoder output and as much gradient.
@@ -23,16 +23,16 @@ const FLOOR: f64 = -11.082527;
 /// Log-scales of `discretized-logistic` stay above this (`SCALE_FLOOR` there).
 const SCALE_FLOOR: f64 = -7.0;
 
-/// The parameters of a trained model, by name.
-#[derive(Clone, Debug, Default)]
-pub struct Weights(Vec<(String, Vec<f32>)>);
+/// The parameters of a trained model.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// Where each tensor lies.
+    pub tensors: Tensors,
+    /// All of them, padding included.
+    pub flat: Vec<f32>,
+}
 
 impl Weights {
-    /// These tensors, each without padding.
-    pub fn new(tensors: Vec<(String, Vec<f32>)>) -> Self {
-        Self(tensors)
-    }
-
     /// Read them from the device.
     ///
     /// # Errors
@@ -40,12 +40,12 @@ impl Weights {
     pub fn of(session: &mut Session) -> Result<Self> {
         let flat = session.read_flat("parameters")?;
         let flat = flat.ok_or_else(|| Error::Internal("a model without parameters".into()))?;
-        Ok(Self(session.tensors().map(|tensor| (tensor.name.clone(), tensor.take(&flat))).collect()))
+        Ok(Self { tensors: session.table().clone(), flat })
     }
 
     /// The tensor called `name`, without padding.
-    pub fn get(&self, name: &str) -> Option<&[f32]> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, values)| values.as_slice())
+    pub fn get(&self, name: &str) -> Option<Vec<f32>> {
+        self.tensors.find(name).map(|tensor| tensor.take(&self.flat))
     }
 }
 
@@ -76,72 +76,62 @@ pub struct ChainState {
 }
 
 /// A density on a device. Rows of latents: row `l * images + r` is number `l` of image `r`.
+#[derive(Debug)]
 pub struct Density {
-    spec: MlpVae,
-    model: DensityModel,
-    plan: Plan,
-    executor: Box<dyn Executor>,
+    task: Task,
+    weights: Weights,
+    host: Host,
+    widths: Vec<usize>,
     images: usize,
     rows: usize,
     seed: u64,
     /// Counts all transitions ever done: no draw is used twice.
     transitions: u64,
-    submit_steps: usize,
-}
-
-impl std::fmt::Debug for Density {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (images, rows) = (self.images, self.rows);
-        f.debug_struct("Density").field("images", &images).field("rows", &rows).finish_non_exhaustive()
-    }
+    pace: Pace,
 }
 
 impl Density {
-    /// Put the model `spec` with its `weights` on `device`, for `rows` latents for each of `images` images, and for
+    /// Put the model of `task` with its `weights` on `device`, for `rows` latents for each of `images` images, and for
     /// chains of `leapfrog` steps whose draws follow from `seed`.
     ///
     /// # Errors
-    /// [`Error::Limit`] if a tensor is larger than the device allows, [`Error::Setting`] if `leapfrog` is 0, and if
-    /// `weights` lacks a tensor or the device fails.
+    /// [`Error::Limit`] if a tensor is larger than the device allows, [`Error::Setting`] if `leapfrog` is 0 or the model
+    /// has no latents, and if the device fails.
     pub fn open(
         device: &OpenDevice,
-        spec: &MlpVae,
+        task: &Task,
         weights: &Weights,
         (images, rows): (usize, usize),
         leapfrog: usize,
         seed: u64,
     ) -> Result<Self> {
-        let model = DensityModel::build(spec, images, rows)?;
-        let plan = model.plan(leapfrog)?;
-        let executor = device.executor(&plan, MAX_TRANSITIONS)?;
-        let mut density = Self {
-            spec: spec.clone(),
-            model,
-            plan,
-            executor,
+        let latent = task.latent("a density of latents")?;
+        let widths = latent.groups().iter().map(|group| group.width).collect();
+        let length = weights.tensors.length();
+        let model = DensityModel::build(latent, &weights.tensors, images, rows)?;
+        if weights.tensors.length() != length || weights.flat.len() != length {
+            return Err(Error::Internal("the weights are not those of the model".into()));
+        }
+        let mut host = Host::open(device, model.plan(leapfrog)?, MAX_TRANSITIONS)?;
+        let parameters = host.buffer("parameters")?;
+        host.write_flat(parameters, &weights.flat)?;
+        Ok(Self {
+            task: task.clone(),
+            weights: weights.clone(),
+            host,
+            widths,
             images,
             rows,
             seed,
             transitions: 0,
-            submit_steps: 1,
-        };
-        let mut flat = vec![0.0_f32; density.model.graph.parameter_length()];
-        for tensor in density.model.graph.tensors() {
-            let values = weights
-                .get(&tensor.name)
-                .filter(|values| values.len() == tensor.count())
-                .ok_or_else(|| Error::Internal(format!("no parameter '{}' of this shape", tensor.name)))?;
-            tensor.put(&mut flat, values);
-        }
-        let parameters = density.buffer_named("parameters")?;
-        density.executor.write(parameters, 0, cast_slice(&flat))?;
-        Ok(density)
+            pace: Pace::new(SUBMIT, MAX_TRANSITIONS),
+        })
     }
 
     /// How many latents of one image are worth a pass: at most `most`, fewer for large images.
-    pub fn rows_for(spec: &MlpVae, most: usize) -> usize {
-        let sections = spec.likelihood.kind.outputs().len();
-        (LARGEST_PASS / (spec.pixels * sections)).clamp(1, most)
+    pub fn rows_for(model: &dyn LatentModel, most: usize) -> usize {
+        let sections = model.likelihood().kind.outputs().len();
+        (LARGEST_PASS / (model.pixels() * sections)).clamp(1, most)
     }
 
     /// Images in a pass.
@@ -154,68 +144,67 @@ impl Density {
         self.rows
     }
 
-    /// Numbers in a row of latents: the latent dimensions, of both layers together where there are two.
+    /// Numbers in a row of latents: the latent dimensions of all groups together.
     pub fn latent(&self) -> usize {
-        self.spec.joint_latent()
+        self.widths.iter().sum()
     }
 
-    /// What the encoder says of a second stochastic layer, if there is one.
-    pub(super) fn upper(&self) -> Option<UpperDensity> {
-        self.model.upper
+    /// Latent dimensions of each group, the one nearest to the image first.
+    pub fn widths(&self) -> &[usize] {
+        &self.widths
     }
 
-    /// The model.
-    pub fn spec(&self) -> &MlpVae {
-        &self.spec
+    /// Values of an image.
+    pub fn pixels(&self) -> usize {
+        self.task.model.pixels()
     }
 
     pub(super) fn total(&self) -> usize {
         self.images * self.rows
     }
 
-    fn buffer_named(&self, name: &str) -> Result<BufferId> {
-        self.plan.buffer(name).ok_or_else(|| Error::Internal(format!("the density has no buffer '{name}'")))
-    }
-
-    fn buffer(&self, value: ValueId) -> Result<(BufferId, Shape)> {
-        let value = self.model.graph.value(value);
-        Ok((self.buffer_named(&value.name)?, value.shape))
-    }
-
     /// Write the first rows of a value, without padding.
-    pub(super) fn write(&mut self, value: ValueId, values: &[f32]) -> Result<()> {
-        let (buffer, shape) = self.buffer(value)?;
-        let mut padded = vec![0.0_f32; values.len() / shape.columns * shape.stride()];
-        for (to, from) in padded.chunks_mut(shape.stride()).zip(values.chunks(shape.columns)) {
-            to[..from.len()].copy_from_slice(from);
-        }
-        self.executor.write(buffer, 0, cast_slice(&padded))
+    pub(super) fn write(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let port = self.host.port(name)?;
+        self.host.write_rows(&port, values)
     }
 
-    /// Read the first `rows` rows of a value's `section`, without padding.
-    fn read(&mut self, value: ValueId, rows: usize, section: usize) -> Result<Vec<f32>> {
-        let (buffer, shape) = self.buffer(value)?;
-        let words = self.executor.read(buffer, 0, rows * shape.stride())?;
-        let start = section * shape.section_stride();
-        let columns = |row: &[u32]| row[start..start + shape.columns].to_vec();
-        Ok(words.chunks(shape.stride()).flat_map(columns).map(f32::from_bits).collect())
+    /// Read the first `rows` rows of a value, without padding: one `Vec` a section.
+    fn read(&mut self, name: &str, rows: usize) -> Result<Vec<Vec<f32>>> {
+        let port = self.host.port(name)?;
+        self.host.read_rows(&port, rows)
     }
 
-    fn step(&self) -> Step {
-        Step {
-            seed_low: self.seed as u32,
-            seed_high: (self.seed >> 32) as u32,
-            stream: stream::HMC,
-            rows: self.images as u32,
-            beta: 1.0,
-            ..Step::default()
-        }
+    fn read_density(&mut self, rows: usize) -> Result<Vec<f64>> {
+        let density = self.read("density", rows)?.swap_remove(0);
+        Ok(density.chunks(4).map(|row| f64::from(row[0])).collect())
     }
 
-    pub(super) fn run(&mut self, program: &str) -> Result<()> {
-        self.executor.submit(program, &[self.step()])?;
-        self.executor.receive(0)?;
-        Ok(())
+    fn step(&self, number: u64, beta: f64, change: f64) -> Step {
+        let seeded = Step::seeded(self.seed, stream::HMC).at(number);
+        let mut step = Step { rows: self.images as u32, ..seeded };
+        self.host.plan().set_number(&mut step, "beta", beta);
+        self.host.plan().set_number(&mut step, "change", change);
+        step
+    }
+
+    fn run(&mut self, program: &str) -> Result<()> {
+        let step = self.step(0, 1.0, 0.0);
+        self.host.run(program, step)
+    }
+
+    /// Run a program that leaves a posterior or a prior, for all rows.
+    pub(super) fn gaussians(&mut self, program: &str) -> Result<Posteriors> {
+        let port = self.host.result(program)?;
+        self.run(program)?;
+        Posteriors::of_sections(self.host.read_rows(&port, port.shape[0])?)
+    }
+
+    /// Run a program from rows of latents to Gaussians.
+    pub(super) fn gaussians_of(&mut self, program: &str, rows: &[f32]) -> Result<Posteriors> {
+        let (given, _) = self.host.ends(program)?;
+        self.host.write_rows(&given, rows)?;
+        self.gaussians(program)
     }
 
     /// Set the images, `[count, pixels]`; where there are fewer than [`Density::images`], the first stands for the
@@ -224,11 +213,11 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn set_images(&mut self, pixels: &[f32]) -> Result<()> {
-        let mut all = pixels.to_vec();
-        while all.len() < self.images * self.spec.pixels {
-            all.extend_from_slice(&pixels[..self.spec.pixels]);
+        let (mut all, size) = (pixels.to_vec(), self.pixels());
+        while all.len() < self.images * size {
+            all.extend_from_slice(&pixels[..size]);
         }
-        self.write(self.model.images, &all)
+        self.write("images", &all)
     }
 
     /// The encoder's posteriors of the images.
@@ -236,22 +225,14 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn encode(&mut self) -> Result<Posteriors> {
-        self.run("encode")?;
-        self.read_posteriors(self.model.posterior)
-    }
-
-    /// All of a value of means and log-variances.
-    pub(super) fn read_posteriors(&mut self, value: ValueId) -> Result<Posteriors> {
-        let rows = self.model.graph.value(value).shape.rows;
-        let [means, log_variances] = [0, 1].map(|section| self.read(value, rows, section));
-        Ok(Posteriors { means: means?, log_variances: log_variances? })
+        self.gaussians("encode")
     }
 
     /// Write as many rows of latents as a pass takes; the rest of the pass is 0.
     pub(super) fn set_latents(&mut self, latents: &[f32]) -> Result<()> {
         let mut all = latents.to_vec();
         all.resize(self.total() * self.latent(), 0.0);
-        self.write(self.model.latent, &all)
+        self.write("latent", &all)
     }
 
     /// log p(x|z) for each row of `latents`, `[count, latent]`, in nats: row i is of image i modulo
@@ -265,8 +246,7 @@ impl Density {
         for pass in latents.chunks(self.total() * width) {
             self.set_latents(pass)?;
             self.run("density")?;
-            let density = self.read(self.model.density, pass.len() / width, 0)?;
-            values.extend(density.chunks(4).map(|row| f64::from(row[0])));
+            values.extend(self.read_density(pass.len() / width)?);
         }
         Ok(values)
     }
@@ -283,8 +263,8 @@ impl Density {
             self.set_latents(pass)?;
             self.run("gradient")?;
             let rows = pass.len() / width;
-            values.extend(self.read(self.model.density, rows, 0)?.chunks(4).map(|row| f64::from(row[0])));
-            let gradient = self.read(self.model.latent_gradient, rows, 0)?;
+            values.extend(self.read_density(rows)?);
+            let gradient = self.read("gradient.latent", rows)?.swap_remove(0);
             gradients.extend(gradient.into_iter().map(|g| scale * f64::from(g)));
         }
         Ok((values, gradients))
@@ -300,22 +280,21 @@ impl Density {
         mut uniform: impl FnMut() -> f64,
         mut normal: impl FnMut() -> f64,
     ) -> Result<Vec<f32>> {
-        let (width, likelihood) = (self.latent(), self.spec.likelihood);
-        let shared = match self.model.graph.find("decoder.log_variance") {
-            Some(_) if likelihood.kind == LikelihoodKind::GaussianShared => {
-                let tensor = self.model.graph.tensors().find(|it| it.name == "decoder.log_variance").cloned();
-                let offset = tensor.map_or(0, |tensor| tensor.offset);
-                let parameters = self.buffer_named("parameters")?;
-                f64::from(f32::from_bits(self.executor.read(parameters, offset, 1)?[0]))
-            }
+        let (width, likelihood) = (self.latent(), self.task.latent("a density of latents")?.likelihood());
+        let shared = match self.weights.get("decoder.log_variance") {
+            Some(value) if likelihood.kind == LikelihoodKind::GaussianShared => f64::from(value[0]),
             _ => 2.0 * likelihood.sigma.ln(),
+        };
+        let [picture, decoded] = match self.host.plan().program("decode").map(|it| &it.wanted[..]) {
+            Some([picture, decoded]) => [picture.clone(), decoded.clone()],
+            _ => return Err(Error::Internal("decoding leaves no picture and parameters".into())),
         };
         let mut images = Vec::new();
         for pass in latents.chunks(self.total() * width) {
             let rows = pass.len() / width;
             self.set_latents(pass)?;
             self.run("decode")?;
-            let means = self.read(self.model.picture, rows, 0)?;
+            let means = self.host.read_rows(&picture, rows)?.swap_remove(0);
             // What the distribution has beside its mean, or in its place.
             let section = match likelihood.kind {
                 LikelihoodKind::GaussianLearned | LikelihoodKind::DiscretizedLogistic => Some(1),
@@ -323,11 +302,7 @@ impl Density {
                 _ => None,
             };
             let raw = match section {
-                Some(section) => {
-                    // The program `decode` may keep the pictures only.
-                    self.run("density")?;
-                    self.read(self.model.decoded, rows, section)?
-                }
+                Some(section) => self.host.read_rows(&decoded, rows)?.swap_remove(section),
                 None => Vec::new(),
             };
             for (i, mean) in means.into_iter().map(f64::from).enumerate() {
@@ -369,32 +344,23 @@ impl Density {
     pub fn transitions(&mut self, transitions: &[Transition]) -> Result<()> {
         let mut left = transitions;
         while !left.is_empty() {
-            let (now, later) = left.split_at(self.submit_steps.min(left.len()));
+            let (now, later) = left.split_at(self.pace.steps().min(left.len()));
             let start = Instant::now();
             let steps: Vec<Step> = (0..)
                 .zip(now)
                 .map(|(slot, transition)| {
                     let number = self.transitions + u64::from(slot);
-                    Step {
-                        counter_low: number as u32,
-                        counter_high: (number >> 32) as u32,
-                        slot,
-                        beta: transition.beta as f32,
-                        first_correction: transition.change as f32,
-                        ..self.step()
-                    }
+                    Step { slot, ..self.step(number, transition.beta, transition.change) }
                 })
                 .collect();
             let sizes: Vec<f32> =
                 now.iter().flat_map(|transition| transition.step_sizes.iter().copied()).collect();
-            let (buffer, _) = self.buffer(self.model.hmc.sizes)?;
-            self.executor.write(buffer, 0, cast_slice(&sizes))?;
-            self.executor.submit("transition", &steps)?;
-            self.executor.receive(0)?;
+            let port = self.host.port("chain.sizes")?;
+            self.host.write_flat(port.buffer, &sizes)?;
+            self.host.submit("transition", &steps)?;
+            self.host.receive(0)?;
             self.transitions += now.len() as u64;
-            let each = start.elapsed().as_secs_f64() / now.len() as f64;
-            let wanted = (SUBMIT.as_secs_f64() / each.max(1e-6)) as usize;
-            self.submit_steps = wanted.clamp(1, (2 * self.submit_steps).min(MAX_TRANSITIONS));
+            self.pace.learn(now.len(), start.elapsed());
             left = later;
         }
         Ok(())
@@ -405,9 +371,8 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn chains(&mut self) -> Result<Vec<ChainState>> {
-        let state = self.read(self.model.hmc.state, self.total(), 0)?;
-        let trace = self.read(self.model.hmc.state, self.total(), 1)?;
-        let rows = state.chunks(4).zip(trace.chunks(4));
+        let sections = self.read("chain.state", self.total())?;
+        let rows = sections[0].chunks(4).zip(sections[1].chunks(4));
         Ok(rows
             .map(|(state, trace)| ChainState {
                 log_likelihood: f64::from(state[0]),
@@ -424,7 +389,7 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn positions(&mut self) -> Result<Vec<f32>> {
-        self.read(self.model.hmc.position, self.total(), 0)
+        Ok(self.read("chain.position", self.total())?.swap_remove(0))
     }
 }
 

@@ -1,9 +1,8 @@
-//! Latents drawn as the encoder says, and their importance weights: as the density of noise where there are two stochastic
-//! layers, see [`crate::model::DensityModel`].
+//! Latents drawn from the encoder's posteriors, and their importance weights. Where there are several groups of latents
+//! the weights are those of the noise that they follow from, see [`crate::model::DensityModel`].
 
 use super::density::Density;
 use crate::Result;
-use crate::model::UpperDensity;
 use crate::session::Posteriors;
 
 /// Draws from Gaussians, a row each.
@@ -35,49 +34,40 @@ impl Density {
     /// # Errors
     /// If the device fails.
     pub fn encoder_log_weights(&mut self, mut normal: impl FnMut() -> f64) -> Result<Vec<f64>> {
-        let q = self.encode()?;
-        let (rows, width) = (self.total(), self.spec().latent);
-        let lower = Draws::of(&q, rows, width, &mut normal);
-        let (latents, densities) = match self.upper() {
-            None => (lower.latents, lower.log_densities),
-            Some(upper) => self.draw_upper(upper, &lower, &mut normal)?,
+        let first = self.encode()?;
+        let (rows, widths) = (self.total(), self.widths().to_vec());
+        let mut groups = vec![Draws::of(&first, rows, widths[0], &mut normal)];
+        for (number, &width) in (2..).zip(&widths[1..]) {
+            let below = &groups[groups.len() - 1].latents;
+            let posteriors = self.gaussians_of(&format!("encode.layer{number}"), below)?;
+            groups.push(Draws::of(&posteriors, rows, width, &mut normal));
+        }
+        let mut densities = vec![0.0; rows];
+        for group in &groups {
+            densities.iter_mut().zip(&group.log_densities).for_each(|(sum, density)| *sum += density);
+        }
+        // The noise that a group follows from is its distance to the prior, which the next group gives. Its density is that
+        // of the latents times the deviations of the prior.
+        let mut noise = Vec::new();
+        for (number, pair) in (1..).zip(groups.windows(2)) {
+            let width = widths[number - 1];
+            let prior = self.gaussians_of(&format!("prior.layer{number}"), &pair[1].latents)?;
+            let of_prior = prior.means.iter().zip(&prior.log_variances);
+            let away = pair[0].latents.iter().zip(of_prior);
+            noise.push(away.map(|(h, (mean, v))| (h - mean) * (-0.5 * v).exp()).collect::<Vec<f32>>());
+            for (sum, row) in densities.iter_mut().zip(prior.log_variances.chunks(width)) {
+                *sum += row.iter().map(|&v| 0.5 * f64::from(v)).sum::<f64>();
+            }
+        }
+        noise.extend(groups.pop().map(|top| top.latents));
+        let row = |row: usize| {
+            let part = |(noise, &width): (&Vec<f32>, &usize)| noise[row * width..(row + 1) * width].to_vec();
+            noise.iter().zip(&widths).flat_map(part).collect::<Vec<f32>>()
         };
+        let latents: Vec<f32> = (0..rows).flat_map(row).collect();
         let values = self.log_likelihood(&latents)?;
         let standard = |z: f32| -0.5 * (std::f64::consts::TAU.ln() + f64::from(z).powi(2));
         let weights = latents.chunks(self.latent()).zip(values).zip(densities);
         Ok(weights.map(|((z, value), q)| value + z.iter().map(|&z| standard(z)).sum::<f64>() - q).collect())
-    }
-
-    /// h2 from q(h2|h1) of the draws `lower` of h1. Both as noise, and the logarithm of its density, which is that of the
-    /// latents times the deviations of p(h1|h2).
-    fn draw_upper(
-        &mut self,
-        upper: UpperDensity,
-        lower: &Draws,
-        normal: &mut impl FnMut() -> f64,
-    ) -> Result<(Vec<f32>, Vec<f64>)> {
-        let (rows, width, top) = (self.total(), self.spec().latent, self.spec().top_latent());
-        self.write(upper.lower, &lower.latents)?;
-        self.run("encode-upper")?;
-        let above = Draws::of(&self.read_posteriors(upper.posterior)?, rows, top, normal);
-        let joined = |lower: &[f32]| -> Vec<f32> {
-            let rows = lower.chunks(width).zip(above.latents.chunks(top));
-            rows.flat_map(|(lower, upper)| lower.iter().chain(upper).copied()).collect()
-        };
-        // p(h1|h2) is that of h2; the noise that gives h1 follows from it.
-        self.set_latents(&joined(&lower.latents))?;
-        self.run("prior")?;
-        let prior = self.read_posteriors(upper.prior)?;
-        let of_prior = prior.means.iter().zip(&prior.log_variances);
-        let noise: Vec<f32> = lower
-            .latents
-            .iter()
-            .zip(of_prior)
-            .map(|(h1, (mean, v))| (h1 - mean) * (-0.5 * v).exp())
-            .collect();
-        let deviations = prior.log_variances.chunks(width);
-        let deviations = deviations.map(|row| row.iter().map(|&v| 0.5 * f64::from(v)).sum::<f64>());
-        let densities = lower.log_densities.iter().zip(&above.log_densities).zip(deviations);
-        Ok((joined(&noise), densities.map(|((lower, upper), scale)| lower + upper + scale).collect()))
     }
 }

@@ -4,13 +4,15 @@
 //! Each image is encoded once; then the same program draws and weighs some samples of each image, pass after pass, into a
 //! running log-sum-exp on the device. Memory does not grow with K.
 
+use super::density::Weights;
 use crate::data::Part;
 use crate::device::OpenDevice;
-use crate::graph::{Binarize, Stage};
-use crate::model::MlpVae;
-use crate::plan::{self, BufferId, Executor, Plan, Setting, Step};
+use crate::graph::{Binarize, Setting, Tensors, lower};
+use crate::model::{Task, importance_program};
+use crate::pace::Pace;
+use crate::plan::{Plan, Step};
 use crate::random::stream;
-use crate::session::{EVALUATION_SEED, MAX_STEPS, bits, floats, image_words};
+use crate::session::{EVALUATION_SEED, Host, MAX_STEPS, image_words};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 
@@ -22,9 +24,6 @@ const ROWS: usize = 1024;
 const SAMPLES_A_PASS: usize = 64;
 /// A submit should take about this long: no operating system takes the device for hung.
 const SUBMIT: Duration = Duration::from_millis(200);
-
-const BEGIN: &[Stage] = &[Stage::TestInput, Stage::Encode, Stage::BeginStream];
-const PASS: &[Stage] = &[Stage::Sample, Stage::Upper, Stage::Prior, Stage::Decode, Stage::Stream];
 
 /// What the samples of one image tell, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,19 +37,14 @@ pub struct ImageBound {
 }
 
 /// A model on a device, ready to weigh samples.
+#[derive(Debug)]
 pub struct ImportanceSampler {
-    spec: MlpVae,
+    task: Task,
+    /// Samples of each image, and those of a pass.
     samples: usize,
-    plan: Plan,
-    executor: Box<dyn Executor>,
-    /// Passes that make a submit of a good length.
-    group: usize,
-}
-
-impl std::fmt::Debug for ImportanceSampler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ImportanceSampler").field("samples", &self.samples).finish_non_exhaustive()
-    }
+    share: usize,
+    host: Host,
+    pace: Pace,
 }
 
 /// Samples of each image in a pass: the largest divisor of `samples` that is small enough, so that passes are all alike.
@@ -58,42 +52,37 @@ fn samples_a_pass(samples: usize) -> usize {
     (1..=SAMPLES_A_PASS.min(samples)).rev().find(|share| samples.is_multiple_of(*share)).unwrap_or(1)
 }
 
-/// The plan of a minibatch's bound: `begin`, and `pass` as often as it takes.
-pub(crate) fn plan(spec: &MlpVae) -> Result<Plan> {
-    let (graph, _) = spec.build_importance()?;
+/// The plan of a minibatch's bound: `begin`, and `pass` as often as it takes, with `samples` samples of each image.
+pub(crate) fn plan(task: &Task, tensors: &Tensors, samples: usize) -> Result<Plan> {
+    let built = importance_program(task, tensors, samples)?;
     // One minibatch at a time is sent, however large the dataset is.
     let setting = Setting { train_images: 0, test_images: 0, max_steps: 1, streamed: true };
-    Ok(plan::lower(&graph, None, &[("begin", BEGIN), ("pass", PASS)], setting))
+    lower(&built.graph, &built.programs, setting)
 }
 
 impl ImportanceSampler {
-    /// Put the model `spec` with `parameters` (flat, as [`crate::Session::read_flat`] gives them) on `device`, to weigh
-    /// `samples` samples of each image.
+    /// Put the model of `task` with its `weights` on `device`, to weigh `samples` samples of each image.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `samples` is 0; [`Error::Limit`] or [`Error::Device`] if the device cannot hold it.
-    pub fn open(device: &OpenDevice, spec: &MlpVae, parameters: &[f32], samples: usize) -> Result<Self> {
+    /// [`Error::Setting`] if `samples` is 0 or the model has no latents; [`Error::Limit`] or [`Error::Device`] if the
+    /// device cannot hold it.
+    pub fn open(device: &OpenDevice, task: &Task, weights: &Weights, samples: usize) -> Result<Self> {
         if samples == 0 {
             return Err(Error::setting("--importance-samples", "0 is too few", "give 1 or more"));
         }
         let share = samples_a_pass(samples);
         // One draw of each image, whatever K and with it the minibatch is: that of AIS and of quadrature
         // ([`super::density::observed`]).
-        let binarize = match spec.binarize {
+        let binarize = match task.binarize {
             Binarize::Dynamic => Binarize::Static,
             other => other,
         };
-        let spec = MlpVae { batch: (ROWS / share).max(1), noise_samples: share, binarize, ..spec.clone() };
-        let plan = plan(&spec)?;
-        let executor = device.executor(&plan, MAX_STEPS)?;
-        let mut sampler = Self { spec, samples, plan, executor, group: 1 };
-        let buffer = sampler.buffer("parameters")?;
-        sampler.executor.write(buffer, 0, bits(parameters))?;
-        Ok(sampler)
-    }
-
-    fn buffer(&self, name: &str) -> Result<BufferId> {
-        self.plan.buffer(name).ok_or_else(|| Error::Internal(format!("the plan has no buffer '{name}'")))
+        let task = Task { batch: (ROWS / share).max(1), binarize, ..task.clone() };
+        let mut host = Host::open(device, plan(&task, &weights.tensors, share)?, MAX_STEPS)?;
+        let buffer = host.buffer("parameters")?;
+        host.write_flat(buffer, &weights.flat)?;
+        let pace = Pace::new(SUBMIT, host.max_steps().min(MAX_STEPS));
+        Ok(Self { task, samples, share, host, pace })
     }
 
     /// The bounds of the images of `part` with these numbers. `progress` is told how many images are done. The noise is
@@ -108,12 +97,12 @@ impl ImportanceSampler {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<ImageBound>> {
         let mut all = Vec::with_capacity(numbers.len());
-        for (batch, images) in numbers.chunks(self.spec.batch).enumerate() {
+        for (batch, images) in numbers.chunks(self.task.batch).enumerate() {
             self.begin(part, images, batch)?;
             self.draw(images.len(), batch)?;
-            let running = self.buffer("running")?;
-            let words = floats(self.executor.read(running, 0, 4 * images.len())?);
-            for (sums, number) in words.chunks(4).zip(images) {
+            let port = self.host.result("pass")?;
+            let sums = self.host.read_rows(&port, images.len())?.swap_remove(0);
+            for (sums, number) in sums.chunks(4).zip(images) {
                 all.push(self.bound(sums, *number)?);
             }
             progress(all.len());
@@ -121,35 +110,41 @@ impl ImportanceSampler {
         Ok(all)
     }
 
+    fn step(&self, stream: u32, images: usize, batch: usize, pass: usize) -> Step {
+        let seeded = Step::seeded(EVALUATION_SEED, stream);
+        let mut step =
+            Step { counter_low: batch as u32, counter_high: pass as u32, rows: images as u32, ..seeded };
+        self.host.plan().set_number(&mut step, "beta", 1.0);
+        step
+    }
+
     /// Encode a minibatch, and forget the weights of the one before.
     fn begin(&mut self, part: &Part, images: &[u32], batch: usize) -> Result<()> {
-        let words: Vec<u32> = images
-            .iter()
-            .flat_map(|&number| image_words(part.image(number as usize), self.spec.pixels))
-            .collect();
-        let (dataset, indices) = (self.buffer("dataset.test")?, self.buffer("indices")?);
-        self.executor.write(dataset, 0, &words)?;
-        self.executor.write(indices, 0, images)?;
-        let step = Step { stream: stream::EVALUATION_NOISE, ..step(images.len(), batch, 0) };
-        self.executor.submit("begin", &[step])?;
-        self.executor.receive(0).map(drop)
+        let pixels = self.task.model.pixels();
+        let words: Vec<u32> =
+            images.iter().flat_map(|&number| image_words(part.image(number as usize), pixels)).collect();
+        for (name, words) in [("dataset.test", words.as_slice()), ("indices", images)] {
+            let buffer = self.host.buffer(name)?;
+            self.host.write_words(buffer, words)?;
+        }
+        let step = self.step(stream::EVALUATION_NOISE, images.len(), batch, 0);
+        self.host.run("begin", step)
     }
 
     /// All passes over a minibatch.
     fn draw(&mut self, images: usize, batch: usize) -> Result<()> {
-        let passes = self.samples / self.spec.noise_samples;
+        let passes = self.samples / self.share;
         let mut done = 0;
         while done < passes {
-            let count = self.group.min(passes - done);
-            let steps: Vec<Step> =
-                (0..count).map(|i| Step { slot: i as u32, ..step(images, batch, done + i) }).collect();
+            let count = self.pace.steps().min(passes - done);
+            let step =
+                |i| Step { slot: i as u32, ..self.step(stream::IMPORTANCE_NOISE, images, batch, done + i) };
+            let steps: Vec<Step> = (0..count).map(step).collect();
             let start = Instant::now();
-            self.executor.submit("pass", &steps)?;
-            self.executor.receive(0)?;
+            self.host.submit("pass", &steps)?;
+            self.host.receive(0)?;
             done += count;
-            let seconds = start.elapsed().as_secs_f64() / count as f64;
-            let wanted = (SUBMIT.as_secs_f64() / seconds.max(1e-6)) as usize;
-            self.group = wanted.clamp(1, (2 * self.group).min(self.executor.max_steps()).min(MAX_STEPS));
+            self.pace.learn(count, start.elapsed());
         }
         Ok(())
     }
@@ -168,19 +163,6 @@ impl ImportanceSampler {
         let problem = format!("the weights of held-out image {number} are not finite numbers");
         let hint = "the model has diverged; use its best parameters, with --best, or train it anew";
         Err(Error::setting("--importance-samples", problem, hint))
-    }
-}
-
-fn step(images: usize, batch: usize, pass: usize) -> Step {
-    Step {
-        seed_low: EVALUATION_SEED as u32,
-        seed_high: (EVALUATION_SEED >> 32) as u32,
-        counter_low: batch as u32,
-        counter_high: pass as u32,
-        stream: stream::IMPORTANCE_NOISE,
-        rows: images as u32,
-        beta: 1.0,
-        ..Step::default()
     }
 }
 

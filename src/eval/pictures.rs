@@ -56,7 +56,7 @@ pub fn reconstructions(
 /// If the device fails.
 pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
     let mut random = Philox::new(seed, stream::PRIOR, 0);
-    let width = session.spec().top_latent();
+    let width = session.top_width()?;
     let latents: Vec<f32> = (0..count * width).map(|_| random.normal() as f32).collect();
     let latents = session.descend(&latents, Some(seed))?;
     let images = session.decode(&latents)?;
@@ -80,7 +80,7 @@ fn decode_top(session: &mut Session, latents: &[f32]) -> Result<Vec<f32>> {
 pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result<RgbImage> {
     let axis = report::manifold_axis(side);
     let title = format!("{}: decoded over the latent space", dataset.name);
-    match session.spec().top_latent() {
+    match session.top_width()? {
         1 => {
             let latents: Vec<f32> = axis.iter().map(|&z| z as f32).collect();
             let images = decode_top(session, &latents)?;
@@ -114,7 +114,7 @@ pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result
 pub fn latent(session: &mut Session, dataset: &Dataset) -> Result<RgbImage> {
     let numbers: Vec<u32> = (0..dataset.test.count as u32).collect();
     let posteriors = session.encode_top(&numbers)?;
-    let width = session.spec().top_latent();
+    let width = session.top_width()?;
     let title = format!("{}: held-out images in the latent space", dataset.name);
     let (points, axes, title): (Vec<[f32; 2]>, [String; 2], String) = if width == 1 {
         let points = posteriors.means.iter().zip(&posteriors.log_variances).map(|(&m, &v)| [m, v]).collect();
@@ -156,7 +156,7 @@ pub fn interpolation(
     (rows, columns): (usize, usize),
     seed: Option<u64>,
 ) -> Result<RgbImage> {
-    let width = session.spec().top_latent();
+    let width = session.top_width()?;
     let numbers = held_out(dataset, 2 * rows, seed);
     let rows = numbers.len() / 2;
     let means = session.encode_top(&numbers)?.means;

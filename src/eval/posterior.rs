@@ -119,30 +119,32 @@ impl PosteriorStudy {
     /// # Errors
     /// [`Error::Setting`] if the latent space has more than two dimensions or two layers; else if the device fails.
     pub fn open(model: &mut TrainedModel, sampling: Sampling) -> Result<Self> {
-        let spec = model.session.spec().clone();
+        let task = model.session.task().clone();
+        let latent = task.latent("vae posterior")?;
         let hint = "use 'vae eval RUN --ais', which estimates log p(x) in a latent space of any size";
-        if let Some(upper) = &spec.upper {
+        let widths: Vec<usize> = latent.groups().iter().map(|group| group.width).collect();
+        if widths.len() > 1 {
             let problem = format!(
-                "a grid covers one layer of latents, and this model has two, of {} and {}",
-                spec.latent, upper.latent
+                "a grid covers one layer of latents, and this model has {}, of {widths:?} dimensions",
+                widths.len()
             );
             return Err(Error::setting("posterior", problem, hint));
         }
-        if spec.latent > 2 {
+        if widths[0] > 2 {
             return Err(Error::setting(
                 "posterior",
                 format!(
                     "a grid covers a latent space of 1 or 2 dimensions, and this model's has {}",
-                    spec.latent
+                    widths[0]
                 ),
                 hint,
             ));
         }
         let weights = Weights::of(&mut model.session)?;
         let open = |images, rows| {
-            Density::open(&model.device, &spec, &weights, (images, rows), LEAPFROG, sampling.seed)
+            Density::open(&model.device, &task, &weights, (images, rows), LEAPFROG, sampling.seed)
         };
-        let density = open(1, Density::rows_for(&spec, PASS))?;
+        let density = open(1, Density::rows_for(latent, PASS))?;
         let chains = if sampling.chains == 0 {
             None
         } else {
@@ -171,7 +173,7 @@ impl PosteriorStudy {
     pub fn identity(&mut self, dataset: &Dataset, number: usize) -> Result<Identity> {
         let density = &mut self.density;
         density.set_images(&observed(dataset, number, self.binarize))?;
-        let q = density.encode()?.gaussians(density.spec().latent).swap_remove(0);
+        let q = density.encode()?.gaussians(density.latent()).swap_remove(0);
         let grid = integrate(&q, &mut |z| density.log_likelihood(z))?;
         let expected = expected_log_likelihood(&q, &mut |z| density.log_likelihood(z))?;
         let divergence = q.divergence_to_prior();
@@ -220,8 +222,7 @@ impl PosteriorStudy {
     /// If the device fails.
     pub fn sample(&mut self, dataset: &Dataset, numbers: &[usize]) -> Result<Option<Vec<Sampled>>> {
         let Some(chains) = &mut self.chains else { return Ok(None) };
-        let (images, rows, width) =
-            (chains.density.images(), chains.density.rows(), chains.density.spec().latent);
+        let (images, rows, width) = (chains.density.images(), chains.density.rows(), chains.density.latent());
         let mut all = Vec::with_capacity(numbers.len());
         for group in numbers.chunks(images) {
             let pixels: Vec<f32> =

@@ -4,7 +4,7 @@ use super::buffers::{Buffers, create};
 use super::pipelines::Pipelines;
 use super::readback::Readback;
 use super::{Gpu, limits};
-use crate::plan::{BufferId, Executor, Metrics, Plan, Program, Role, Step};
+use crate::plan::{BufferId, Executor, MetricRows, Plan, Program, Role, Step};
 use crate::{Error, Result};
 use wgpu::BufferUsages;
 
@@ -36,6 +36,7 @@ impl GpuExecutor {
     /// [`Error::Device`] if memory runs out or the device cannot run a dispatch.
     pub fn new(gpu: &Gpu, plan: &Plan, max_steps: usize) -> Result<Self> {
         gpu.check()?;
+        plan.validate()?;
         limits::check(plan, &gpu.info.limits, &gpu.name())?;
         let metrics = plan.buffers.iter().position(|buffer| buffer.role == Role::Metric).map(BufferId);
         check_steps(plan, metrics, max_steps)?;
@@ -46,7 +47,7 @@ impl GpuExecutor {
         let steps = create(gpu, "steps", bytes, usage, bytes)?;
         let buffers = Buffers::new(gpu, plan)?;
         let pipelines = Pipelines::new(gpu, plan, &buffers, &steps)?;
-        let readback = Readback::new(gpu, max_steps)?;
+        let readback = Readback::new(gpu, max_steps, plan.metrics.len().max(1))?;
         gpu.check()?;
         log::debug!(
             "{}: {} buffers, {} dispatches, {} pipelines",
@@ -122,17 +123,9 @@ impl GpuExecutor {
 
 /// A submit's steps fit into the plan's rows of metrics.
 fn check_steps(plan: &Plan, metrics: Option<BufferId>, max_steps: usize) -> Result<()> {
-    let rows = metrics.map_or(usize::MAX, |id| plan.buffers[id.0].length * 4 / size_of::<Metrics>());
+    let rows = metrics.map_or(usize::MAX, |id| plan.buffers[id.0].length / plan.metrics.len().max(1));
     if max_steps == 0 || max_steps > rows {
         return Err(Error::Internal(format!("submits of {max_steps} steps, but {rows} rows of metrics")));
-    }
-    if let Some(program) =
-        plan.programs.iter().find(|it| it.dispatches.iter().any(|&index| index >= plan.dispatches.len()))
-    {
-        return Err(Error::Internal(format!(
-            "program '{}' has a dispatch that does not exist",
-            program.name
-        )));
     }
     Ok(())
 }
@@ -182,7 +175,7 @@ impl Executor for GpuExecutor {
         self.gpu.check()
     }
 
-    fn receive(&mut self, pending: usize) -> Result<Vec<Vec<Metrics>>> {
+    fn receive(&mut self, pending: usize) -> Result<Vec<MetricRows>> {
         self.gpu.check()?;
         self.readback.receive(&self.gpu, pending)
     }

@@ -33,11 +33,11 @@ pub(super) struct Pipelines {
 }
 
 /// What makes two dispatches share a pipeline: the kernel and the bits of its constants.
-type Key = (&'static str, Vec<(&'static str, u64)>);
+type Key<'a> = (&'a str, Vec<(&'a str, u64)>);
 
-fn key(dispatch: &Dispatch) -> Key {
-    let constants = dispatch.constants.iter().map(|(&name, value)| (name, value.to_bits())).collect();
-    (dispatch.kernel, constants)
+fn key(dispatch: &Dispatch) -> Key<'_> {
+    let constants = dispatch.constants.iter().map(|(name, value)| (name.as_ref(), value.to_bits())).collect();
+    (dispatch.kernel.as_ref(), constants)
 }
 
 struct Layout {
@@ -48,7 +48,7 @@ struct Layout {
 impl Pipelines {
     /// Compile what `plan` uses, on all cores, and bind its buffers. `steps` holds the step records.
     pub(super) fn new(gpu: &Gpu, plan: &Plan, buffers: &Buffers, steps: &wgpu::Buffer) -> Result<Self> {
-        let mut numbers: BTreeMap<Key, usize> = BTreeMap::new();
+        let mut numbers: BTreeMap<Key<'_>, usize> = BTreeMap::new();
         let mut distinct = Vec::new();
         for dispatch in &plan.dispatches {
             numbers.entry(key(dispatch)).or_insert_with(|| {
@@ -56,8 +56,10 @@ impl Pipelines {
                 distinct.len() - 1
             });
         }
-        let used: BTreeMap<&str, &Kernel> =
-            distinct.iter().map(|dispatch| (dispatch.kernel, kernels::kernel(dispatch.kernel))).collect();
+        let used: BTreeMap<&str, &Kernel> = distinct
+            .iter()
+            .map(|dispatch| (dispatch.kernel.as_ref(), kernels::kernel(&dispatch.kernel)))
+            .collect();
         let files: BTreeMap<&str, ()> = used.values().map(|kernel| (kernel.file, ())).collect();
         let modules: BTreeMap<&str, wgpu::ShaderModule> =
             files.into_par_iter().map(|(file, ())| Ok((file, module(gpu, file)?))).collect::<Result<_>>()?;
@@ -66,9 +68,9 @@ impl Pipelines {
         let list = distinct
             .par_iter()
             .map(|dispatch| {
-                let kernel = used[dispatch.kernel];
+                let kernel = used[dispatch.kernel.as_ref()];
                 let module = &modules[kernel.file];
-                pipeline(gpu, dispatch, &kernel.entry, module, &layouts[dispatch.kernel].pipeline)
+                pipeline(gpu, dispatch, &kernel.entry, module, &layouts[dispatch.kernel.as_ref()].pipeline)
             })
             .collect::<Result<Vec<_>>>()?;
         if let Some(kept) = &gpu.kept {
@@ -78,8 +80,8 @@ impl Pipelines {
             .dispatches
             .iter()
             .map(|dispatch| {
-                let kernel = used[dispatch.kernel];
-                let layout = &layouts[dispatch.kernel].group;
+                let kernel = used[dispatch.kernel.as_ref()];
+                let layout = &layouts[dispatch.kernel.as_ref()].group;
                 Ok(Prepared {
                     pipeline: numbers[&key(dispatch)],
                     group: group(gpu, dispatch, kernel, layout, buffers, steps)?,
@@ -146,7 +148,7 @@ fn pipeline(
     layout: &wgpu::PipelineLayout,
 ) -> Result<wgpu::ComputePipeline> {
     let constants: Vec<(&str, f64)> =
-        dispatch.constants.iter().map(|(&name, &value)| (name, value)).collect();
+        dispatch.constants.iter().map(|(name, &value)| (name.as_ref(), value)).collect();
     let descriptor = wgpu::ComputePipelineDescriptor {
         label: Some(&dispatch.label),
         layout: Some(layout),

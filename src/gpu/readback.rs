@@ -3,22 +3,22 @@
 use super::Gpu;
 use super::buffers::{Mapping, create};
 use crate::Result;
-use crate::plan::Metrics;
+use crate::plan::MetricRows;
 use std::collections::VecDeque;
 use wgpu::BufferUsages;
 
 /// Submits that may be unfinished at once. Two keep a device busy while the host prepares the next one.
 const SLOTS: usize = 4;
 
-const ROW: u64 = size_of::<Metrics>() as u64;
-
 /// A ring of host-visible buffers, one a submit.
 #[derive(Debug)]
 pub(super) struct Readback {
+    /// Numbers in a row of metrics.
+    columns: usize,
     slots: Vec<Slot>,
     next: usize,
     in_flight: VecDeque<InFlight>,
-    finished: Vec<Vec<Metrics>>,
+    finished: Vec<MetricRows>,
 }
 
 #[derive(Debug)]
@@ -35,9 +35,9 @@ struct InFlight {
 }
 
 impl Readback {
-    /// A ring for submits of up to `max_steps` steps.
-    pub(super) fn new(gpu: &Gpu, max_steps: usize) -> Result<Self> {
-        let bytes = max_steps as u64 * ROW;
+    /// A ring for submits of up to `max_steps` steps, each with a row of `columns` metrics.
+    pub(super) fn new(gpu: &Gpu, max_steps: usize, columns: usize) -> Result<Self> {
+        let bytes = (max_steps * columns * 4) as u64;
         let usage = BufferUsages::COPY_DST | BufferUsages::MAP_READ;
         let slots = (0..SLOTS)
             .map(|number| {
@@ -45,7 +45,7 @@ impl Readback {
                 Ok(Slot { buffer, mapping: Mapping::default() })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { slots, next: 0, in_flight: VecDeque::with_capacity(SLOTS), finished: Vec::new() })
+        Ok(Self { columns, slots, next: 0, in_flight: VecDeque::with_capacity(SLOTS), finished: Vec::new() })
     }
 
     /// Wait until a slot is free.
@@ -63,7 +63,7 @@ impl Readback {
     ) {
         let slot = self.next;
         self.next = (self.next + 1) % self.slots.len();
-        let bytes = if metrics.is_some() { rows as u64 * ROW } else { 0 };
+        let bytes = if metrics.is_some() { (rows * self.columns * 4) as u64 } else { 0 };
         let Slot { buffer, mapping } = &self.slots[slot];
         if let (Some(metrics), 1..) = (metrics, bytes) {
             encoder.copy_buffer_to_buffer(metrics, 0, buffer, 0, bytes);
@@ -74,7 +74,7 @@ impl Readback {
     }
 
     /// Wait until at most `pending` submits are unfinished, and hand over what has come back.
-    pub(super) fn receive(&mut self, gpu: &Gpu, pending: usize) -> Result<Vec<Vec<Metrics>>> {
+    pub(super) fn receive(&mut self, gpu: &Gpu, pending: usize) -> Result<Vec<MetricRows>> {
         self.wait(gpu, pending)?;
         Ok(std::mem::take(&mut self.finished))
     }
@@ -84,10 +84,10 @@ impl Readback {
             let Some(oldest) = self.in_flight.front() else { break };
             gpu.wait(&oldest.submission)?;
             let Slot { buffer, mapping } = &self.slots[oldest.slot];
-            let mut metrics = Vec::new();
+            let mut metrics = MetricRows { columns: self.columns, values: Vec::new() };
             if oldest.bytes > 0 {
                 mapping.take(gpu, buffer, oldest.bytes, |words| {
-                    metrics.extend_from_slice(bytemuck::cast_slice(words));
+                    metrics.values.extend_from_slice(bytemuck::cast_slice(words));
                 })?;
             }
             self.finished.push(metrics);

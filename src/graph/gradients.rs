@@ -116,7 +116,8 @@ impl Graph {
         for node in &self.nodes {
             for (o, output) in node.outputs.iter().enumerate() {
                 let mut inputs = node.inputs.iter().enumerate();
-                reached[output.0] |= inputs.any(|(i, input)| reached[input.0] && node.operation.carries(i, o));
+                reached[output.0] |=
+                    inputs.any(|(i, input)| reached[input.0] && node.operation.carries(i, o));
             }
         }
         reached
@@ -208,7 +209,8 @@ impl Gradients<'_> {
     /// Where a node that cannot add to a gradient writes its part of that of `value`; [`Gradients::add`] follows. `None`
     /// if it is not wanted.
     pub(crate) fn part(&mut self, value: ValueId) -> Option<ValueId> {
-        let first = !self.found.contains_key(&value) && !matches!(self.graph.value(value).storage, Storage::Parameter(_));
+        let first = !self.found.contains_key(&value)
+            && !matches!(self.graph.value(value).storage, Storage::Parameter(_));
         match self.wants(value) {
             false => None,
             true if first => Some(self.new_gradient(value)),
@@ -238,7 +240,8 @@ impl Gradients<'_> {
         if self.found.contains_key(&value) || self.losses.contains_key(&value) {
             if let Some((target, accumulate)) = self.target(value) {
                 let label = format!("{} added", self.name(gradient));
-                let inputs: Vec<ValueId> = [gradient].into_iter().chain(accumulate.then_some(target)).collect();
+                let inputs: Vec<ValueId> =
+                    [gradient].into_iter().chain(accumulate.then_some(target)).collect();
                 self.push(label, Accumulate(accumulate), &inputs, &[target]);
             }
         } else {

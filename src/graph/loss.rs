@@ -81,6 +81,11 @@ impl Graph {
         value
     }
 
+    /// `value` as a loss of weight 1 that is not reported: the mean over `samples` samples of each image.
+    pub fn mean(&mut self, value: ValueId, samples: usize) -> Loss {
+        Loss { value, samples, weight: Weight::Constant(1.0) }
+    }
+
     /// `value` as a loss with a weight, also reported under `name`: the mean over `samples` samples of each image of the
     /// minibatch, in nats. Rows past the minibatch must be 0.
     pub fn loss(&mut self, name: &str, value: ValueId, samples: usize, weight: Weight) -> Loss {

@@ -3,7 +3,9 @@
 use super::{Graph, GroupId, Node, Shape, Storage, ValueId};
 use crate::kernels;
 use crate::plan::fusion::{self, Values};
-use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Name, Plan, Port, Program, Role};
+use crate::plan::{
+    Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Name, Plan, Port, Program, Role,
+};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -161,7 +163,8 @@ fn needed<'a>(graph: &'a Graph, program: &ProgramSpec) -> Result<Vec<&'a Node>> 
     });
     if let Some(missing) = missing {
         let name = &graph.value(*missing).name;
-        let problem = format!("program '{}' needs '{name}', which it is not given and cannot compute", program.name);
+        let problem =
+            format!("program '{}' needs '{name}', which it is not given and cannot compute", program.name);
         return Err(Error::Internal(problem));
     }
     nodes.reverse();
@@ -217,8 +220,7 @@ impl Lowering<'_> {
         };
         let words = images * shape.stride() / 4;
         let name = format!("dataset.{}", source.name());
-        let dataset =
-            self.buffer(&name, vec![images, shape.columns], words, Element::Word, Role::Dataset);
+        let dataset = self.buffer(&name, vec![images, shape.columns], words, Element::Word, Role::Dataset);
         let count = max_steps * shape.rows;
         let indices = self.buffer("indices", vec![max_steps, shape.rows], count, Element::Word, Role::Input);
         Ok([dataset, indices])
@@ -226,10 +228,6 @@ impl Lowering<'_> {
 
     pub(crate) fn shape(&self, value: ValueId) -> Shape {
         self.graph.shape(value)
-    }
-
-    pub(crate) fn group_length(&self, group: GroupId) -> usize {
-        self.graph.tensors.group_range(group).len()
     }
 
     pub(crate) fn streamed(&self) -> bool {
@@ -282,8 +280,7 @@ impl Lowering<'_> {
                     Some(&buffer) => buffer,
                     None => {
                         let shape = value.shape.dimensions();
-                        let buffer =
-                            self.buffer(&value.name, shape, length, Element::Real, Role::Activation);
+                        let buffer = self.buffer(&value.name, shape, length, Element::Real, Role::Activation);
                         self.buffer_of.insert(root, buffer);
                         buffer
                     }
@@ -359,7 +356,15 @@ impl Lowering<'_> {
         let grid = grid.workgroups(description);
         let constants = constants.into_iter().map(|(name, value)| (Name::from(name), value)).collect();
         let kernel = Name::from(kernel);
-        self.dispatches.push(Dispatch { label, kernel, constants, bindings, grid, flops: flops as u64, bytes });
+        self.dispatches.push(Dispatch {
+            label,
+            kernel,
+            constants,
+            bindings,
+            grid,
+            flops: flops as u64,
+            bytes,
+        });
         Ok(())
     }
 }

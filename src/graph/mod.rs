@@ -185,10 +185,7 @@ impl Graph {
     ///
     /// # Errors
     /// Those of `build`.
-    pub fn with_constant_parameters<T>(
-        &mut self,
-        build: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    pub fn with_constant_parameters<T>(&mut self, build: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let before = std::mem::replace(&mut self.constant, true);
         let built = build(self);
         self.constant = before;

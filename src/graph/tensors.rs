@@ -185,16 +185,6 @@ impl Tensors {
         self.0.borrow().states.clone()
     }
 
-    pub(crate) fn state_of(&self, id: StateId) -> State {
-        self.0.borrow().states[id.0].clone()
-    }
-
-    pub(crate) fn name_and_shape(&self, block: BlockId) -> (String, Shape) {
-        let table = self.0.borrow();
-        let block = &table.blocks[block.0];
-        (block.name.clone(), block.shape)
-    }
-
     pub(crate) fn group_of(&self, block: BlockId) -> GroupId {
         self.0.borrow().blocks[block.0].group
     }

@@ -8,13 +8,13 @@ mod sources;
 
 use naga::compact::{KeepUnused, compact};
 use naga::{AddressSpace, Literal, StorageAccess};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sources::{FILES, File};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// How a kernel uses a storage array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// `var<storage, read>`

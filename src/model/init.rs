@@ -1,6 +1,6 @@
 //! Initial values of parameters.
 
-use crate::graph::{Graph, Tensor, TensorKind};
+use crate::graph::{Init, Tensor, Tensors};
 use crate::random::{Philox, stream};
 use crate::{Error, Result};
 use rand::RngExt;
@@ -74,29 +74,32 @@ impl From<Initialisation> for String {
 }
 
 impl Initialisation {
-    /// Values of all parameters of `graph`, in the layout of its flat buffer; padding is 0. `sigma` is the initial
-    /// standard deviation of a shared Gaussian likelihood. Every tensor has its own random numbers, so that
-    /// adding a layer leaves the others' values alone.
-    pub fn values(self, graph: &Graph, seed: u64, sigma: f64) -> Vec<f32> {
-        let mut flat = vec![0.0; graph.parameter_length()];
-        for (number, tensor) in graph.tensors().enumerate() {
+    /// Values of all parameters of `tensors`, in the layout of the flat buffer; padding is 0. Every tensor has its own
+    /// random numbers, so that adding a layer leaves the others' values alone.
+    pub fn values(self, tensors: &Tensors, seed: u64) -> Vec<f32> {
+        let mut flat = vec![0.0; tensors.length()];
+        for (number, tensor) in tensors.all().iter().enumerate() {
             let mut random = Philox::new(seed, stream::INITIALISATION, number as u64);
             let values: Vec<f32> =
-                (0..tensor.count()).map(|_| self.draw(tensor, &mut random, sigma) as f32).collect();
+                (0..tensor.count()).map(|_| self.draw(tensor, &mut random) as f32).collect();
             tensor.put(&mut flat, &values);
         }
         flat
     }
 
-    fn draw(self, tensor: &Tensor, random: &mut Philox, sigma: f64) -> f64 {
+    fn draw(self, tensor: &Tensor, random: &mut Philox) -> f64 {
         let mut uniform = |bound: f64| bound * (2.0 * random.random::<f64>() - 1.0);
-        let (fan_in, fan_out) = (tensor.fan_in as f64, tensor.fan_out as f64);
-        match (self, tensor.kind) {
-            (_, TensorKind::LogVariance) => 2.0 * sigma.ln(),
-            (Self::FanIn, _) => uniform(1.0 / fan_in.sqrt()),
-            (Self::Glorot, TensorKind::Weight) => uniform((6.0 / (fan_in + fan_out)).sqrt()),
-            (Self::Glorot, TensorKind::Bias) => 0.0,
-            (Self::Normal(deviation), _) => deviation * random.normal(),
+        match (self, tensor.init) {
+            (_, Init::Constant(value)) => value,
+            (_, Init::Uniform(bound)) => uniform(bound),
+            (_, Init::Normal(deviation)) | (Self::Normal(deviation), _) => deviation * random.normal(),
+            (Self::FanIn, Init::Weight { fan_in, .. } | Init::Bias { fan_in }) => {
+                uniform(1.0 / (fan_in as f64).sqrt())
+            }
+            (Self::Glorot, Init::Weight { fan_in, fan_out }) => {
+                uniform((6.0 / (fan_in + fan_out) as f64).sqrt())
+            }
+            (Self::Glorot, Init::Bias { .. }) => 0.0,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What training maximises.
 
-use crate::graph::Weighting;
+use crate::graph::{KlTarget, Weighting};
 use serde::{Deserialize, Serialize};
 
 /// The bound on the evidence that training maximises.
@@ -35,5 +35,22 @@ impl std::fmt::Display for ObjectiveKind {
             Self::Iwae => "iwae",
             Self::Dreg => "dreg",
         })
+    }
+}
+
+/// An objective with its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objective {
+    /// The bound.
+    pub kind: ObjectiveKind,
+    /// Samples of each image in a step.
+    pub samples: usize,
+    /// What the KL divergence is trained towards.
+    pub target: KlTarget,
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self { kind: ObjectiveKind::Elbo, samples: 1, target: KlTarget::Zero }
     }
 }

@@ -1,7 +1,7 @@
 //! Where the decoder's output begins.
 
 use crate::data::Part;
-use crate::graph::{Binarize, Graph, Likelihood};
+use crate::graph::{Binarize, Likelihood, Tensors};
 use serde::{Deserialize, Serialize};
 
 /// The first bias of the decoder's output layer, [`crate::graph::LikelihoodKind::outputs`]' first.
@@ -17,19 +17,19 @@ pub enum OutputBias {
 }
 
 impl OutputBias {
-    /// Set the bias in `parameters`, the flat buffer of `graph`. A mean pixel is taken from 0.001 to 0.999, so that one
+    /// Set the bias in `parameters`, the flat buffer of `tensors`. A mean pixel is taken from 0.001 to 0.999, so that one
     /// that is black in all images may still be white in another.
     pub fn apply(
         self,
         parameters: &mut [f32],
-        graph: &Graph,
+        tensors: &Tensors,
         images: &Part,
         likelihood: Likelihood,
         binarize: Binarize,
     ) {
         let Self::MeanImage = self else { return };
         let name = format!("{}.bias", likelihood.kind.outputs()[0]);
-        for tensor in graph.tensors().filter(|tensor| tensor.name == name) {
+        if let Some(tensor) = tensors.find(&name) {
             let outputs: Vec<f32> = mean_image(images, binarize)
                 .into_iter()
                 .map(|mean| likelihood.output_for(mean.clamp(1e-3, 1.0 - 1e-3)) as f32)

@@ -1,6 +1,6 @@
 //! Optimizers: how gradients change the parameters of a group.
 
-use crate::graph::{Graph, GroupId, Lowering, Node, Operation, Shape, ValueId};
+use crate::graph::{Graph, GroupId, Lowering, Node, Operation, Shape};
 use crate::plan::{Binding, Grid, Step, constants};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,28 @@ impl Optimizer {
     }
 }
 
+/// The optimizer of each group of parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Optimizers {
+    /// Of groups that have none of their own.
+    pub default: Optimizer,
+    /// Names of groups, and their optimizers.
+    pub groups: Vec<(String, Optimizer)>,
+}
+
+impl Optimizers {
+    /// The optimizer of the group `name`.
+    pub fn of_group(&self, name: &str) -> &Optimizer {
+        self.groups.iter().find(|(own, _)| own == name).map_or(&self.default, |(_, optimizer)| optimizer)
+    }
+}
+
+impl From<Optimizer> for Optimizers {
+    fn from(default: Optimizer) -> Self {
+        Self { default, groups: Vec::new() }
+    }
+}
+
 /// The part of a binding that piece number `piece` covers.
 fn piece_of(whole: &Binding, piece: usize) -> Binding {
     let start = piece * PIECE;
@@ -181,7 +203,8 @@ impl Graph {
         }
         if optimizer.clip_norm > 0.0 {
             let column = self.metrics().count();
-            let title = if group.0 == 0 { "gradient.norm".to_string() } else { format!("gradient.norm.{name}") };
+            let title =
+                if group.0 == 0 { "gradient.norm".to_string() } else { format!("gradient.norm.{name}") };
             let metric = self.metric_value(&title);
             let shares = self.tensors().group_range(group).len().div_ceil(SHARE);
             let squares = self.add_value(format!("gradient.squares.{name}"), Shape::matrix(1, shares));

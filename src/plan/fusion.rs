@@ -71,7 +71,8 @@ fn fuse_bias_gradient(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
         }
         let (start, end) = (bias.offset - weight.offset, bias.offset + bias.length);
         let whole = Binding { length: end - weight.offset, ..weight.clone() };
-        let mut fused = Dispatch { kernel: "matmul_tn_bias".into(), flops: product.flops + sums.flops, ..product };
+        let mut fused =
+            Dispatch { kernel: "matmul_tn_bias".into(), flops: product.flops + sums.flops, ..product };
         fused.constants.insert("BIAS_START".into(), (start / 4) as f64);
         fused.bindings.retain(|binding| binding.variable != "output");
         fused.bindings.push(whole);

@@ -31,10 +31,10 @@ pub struct Step {
     /// Where this minibatch starts in `indices`.
     pub first_index: u32,
     /// Weights of losses and other numbers; [`super::Plan::numbers`] names them.
-    pub numbers: [f32; NUMBERS],
+    pub numbers: [f32; 16],
     /// For each group of parameters: learning rate; `1 / (1 - beta1^t)` for Adam, `t` counted from 1, else 1;
     /// `1 / (1 - beta2^t)` for Adam, else 1; unused.
-    pub groups: [[f32; 4]; GROUPS],
+    pub groups: [[f32; 4]; 4],
     /// Filler up to 256 bytes, the distance of two records on a device.
     pub padding: [[u32; 4]; 6],
 }

@@ -95,8 +95,7 @@ impl fmt::Display for Product {
     }
 }
 
-const PRODUCTS: [&str; 5] =
-    ["matmul_nt", "matmul_nn", "matmul_nn_derivative", "matmul_tn", "matmul_tn_bias"];
+const PRODUCTS: [&str; 5] = ["matmul_nt", "matmul_nn", "matmul_nn_derivative", "matmul_tn", "matmul_tn_bias"];
 
 impl Product {
     /// What `dispatch` computes, if that is a matrix product in the variant that plans are lowered to.

@@ -69,8 +69,8 @@ impl Case {
     /// The only dispatch of `plan`, once and many times.
     fn of(mut plan: Plan, rows: usize) -> Self {
         plan.programs = vec![
-            Program { name: ONCE, dispatches: vec![0] },
-            Program { name: MANY, dispatches: vec![0; REPEATS] },
+            Program { name: ONCE.into(), dispatches: vec![0], ..Program::default() },
+            Program { name: MANY.into(), dispatches: vec![0; REPEATS], ..Program::default() },
         ];
         let flops = plan.dispatches.iter().map(|dispatch| dispatch.flops).sum();
         Self { plan, flops, rows }

@@ -7,7 +7,7 @@ use crate::cpu::{CpuExecutor, Real};
 use crate::device::OpenDevice;
 use crate::gpu::GpuExecutor;
 use crate::pace::Pace;
-use crate::plan::{Access, BufferId, Executor, Step};
+use crate::plan::{Access, BufferId, Executor, GROUPS, NUMBERS, Step};
 use std::time::{Duration, Instant};
 
 /// Most steps in a submit.
@@ -64,14 +64,10 @@ impl Runner {
 
     fn steps(&self, count: usize) -> Vec<Step> {
         let step = Step {
-            seed_low: 5,
-            stream: 1,
             rows: self.case.rows as u32,
-            beta: 0.75,
-            learning_rate: 0.001,
-            first_correction: 1.5,
-            second_correction: 3.0,
-            ..Step::default()
+            numbers: [0.75; NUMBERS],
+            groups: [[0.001, 1.5, 3.0, 0.0]; GROUPS],
+            ..Step::seeded(5, 1)
         };
         (0..count).map(|slot| Step { slot: slot as u32, ..step }).collect()
     }
@@ -113,7 +109,7 @@ impl Runner {
                 }
             }
         }
-        let kernel = self.case.dispatch().kernel;
+        let kernel = &self.case.dispatch().kernel;
         Ok((wrong > 0).then(|| format!("{kernel} is wrong: {wrong} of {values} numbers; {}", worst.1)))
     }
 

@@ -2,7 +2,7 @@
 
 use super::Content;
 use crate::kernels;
-use crate::plan::{Binding, Buffer, BufferId, Dispatch, Grid, Plan, Program, Role};
+use crate::plan::{Binding, Buffer, BufferId, Dispatch, Grid, Name, Plan, Program, Role};
 use std::collections::BTreeMap;
 
 /// The program of [`single`].
@@ -18,7 +18,7 @@ pub(crate) fn single(
 ) -> Plan {
     let mut plan = Plan::default();
     append(&mut plan, "", kernel, constants, contents, grid);
-    plan.programs.push(Program { name: ONCE, dispatches: vec![0] });
+    plan.programs.push(Program { name: ONCE.into(), dispatches: vec![0], ..Program::default() });
     plan
 }
 
@@ -48,5 +48,7 @@ pub(crate) fn append(
         bindings.push(Binding { variable: variable.name.clone(), buffer, offset: 0, length, access });
     }
     let (label, grid) = (format!("{prefix}{kernel}"), grid.workgroups(description));
+    let constants = constants.into_iter().map(|(name, value)| (Name::from(name), value)).collect();
+    let kernel = Name::from(kernel);
     plan.dispatches.push(Dispatch { label, kernel, constants, bindings, grid, flops: 0, bytes: 0 });
 }

@@ -1,12 +1,13 @@
 //! The likelihood of a recipe's model by importance weights, and how many of its latent dimensions are in use.
 
+use crate::Result;
 use crate::data::Dataset;
 use crate::device::OpenDevice;
 use crate::eval::average::mean_and_error;
+use crate::eval::density::Weights;
 use crate::eval::importance::ImportanceSampler;
 use crate::eval::layers::layer_use;
 use crate::session::Session;
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -77,11 +78,10 @@ impl Evaluation {
             .iter()
             .map(|layer| LayerUnits { active: layer.active(), all: layer.mean_variances.len() })
             .collect();
-        let parameters = session.read_flat("parameters")?;
-        let parameters = parameters.ok_or_else(|| Error::Internal("a model without parameters".into()))?;
-        let spec = session.spec().clone().for_evaluation();
+        let weights = Weights::of(session)?;
+        let task = session.task().clone().for_evaluation();
         let samples = self.importance_samples;
-        let mut sampler = ImportanceSampler::open(device, &spec, &parameters, samples)?;
+        let mut sampler = ImportanceSampler::open(device, &task, &weights, samples)?;
         let bounds = sampler.bounds(&dataset.test, &all[..images.min(all.len())], progress)?;
         let (negative_log_likelihood, standard_error) =
             mean_and_error(bounds.iter().map(|image| -image.bound));

@@ -324,10 +324,11 @@ mod tests {
             for variant in &recipe.variants {
                 let config = recipe.config(variant, None).unwrap().resolve().unwrap();
                 let samples: usize = variant.name.split("k=").nth(1).unwrap().parse().unwrap();
-                let model = config.model(crate::data::ImageShape { width: 28, height: 28, channels: 1 });
-                assert_eq!(model.noise_samples, samples);
-                assert_eq!(model.upper.as_ref().map(|layer| layer.latent), upper);
-                assert_eq!(variant.name.starts_with("IWAE"), model.objective.weighting().is_some());
+                let task = config.task(crate::data::ImageShape { width: 28, height: 28, channels: 1 });
+                assert_eq!(task.objective.samples, samples);
+                let groups = task.latent("test").unwrap().groups();
+                assert_eq!(groups.get(1).map(|group| group.width), upper);
+                assert_eq!(variant.name.starts_with("IWAE"), task.objective.kind.weighting().is_some());
                 assert_eq!(config.total_steps(60_000), 3280 * 3000);
                 assert_eq!((config.adam_epsilon, config.learning_rate), (1e-4, Some(1e-3)));
             }

@@ -50,6 +50,8 @@ pub struct Checkpoint {
 /// The flat buffers a checkpoint holds, and the prefix of their tensors' names.
 const FLAT: [(&str, &str); 3] =
     [("parameters", ""), ("moments.first", "optimizer.first."), ("moments.second", "optimizer.second.")];
+/// Parts of tensors' names, and what they were called in files of format 1.
+const OLD_NAMES: [(&str, &str); 1] = [(".layer2.", ".upper.")];
 const FORMAT: &str = "vae-1";
 
 impl Checkpoint {
@@ -70,7 +72,14 @@ impl Checkpoint {
                 tensors.insert(format!("{prefix}{}", tensor.name), (tensor.shape.clone(), values));
             }
         }
+        tensors.extend(session.read_states()?);
         Ok(Self { config: config.clone(), shape: session.shape(), state: state.clone(), tensors })
+    }
+
+    /// The tensor called `name`, or what files of format 1 call it.
+    fn tensor(&self, name: &str) -> Option<&(Vec<usize>, Vec<f32>)> {
+        let old = |(new, old): &(&str, &str)| self.tensors.get(&name.replace(new, old));
+        self.tensors.get(name).or_else(|| OLD_NAMES.iter().find_map(old))
     }
 
     /// Write to `path`, replacing what is there only when all is written.
@@ -178,7 +187,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Checkpoint`] if the checkpoint is of another model; nothing is written then.
     pub fn restore(&self, session: &mut Session, path: &Path) -> Result<()> {
-        let wanted: Vec<Tensor> = session.tensors().cloned().collect();
+        let wanted: Vec<Tensor> = session.tensors().to_vec();
         let mut flats = Vec::new();
         for (buffer, prefix) in FLAT {
             let Some(id) = session.plan().buffer(buffer) else { continue };
@@ -186,7 +195,7 @@ impl Checkpoint {
             for tensor in &wanted {
                 let name = format!("{prefix}{}", tensor.name);
                 let hint = "it is a checkpoint of another model; use the config.toml it was trained with";
-                let Some((shape, values)) = self.tensors.get(&name) else {
+                let Some((shape, values)) = self.tensor(&name) else {
                     return Err(Error::checkpoint(path, format!("it holds no tensor '{name}'"), hint));
                 };
                 if *shape != tensor.shape {
@@ -211,8 +220,22 @@ impl Checkpoint {
             }
             flats.push((buffer, flat));
         }
+        let states = session.read_states()?;
+        for (name, (shape, _)) in &states {
+            if self.tensors.get(name).is_none_or(|(own, _)| own != shape) {
+                let hint = "it is a checkpoint of another model; use the config.toml it was trained with";
+                return Err(Error::checkpoint(
+                    path,
+                    format!("it holds no '{name}' of shape {shape:?}"),
+                    hint,
+                ));
+            }
+        }
         for (buffer, flat) in flats {
             session.write_flat(buffer, &flat)?;
+        }
+        for name in states.keys() {
+            session.write_state(name, &self.tensors[name].1)?;
         }
         Ok(())
     }

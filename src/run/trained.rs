@@ -52,8 +52,8 @@ impl TrainedModel {
         check_same_images(&checkpoint, &file, &config)?;
         let device = OpenDevice::open(device.unwrap_or(&config.device))?;
         let matmul = Matmul::from(config.matmul.clone());
-        let spec = config.model(dataset.shape).for_evaluation();
-        let mut session = Session::open_tuned(device.clone(), &matmul, &spec, None, &dataset)?;
+        let task = config.task(dataset.shape).for_evaluation();
+        let mut session = Session::open_tuned(device.clone(), &matmul, &task, None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
         Ok(Self { run, config, dataset, session, device, state: checkpoint.state, checkpoint: file })
     }
@@ -91,20 +91,17 @@ pub fn check_same_model(
     dataset: &Dataset,
 ) -> Result<()> {
     let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
-    let (theirs, ours) = (checkpoint.config.model(checkpoint.shape), config.model(dataset.shape));
+    let (theirs, ours) = (&checkpoint.config, config);
     let settings = [
         ("hidden", format!("{:?}", theirs.hidden), format!("{:?}", ours.hidden)),
         ("latent", theirs.latent.to_string(), ours.latent.to_string()),
-        ("second layer", format!("{:?}", theirs.upper), format!("{:?}", ours.upper)),
+        ("upper-hidden", format!("{:?}", theirs.upper_hidden), format!("{:?}", ours.upper_hidden)),
+        ("upper-latent", format!("{:?}", theirs.upper_latent), format!("{:?}", ours.upper_latent)),
         ("activation", format!("{:?}", theirs.activation), format!("{:?}", ours.activation)),
-        ("likelihood", theirs.likelihood.kind.to_string(), ours.likelihood.kind.to_string()),
-        ("sigma", theirs.likelihood.sigma.to_string(), ours.likelihood.sigma.to_string()),
-        (
-            "mean-activation",
-            format!("{:?}", theirs.likelihood.mean_activation),
-            format!("{:?}", ours.likelihood.mean_activation),
-        ),
-        ("binarize", theirs.binarize.to_string(), ours.binarize.to_string()),
+        ("likelihood", theirs.likelihood.to_string(), ours.likelihood.to_string()),
+        ("sigma", theirs.sigma.to_string(), ours.sigma.to_string()),
+        ("mean-activation", format!("{:?}", theirs.mean_activation), format!("{:?}", ours.mean_activation)),
+        ("binarize", theirs.binarization().to_string(), ours.binarization().to_string()),
     ];
     if let Some((name, theirs, ours)) = settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
         let problem = format!("it was trained with {name} = {theirs}, but the run's config.toml says {ours}");

@@ -49,9 +49,9 @@ pub fn run(device: &OpenDevice) -> Result<BTreeMap<&'static str, KernelReport>> 
             subject.write(id, 0, &words)?;
             oracle.write(id, 0, &words)?;
         }
-        let name = plan.programs[number].name;
-        subject.submit(name, &[case.step])?;
-        oracle.submit(name, &[case.step])?;
+        let name = plan.programs[number].name.clone();
+        subject.submit(&name, &[case.step])?;
+        oracle.submit(&name, &[case.step])?;
         subject.receive(0)?;
         let report = reports.entry(case.kernel).or_default();
         report.cases += 1;
@@ -102,21 +102,10 @@ fn plan(cases: &[Case]) -> Plan {
     for (number, case) in cases.iter().enumerate() {
         let prefix = format!("{number}.");
         append(&mut plan, &prefix, case.kernel, case.constants.clone(), &case.contents, case.grid);
-        plan.programs.push(Program { name: program_name(number), dispatches: vec![number] });
+        let name = format!("case-{number}").into();
+        plan.programs.push(Program { name, dispatches: vec![number], ..Program::default() });
     }
     plan
-}
-
-/// Programs have static names; the self-test's are made once and kept.
-fn program_name(number: usize) -> &'static str {
-    use std::sync::{LazyLock, Mutex, PoisonError};
-    static NAMES: LazyLock<Mutex<Vec<&'static str>>> = LazyLock::new(Mutex::default);
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    while names.len() <= number {
-        let name = format!("case-{}", names.len());
-        names.push(Box::leak(name.into_boxed_str()));
-    }
-    names[number]
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! What one asks of a model: its bound on held-out images, their posteriors, and the images of latents.
 
-use super::{EVALUATION_SEED, Session, Which, bits, floats};
-use crate::Result;
-use crate::graph::{Shape, ValueId};
-use crate::plan::Step;
+use super::{EVALUATION_SEED, Session, Which};
+use crate::plan::{Plan, Step};
 use crate::random::stream;
+use crate::{Error, Result};
 
 /// Averages over images, in nats per image. The evidence lower bound is `-(reconstruction + kl)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,8 +12,8 @@ pub struct Evaluation {
     pub reconstruction: f64,
     /// KL divergence from posterior to prior.
     pub kl: f64,
-    /// The bound that the model's objective is the negative of, where it weighs samples. Else 0, or the evidence lower
-    /// bound of two stochastic layers.
+    /// The bound that training maximises where the objective weighs samples, or where there are several stochastic layers;
+    /// else 0.
     pub bound: f64,
     /// Images averaged over.
     pub images: usize,
@@ -39,16 +38,11 @@ pub struct Posteriors {
 }
 
 impl Session {
-    fn evaluation_step(batch: usize, sample: usize) -> Step {
-        Step {
-            seed_low: EVALUATION_SEED as u32,
-            seed_high: (EVALUATION_SEED >> 32) as u32,
-            counter_low: batch as u32,
-            counter_high: sample as u32,
-            stream: stream::EVALUATION_NOISE,
-            beta: 1.0,
-            ..Step::default()
-        }
+    fn evaluation_step(plan: &Plan, batch: usize, sample: usize) -> Step {
+        let seeded = Step::seeded(EVALUATION_SEED, stream::EVALUATION_NOISE);
+        let mut step = Step { counter_low: batch as u32, counter_high: sample as u32, ..seeded };
+        plan.set_number(&mut step, "beta", 1.0);
+        step
     }
 
     /// The evidence lower bound and its terms on the first `count` held-out images, averaged over `samples` noise
@@ -57,40 +51,37 @@ impl Session {
     /// # Errors
     /// If the device fails.
     pub fn evaluate(&mut self, count: usize, samples: usize) -> Result<Evaluation> {
-        let passes = samples.div_ceil(self.spec.noise_samples).max(1);
+        let passes = samples.div_ceil(self.task.objective.samples).max(1);
         let numbers: Vec<u32> = (0..count as u32).collect();
-        let batches: Vec<&[u32]> = numbers.chunks(self.spec.batch).collect();
+        let batches: Vec<&[u32]> = numbers.chunks(self.task.batch).collect();
         let work: Vec<(usize, &[u32], usize)> = (0..passes)
             .flat_map(|pass| batches.iter().enumerate().map(move |(i, batch)| (i, *batch, pass)))
             .collect();
-        let (mut reconstruction, mut kl, mut bound) = (0.0, 0.0, 0.0);
+        let columns = ["reconstruction", "kl", "bound"].map(|name| self.plan().metric(name));
+        let mut sums = [0.0; 3];
         for group in work.chunks(self.max_steps()) {
-            let steps = group.iter().map(|&(batch, _, pass)| Self::evaluation_step(batch, pass)).collect();
+            let step =
+                |&(batch, _, pass): &(usize, &[u32], usize)| Self::evaluation_step(self.plan(), batch, pass);
+            let steps = group.iter().map(step).collect();
             let images: Vec<&[u32]> = group.iter().map(|(_, batch, _)| *batch).collect();
             self.submit("evaluate", Which::Test, &images, steps)?;
-            for (metrics, (_, batch, _)) in self.receive(0)?.into_iter().flatten().zip(group) {
-                reconstruction += f64::from(metrics.reconstruction) * batch.len() as f64;
-                kl += f64::from(metrics.kl) * batch.len() as f64;
-                bound += f64::from(metrics.bound()) * batch.len() as f64;
+            let received = self.receive(0)?;
+            let rows = received.iter().flat_map(crate::plan::MetricRows::rows);
+            for (row, (_, batch, _)) in rows.zip(group) {
+                for (sum, column) in sums.iter_mut().zip(columns) {
+                    *sum += column.map_or(0.0, |column| f64::from(row[column])) * batch.len() as f64;
+                }
             }
         }
         let total = (count * passes) as f64;
+        let [reconstruction, kl, negative_bound] = sums.map(|sum| sum / total);
         Ok(Evaluation {
-            reconstruction: reconstruction / total,
-            kl: kl / total,
-            bound: bound / total,
+            reconstruction,
+            kl,
+            bound: 0.0 - negative_bound,
             images: count,
-            samples: passes * self.spec.noise_samples,
+            samples: passes * self.task.objective.samples,
         })
-    }
-
-    /// Read a value of the last step, without padding: one `Vec` a section.
-    fn read_value(&mut self, id: ValueId, rows: usize) -> Result<Vec<Vec<f32>>> {
-        let value = self.model.graph.value(id);
-        let shape = value.shape;
-        let buffer = self.buffer(&value.name.clone())?;
-        let flat = floats(self.executor.read(buffer, 0, rows * shape.stride())?);
-        Ok((0..shape.sections).map(|section| unpadded(&flat, shape, section)).collect())
     }
 
     /// Posteriors of the held-out images with these numbers.
@@ -99,12 +90,13 @@ impl Session {
     /// If the device fails.
     pub fn encode(&mut self, numbers: &[u32]) -> Result<Posteriors> {
         let mut all = Posteriors::default();
-        for (i, batch) in numbers.chunks(self.spec.batch).enumerate() {
-            self.submit("encode", Which::Test, &[batch], vec![Self::evaluation_step(i, 0)])?;
+        let port = self.host.result("encode")?;
+        for (i, batch) in numbers.chunks(self.task.batch).enumerate() {
+            let step = Self::evaluation_step(self.plan(), i, 0);
+            self.submit("encode", Which::Test, &[batch], vec![step])?;
             self.receive(0)?;
-            let sections = self.read_value(self.model.posterior, batch.len())?;
-            all.means.extend(&sections[0]);
-            all.log_variances.extend(&sections[1]);
+            let sections = self.host.read_rows(&port, batch.len())?;
+            all.extend(Posteriors::of_sections(sections)?);
         }
         Ok(all)
     }
@@ -115,31 +107,27 @@ impl Session {
     /// # Errors
     /// If the device fails.
     pub fn decode(&mut self, latents: &[f32]) -> Result<Vec<f32>> {
-        Ok(self.through("decode", self.model.latent, self.model.picture, latents)?.swap_remove(0))
+        Ok(self.through("decode", latents)?.swap_remove(0))
     }
 
-    /// Write rows (without padding) to `input`, a few at a time, run `program`, and read as many rows of `output`: one
+    /// Give `program` rows (without padding), as many at a time as it takes, and read as many rows of its result: one
     /// `Vec` a section.
-    pub(super) fn through(
-        &mut self,
-        program: &str,
-        input: ValueId,
-        output: ValueId,
-        rows: &[f32],
-    ) -> Result<Vec<Vec<f32>>> {
-        let value = self.model.graph.value(input).clone();
-        let (shape, width, buffer) = (value.shape, value.shape.columns, self.buffer(&value.name)?);
-        let mut all = vec![Vec::new(); self.model.graph.value(output).shape.sections];
-        for group in rows.chunks(width * shape.rows) {
-            let mut padded = vec![0.0; shape.length()];
-            for (to, from) in padded.chunks_mut(shape.stride()).zip(group.chunks(width)) {
-                to[..width].copy_from_slice(from);
-            }
-            self.executor.write(buffer, 0, bits(&padded))?;
-            let step = Step { rows: self.spec.batch as u32, ..Self::evaluation_step(0, 0) };
-            self.executor.submit(program, &[step])?;
-            self.receive(0)?;
-            for (all, section) in all.iter_mut().zip(self.read_value(output, group.len() / width)?) {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the program is not from one value to one value; else if the device fails.
+    pub(super) fn through(&mut self, program: &str, rows: &[f32]) -> Result<Vec<Vec<f32>>> {
+        let (given, wanted) = self.host.ends(program)?;
+        let [most, _, width] = given.shape;
+        let mut all = vec![Vec::new(); wanted.shape[1]];
+        for group in rows.chunks(width * most) {
+            let count = group.len() / width;
+            let mut whole = group.to_vec();
+            whole.resize(width * most, 0.0);
+            self.host.write_rows(&given, &whole)?;
+            let rows = self.task.batch as u32;
+            let step = Step { rows, ..Self::evaluation_step(self.plan(), 0, 0) };
+            self.host.run(program, step)?;
+            for (all, section) in all.iter_mut().zip(self.host.read_rows(&wanted, count)?) {
                 all.extend(section);
             }
         }
@@ -147,7 +135,17 @@ impl Session {
     }
 }
 
-fn unpadded(flat: &[f32], shape: Shape, section: usize) -> Vec<f32> {
-    let start = section * shape.section_stride();
-    flat.chunks(shape.stride()).flat_map(|row| row[start..start + shape.columns].iter().copied()).collect()
+impl Posteriors {
+    /// Posteriors from the sections of a value: means and log-variances.
+    pub(crate) fn of_sections(sections: Vec<Vec<f32>>) -> Result<Self> {
+        let sections: Result<[Vec<f32>; 2], _> = sections.try_into();
+        let [means, log_variances] =
+            sections.map_err(|_| Error::Internal("a posterior without means and log-variances".into()))?;
+        Ok(Self { means, log_variances })
+    }
+
+    fn extend(&mut self, more: Self) {
+        self.means.extend(more.means);
+        self.log_variances.extend(more.log_variances);
+    }
 }

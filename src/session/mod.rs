@@ -1,57 +1,30 @@
 //! A model on a device: its plan, its buffers, and the questions one asks of it.
 
-mod hierarchy;
+mod host;
 mod inference;
+mod layers;
 #[cfg(test)]
 mod tests;
 
 pub use inference::{Evaluation, Posteriors};
+pub use layers::LayerDraw;
 
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
-use crate::graph::{Stage, Tensor};
-use crate::model::{MlpVae, Vae};
-use crate::plan::{self, BufferId, Executor, Metrics, Plan, Setting, Step};
-use crate::train::Optimizer;
+use crate::graph::{Init, Setting, Tensor, Tensors, lower};
+use crate::model::Task;
+use crate::optimizer::Optimizers;
+use crate::plan::{MetricRows, Plan, Role, Step};
 use crate::tuning::{self, Matmul, Record};
 use crate::{Error, Result};
+pub(crate) use host::Host;
+use std::collections::BTreeMap;
 
 /// Most steps in one submit.
 pub const MAX_STEPS: usize = 64;
 
 /// Evaluation draws its noise under this seed, whatever seed the model was trained with.
 pub(crate) const EVALUATION_SEED: u64 = 0;
-
-const EVALUATE: &[Stage] = &[
-    Stage::TestInput,
-    Stage::Encode,
-    Stage::Sample,
-    Stage::Upper,
-    Stage::Prior,
-    Stage::Decode,
-    Stage::Objective,
-];
-const TRAIN: &[Stage] = &[
-    Stage::TrainInput,
-    Stage::Encode,
-    Stage::Sample,
-    Stage::Upper,
-    Stage::Prior,
-    Stage::Decode,
-    Stage::Objective,
-    Stage::Backward,
-    Stage::Update,
-];
-const ENCODE: &[Stage] = &[Stage::TestInput, Stage::Encode];
-const DECODE: &[Stage] = &[Stage::Decode, Stage::Picture];
-
-/// The programs of a model's plan; `train` only with an optimiser.
-pub const PROGRAMS: [(&str, &[Stage]); 4] =
-    [("train", TRAIN), ("evaluate", EVALUATE), ("encode", ENCODE), ("decode", DECODE)];
-
-/// Further programs of a model with two stochastic layers. Each begins with reading what the host has written.
-pub const UPPER_PROGRAMS: [(&str, &[Stage]); 2] =
-    [("encode-upper", &[Stage::Upper]), ("prior", &[Stage::Prior])];
 
 /// Which part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,21 +35,18 @@ pub enum Which {
     Test,
 }
 
-/// The plan of a model: with gradients and the optimiser's step if `optimizer` is given.
+/// The plan of a task: with gradients and the training step if `optimizers` are given.
 ///
 /// # Errors
 /// [`Error::Shape`] if the model's sizes do not fit together.
-pub fn plan_model(spec: &MlpVae, optimizer: Option<&Optimizer>, setting: Setting) -> Result<(Vae, Plan)> {
-    let mut model = spec.build()?;
-    let mut programs = PROGRAMS[usize::from(optimizer.is_none())..].to_vec();
-    if optimizer.is_some() {
-        model.graph.differentiate()?;
-    }
-    if spec.upper.is_some() {
-        programs.extend(UPPER_PROGRAMS);
-    }
-    let plan = plan::lower(&model.graph, optimizer, &programs, setting).with_shared_memory();
-    Ok((model, plan))
+pub fn plan_task(
+    task: &Task,
+    tensors: &Tensors,
+    optimizers: Option<&Optimizers>,
+    setting: Setting,
+) -> Result<Plan> {
+    let built = task.model.build(tensors, task, optimizers)?;
+    Ok(lower(&built.graph, &built.programs, setting)?.with_shared_memory())
 }
 
 /// How a session lays out its memory.
@@ -89,22 +59,18 @@ struct Memory {
 }
 
 /// A model on a device.
+#[derive(Debug)]
 pub struct Session {
-    model: Vae,
-    spec: MlpVae,
+    host: Host,
+    task: Task,
+    tensors: Tensors,
+    /// Those of `tensors`, with their places.
+    all: Vec<Tensor>,
     shape: ImageShape,
-    plan: Plan,
     record: Option<Record>,
-    executor: Box<dyn Executor>,
     streamed: bool,
     /// Host copies of streamed parts.
     parts: [Part; 2],
-}
-
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("device", &self.executor.device_name()).finish_non_exhaustive()
-    }
 }
 
 /// Images as words: four pixels each, every image padded to whole words.
@@ -130,18 +96,18 @@ pub(crate) fn floats(words: Vec<u32>) -> Vec<f32> {
 }
 
 impl Session {
-    /// Put `spec` and the images of `dataset` on `device`, with all parameters 0. On a GPU, variants of
-    /// matrix products are chosen by measurement.
+    /// Put the model of `task` and the images of `dataset` on `device`, with all parameters 0; with `optimizers` to be
+    /// trained. On a GPU, variants of matrix products are chosen by measurement.
     ///
     /// # Errors
     /// If a tensor is larger than the device allows ([`Error::Limit`]) or the device fails.
     pub fn open(
         device: OpenDevice,
-        spec: &MlpVae,
-        optimizer: Option<&Optimizer>,
+        task: &Task,
+        optimizers: Option<&Optimizers>,
         dataset: &Dataset,
     ) -> Result<Self> {
-        Self::open_tuned(device, &Matmul::default(), spec, optimizer, dataset)
+        Self::open_tuned(device, &Matmul::default(), task, optimizers, dataset)
     }
 
     /// The same, with variants of matrix products chosen as `matmul` says.
@@ -151,17 +117,17 @@ impl Session {
     pub fn open_tuned(
         device: OpenDevice,
         matmul: &Matmul,
-        spec: &MlpVae,
-        optimizer: Option<&Optimizer>,
+        task: &Task,
+        optimizers: Option<&Optimizers>,
         dataset: &Dataset,
     ) -> Result<Self> {
-        let words = spec.pixels.div_ceil(4) as u64;
+        let words = task.model.pixels().div_ceil(4) as u64;
         let largest = dataset.train.count.max(dataset.test.count) as u64 * words * 4;
         let streamed = device.binding_limit().is_some_and(|limit| largest > limit);
         if streamed {
             log::info!("the images ({largest} bytes) exceed the device's largest buffer: streaming them");
         }
-        Self::open_with(device, matmul, spec, optimizer, dataset, Memory { streamed, shared: true })
+        Self::open_with(device, matmul, task, optimizers, dataset, Memory { streamed, shared: true })
     }
 
     /// The same with every value in memory of its own, so that [`Session::read_flat`] finds what the last step
@@ -171,64 +137,82 @@ impl Session {
     /// As [`Session::open`].
     pub fn open_for_inspection(
         device: OpenDevice,
-        spec: &MlpVae,
-        optimizer: Option<&Optimizer>,
+        task: &Task,
+        optimizers: Option<&Optimizers>,
         dataset: &Dataset,
     ) -> Result<Self> {
         let memory = Memory { streamed: false, shared: false };
-        Self::open_with(device, &Matmul::default(), spec, optimizer, dataset, memory)
+        Self::open_with(device, &Matmul::default(), task, optimizers, dataset, memory)
     }
 
     fn open_with(
         device: OpenDevice,
         matmul: &Matmul,
-        spec: &MlpVae,
-        optimizer: Option<&Optimizer>,
+        task: &Task,
+        optimizers: Option<&Optimizers>,
         dataset: &Dataset,
         Memory { streamed, shared }: Memory,
     ) -> Result<Self> {
         let setting = Setting {
-            train_images: if optimizer.is_some() { dataset.train.count } else { 0 },
+            train_images: if optimizers.is_some() { dataset.train.count } else { 0 },
             test_images: dataset.test.count,
             max_steps: MAX_STEPS,
             streamed,
         };
-        let (model, plan) = plan_model(spec, optimizer, setting)?;
-        let choices = tuning::choose(&device, matmul, &plan, spec.batch)?;
+        let tensors = Tensors::default();
+        let plan = plan_task(task, &tensors, optimizers, setting)?;
+        let choices = tuning::choose(&device, matmul, &plan, task.batch)?;
         let record = Record::of(&device, &choices);
         let mut plan = choices.apply(plan);
         if !shared {
             plan.memory.clear();
         }
-        let executor = device.executor(&plan, MAX_STEPS)?;
         let mut session = Self {
-            model,
-            spec: spec.clone(),
+            host: Host::open(&device, plan, MAX_STEPS)?,
+            task: task.clone(),
+            all: tensors.all(),
+            tensors,
             shape: dataset.shape,
-            plan,
             record,
-            executor,
             streamed,
             parts: [Part::default(), Part::default()],
         };
         for (which, part) in [(Which::Train, &dataset.train), (Which::Test, &dataset.test)] {
             if streamed {
                 session.parts[which as usize] = part.clone();
-            } else if let Some(buffer) = session.plan.buffer(which.buffer()) {
-                session.executor.write(buffer, 0, &image_words(&part.pixels, spec.pixels))?;
+            } else if let Some(buffer) = session.plan().buffer(which.buffer()) {
+                session.host.write_words(buffer, &image_words(&part.pixels, task.model.pixels()))?;
             }
         }
+        session.begin_states()?;
         Ok(session)
+    }
+
+    /// Give every state its first value.
+    fn begin_states(&mut self) -> Result<()> {
+        for state in self.tensors.states() {
+            let (Some(buffer), Init::Constant(value)) =
+                (self.plan().buffer(&format!("state.{}", state.name)), state.init)
+            else {
+                continue;
+            };
+            let mut flat = vec![0.0; state.shape.length()];
+            for row in flat.chunks_mut(state.shape.section_stride()) {
+                row[..state.shape.columns].fill(value as f32);
+            }
+            self.host.write_flat(buffer, &flat)?;
+        }
+        Ok(())
     }
 
     /// The device's name.
     pub fn device_name(&self) -> String {
-        self.executor.device_name()
+        self.host.device_name()
     }
 
     /// The plan that is run.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        self.host.plan()
     }
 
     /// The variants of matrix products that were chosen, where there was a choice.
@@ -236,33 +220,29 @@ impl Session {
         self.record.as_ref()
     }
 
-    /// The model's sizes and choices.
-    pub fn spec(&self) -> &MlpVae {
-        &self.spec
+    /// The model, and what it is trained or evaluated for.
+    pub fn task(&self) -> &Task {
+        &self.task
     }
 
-    /// The model as a graph.
-    pub fn model(&self) -> &Vae {
-        &self.model
+    /// The table of the model's parameters and states.
+    pub fn table(&self) -> &Tensors {
+        &self.tensors
     }
 
-    /// The size of the images.
+    /// The images' size.
     pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
-    /// All named tensors.
-    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        self.model.graph.tensors()
+    /// All named tensors of parameters.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.all
     }
 
     /// Most steps one call of [`Session::submit`] takes.
     pub fn max_steps(&self) -> usize {
-        self.executor.max_steps().min(MAX_STEPS)
-    }
-
-    fn buffer(&self, name: &str) -> Result<BufferId> {
-        self.plan.buffer(name).ok_or_else(|| Error::Internal(format!("the plan has no buffer '{name}'")))
+        self.host.max_steps().min(MAX_STEPS)
     }
 
     /// A flat buffer (`parameters`, `moments.first`, `moments.second`), padding included; `None` if the plan has
@@ -271,18 +251,9 @@ impl Session {
     /// # Errors
     /// If the device fails; [`Error::Internal`] for a value whose memory others have taken since.
     pub fn read_flat(&mut self, name: &str) -> Result<Option<Vec<f32>>> {
-        match self.plan.buffer(name) {
+        match self.plan().buffer(name) {
             None => Ok(None),
-            Some(id) => {
-                if self.plan.shares_memory(id) {
-                    let hint = "open the session for inspection";
-                    return Err(Error::Internal(format!(
-                        "'{name}' shares its memory with other values; {hint}"
-                    )));
-                }
-                let length = self.plan.buffers[id.0].length;
-                Ok(Some(floats(self.executor.read(id, 0, length)?)))
-            }
+            Some(id) => self.host.read_flat(id).map(Some),
         }
     }
 
@@ -291,10 +262,53 @@ impl Session {
     /// # Errors
     /// If the device fails.
     pub fn write_flat(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        match self.plan.buffer(name) {
-            Some(id) => self.executor.write(id, 0, bits(values)),
+        match self.plan().buffer(name) {
+            Some(id) => self.host.write_flat(id, values),
             None => Ok(()),
         }
+    }
+
+    /// The states of the plan by name (`state.NAME`): their shape without padding.
+    fn state_shapes(&self) -> Vec<(String, crate::graph::Shape)> {
+        let names = self.plan().buffers.iter().filter(|buffer| buffer.role == Role::State);
+        let names: Vec<&str> = names.map(|buffer| buffer.name.as_str()).collect();
+        let states = self.tensors.states();
+        let states = states.into_iter().map(|state| (format!("state.{}", state.name), state.shape));
+        states.filter(|(name, _)| names.contains(&name.as_str())).collect()
+    }
+
+    /// What training keeps beside parameters and moments: by name (`state.NAME`) the shape and the numbers.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read_states(&mut self) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+        let mut states = BTreeMap::new();
+        for (name, shape) in self.state_shapes() {
+            let buffer = self.host.buffer(&name)?;
+            let flat = self.host.read_flat(buffer)?;
+            let sections = flat[..shape.length()].chunks(shape.section_stride());
+            let values = sections.flat_map(|section| section[..shape.columns].to_vec()).collect();
+            states.insert(name, (shape.dimensions(), values));
+        }
+        Ok(states)
+    }
+
+    /// Set a state that [`Session::read_states`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is none of this name and size; else if the device fails.
+    pub fn write_state(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let found = self.state_shapes().into_iter().find(|(own, _)| own == name);
+        let Some((_, shape)) = found.filter(|(_, it)| it.rows * it.sections * it.columns == values.len())
+        else {
+            return Err(Error::Internal(format!("there is no state '{name}' of {} numbers", values.len())));
+        };
+        let mut flat = vec![0.0; shape.length()];
+        for (to, from) in flat.chunks_mut(shape.section_stride()).zip(values.chunks(shape.columns)) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        let buffer = self.host.buffer(name)?;
+        self.host.write_flat(buffer, &flat)
     }
 
     /// Queue a program once for each minibatch. `batches[i]` holds the image numbers of minibatch `i`; of `steps[i]`
@@ -309,7 +323,7 @@ impl Session {
         batches: &[&[u32]],
         mut steps: Vec<Step>,
     ) -> Result<()> {
-        let batch = self.spec.batch;
+        let batch = self.task.batch;
         let mut indices = vec![0; batches.len() * batch];
         for (slot, (numbers, step)) in batches.iter().zip(&mut steps).enumerate() {
             indices[slot * batch..slot * batch + numbers.len()].copy_from_slice(numbers);
@@ -318,30 +332,23 @@ impl Session {
             step.first_index = (slot * batch) as u32;
         }
         if self.streamed {
-            let part = &self.parts[which as usize];
-            let words: Vec<u32> = indices
-                .iter()
-                .flat_map(|&number| image_words(part.image(number as usize), self.spec.pixels))
-                .collect();
-            let buffer = self.buffer(which.buffer())?;
-            self.executor.write(buffer, 0, &words)?;
+            let (part, pixels) = (&self.parts[which as usize], self.task.model.pixels());
+            let words: Vec<u32> =
+                indices.iter().flat_map(|&number| image_words(part.image(number as usize), pixels)).collect();
+            let buffer = self.host.buffer(which.buffer())?;
+            self.host.write_words(buffer, &words)?;
         }
-        let buffer = self.buffer("indices")?;
-        self.executor.write(buffer, 0, &indices)?;
-        self.executor.submit(program, &steps)
+        let buffer = self.host.buffer("indices")?;
+        self.host.write_words(buffer, &indices)?;
+        self.host.submit(program, &steps)
     }
 
-    /// See [`Executor::receive`].
+    /// See [`crate::plan::Executor::receive`].
     ///
     /// # Errors
     /// If the device fails.
-    pub fn receive(&mut self, pending: usize) -> Result<Vec<Vec<Metrics>>> {
-        self.executor.receive(pending)
-    }
-
-    /// Whether the likelihood's pictures are numbers that may leave [0, 1].
-    pub fn pictures_unbounded(&self) -> bool {
-        !self.spec.likelihood.kind.takes_logits()
+    pub fn receive(&mut self, pending: usize) -> Result<Vec<MetricRows>> {
+        self.host.receive(pending)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The training loop.
 
-use super::{Optimizer, schedule};
+use super::schedule;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
-use crate::plan::{Metrics, Step};
+use crate::optimizer::Optimizers;
+use crate::plan::Step;
 use crate::random::stream;
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
 use crate::run::{Checkpoint, RunFolder, TrainState};
@@ -70,7 +71,7 @@ pub enum Outcome {
 pub struct Trainer<'a> {
     session: Session,
     config: Config,
-    optimizer: Optimizer,
+    optimizers: Optimizers,
     run: &'a RunFolder,
     metrics: MetricsFile,
     images: usize,
@@ -104,8 +105,7 @@ impl<'a> Trainer<'a> {
                 checkpoint.state.clone()
             }
             None => {
-                let graph = &session.model().graph;
-                let values = config.first_parameters(graph, &dataset.train);
+                let values = config.first_parameters(session.table(), &dataset.train);
                 session.write_flat("parameters", &values)?;
                 TrainState::default()
             }
@@ -115,7 +115,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             session,
             config: config.clone(),
-            optimizer: config.optimizer(),
+            optimizers: config.optimizers(),
             run,
             metrics,
             images: dataset.train.count,
@@ -225,19 +225,13 @@ impl<'a> Trainer<'a> {
     }
 
     fn step_record(&self, step: u64) -> Step {
-        let config = &self.config;
-        let mut record = Step {
-            seed_low: config.seed as u32,
-            seed_high: (config.seed >> 32) as u32,
-            counter_low: step as u32,
-            counter_high: (step >> 32) as u32,
-            stream: stream::TRAIN_NOISE,
-            beta: self.beta(step) as f32,
-            capacity: self.capacity(step) as f32,
-            learning_rate: self.learning_rate(step) as f32,
-            ..Step::default()
-        };
-        self.optimizer.prepare(step + 1, &mut record);
+        let mut record = Step::seeded(self.config.seed, stream::TRAIN_NOISE).at(step);
+        let (plan, rate) = (self.session.plan(), self.learning_rate(step));
+        plan.set_number(&mut record, "beta", self.beta(step));
+        plan.set_number(&mut record, "capacity", self.capacity(step));
+        for (group, name) in plan.groups.iter().enumerate() {
+            self.optimizers.of_group(name).prepare(step + 1, rate, group, &mut record);
+        }
         record
     }
 
@@ -256,8 +250,8 @@ impl<'a> Trainer<'a> {
         let (mut steps, mut images) = (0, 0);
         for submit in finished {
             let sizes = self.pending.pop_front().unwrap_or_default();
-            for (metrics, size) in submit.iter().zip(sizes) {
-                self.account(metrics, u64::from(size))?;
+            for (row, size) in submit.rows().zip(sizes) {
+                self.account(row, u64::from(size))?;
                 steps += 1;
                 images += u64::from(size);
             }
@@ -286,23 +280,20 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Add one step's metrics to the epoch's.
-    fn account(&mut self, metrics: &Metrics, images: u64) -> Result<()> {
+    /// Add one step's row of metrics to the epoch's.
+    fn account(&mut self, row: &[f32], images: u64) -> Result<()> {
         self.state.step += 1;
-        for (term, value) in [
-            ("reconstruction", metrics.reconstruction),
-            ("KL divergence", metrics.kl),
-            ("gradient norm", metrics.gradient_norm),
-            ("importance-weighted bound", metrics.bound()),
-        ] {
-            if !value.is_finite() {
-                return Err(self.diverged(term, value));
-            }
+        if let Some((name, &value)) =
+            self.session.plan().metrics.iter().zip(row).find(|(_, value)| !value.is_finite())
+        {
+            return Err(self.diverged(&name.clone(), value));
         }
+        let metric = |name| self.session.plan().metric(name).map_or(0.0, |column| f64::from(row[column]));
+        let (reconstruction, kl, bound) = (metric("reconstruction"), metric("kl"), metric("bound"));
         self.state.epoch_images += images;
-        self.state.epoch_reconstruction += f64::from(metrics.reconstruction) * images as f64;
-        self.state.epoch_kl += f64::from(metrics.kl) * images as f64;
-        self.state.epoch_bound += f64::from(metrics.bound()) * images as f64;
+        self.state.epoch_reconstruction += reconstruction * images as f64;
+        self.state.epoch_kl += kl * images as f64;
+        self.state.epoch_bound -= bound * images as f64;
         Ok(())
     }
 

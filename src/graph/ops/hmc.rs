@@ -162,13 +162,18 @@ impl Graph {
         let [position, position_gradient, momentum] =
             ["chain.position", "chain.gradient", "chain.momentum"].map(|name| self.input(name, like_latent));
         let state = self.input("chain.state", record);
-        let given = vec![latent, latent_gradient, density, sizes, position, position_gradient, momentum, state];
+        let given =
+            vec![latent, latent_gradient, density, sizes, position, position_gradient, momentum, state];
         let (beta, change) = (self.number("beta")?, self.number("change")?);
         let parts = [
             (Part::Reset, "chains begin", vec![position, position_gradient, state]),
             (Part::Start, "momentum, half a kick, drift", vec![latent, momentum, state]),
             (Part::Leap, "kick, drift", vec![latent, momentum]),
-            (Part::Accept, "half a kick, accept or reject", vec![position, position_gradient, momentum, state]),
+            (
+                Part::Accept,
+                "half a kick, accept or reject",
+                vec![position, position_gradient, momentum, state],
+            ),
         ]
         .map(|(part, label, changed)| {
             let outputs: Vec<ValueId> = changed

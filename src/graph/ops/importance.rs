@@ -177,8 +177,7 @@ impl Operation for ImportanceGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let rows = self.batch * self.samples;
         let weights = node.inputs[0];
-        let Factor { weight, number } =
-            self.factor.unwrap_or(Factor { weight: 1.0, number: WITHOUT_NUMBER });
+        let Factor { weight, number } = self.factor.unwrap_or(Factor { weight: 1.0, number: WITHOUT_NUMBER });
         lowering.dispatch(
             node,
             "importance_gradient",
@@ -210,16 +209,14 @@ impl Operation for LogSum {
         let grid = Grid::Elements(self.batch);
         let running = ("running", node.outputs[0]);
         match node.inputs.first() {
-            None => {
-                lowering.dispatch(
-                    node,
-                    "begin_log_sum",
-                    constants! { BATCH: self.batch },
-                    &[running],
-                    grid,
-                    0,
-                )
-            }
+            None => lowering.dispatch(
+                node,
+                "begin_log_sum",
+                constants! { BATCH: self.batch },
+                &[running],
+                grid,
+                0,
+            ),
             Some(&log_weights) => {
                 let constants = constants! { BATCH: self.batch, SAMPLES: self.samples };
                 let flops = self.batch * self.samples * 6;
@@ -240,12 +237,12 @@ impl Graph {
     pub fn log_weights(&mut self, terms: ValueId, divergence: ValueId, batch: usize) -> Result<ValueId> {
         let (of_terms, rows) = (self.shape(terms), self.shape(divergence).columns);
         if batch == 0 || !rows.is_multiple_of(batch) || !of_terms.columns.is_multiple_of(rows) {
-            let problem = format!("terms {of_terms} and {rows} samples of {batch} images do not fit together");
+            let problem =
+                format!("terms {of_terms} and {rows} samples of {batch} images do not fit together");
             return Err(Error::shape("importance weights", problem));
         }
         let beta = self.number("beta")?;
-        let operation =
-            LogWeights { batch, samples: rows / batch, chunks: of_terms.columns / rows, beta };
+        let operation = LogWeights { batch, samples: rows / batch, chunks: of_terms.columns / rows, beta };
         Ok(self.apply("log_weights", operation, &[terms, divergence], one_a_row(rows)))
     }
 

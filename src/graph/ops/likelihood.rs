@@ -136,14 +136,7 @@ impl NegativeLogLikelihood {
             constants.insert("LOG_VARIANCE", 2.0 * self.likelihood.sigma.ln());
         }
         let flops = rows * self.pixels * 8;
-        lowering.dispatch(
-            node,
-            kernel,
-            constants,
-            values,
-            Grid::Elements(rows * vec4.div_ceil(CHUNK)),
-            flops,
-        )
+        lowering.dispatch(node, kernel, constants, values, Grid::Elements(rows * vec4.div_ceil(CHUNK)), flops)
     }
 
     fn chunks(&self) -> Shape {

@@ -155,7 +155,14 @@ impl Operation for Dimensions {
         values.push(("dimensions", node.outputs[0]));
         let vec4 = self.0.sizes.rows() * self.0.sizes.vec4();
         let constants = self.0.constants();
-        lowering.dispatch(node, "sampled_kl_dimensions", constants, &values, Grid::Elements(vec4), 4 * vec4 * 9)
+        lowering.dispatch(
+            node,
+            "sampled_kl_dimensions",
+            constants,
+            &values,
+            Grid::Elements(vec4),
+            4 * vec4 * 9,
+        )
     }
 }
 
@@ -280,8 +287,7 @@ impl Graph {
             KlTarget::FreeBits(nats) => Some(nats),
             KlTarget::Zero | KlTarget::Capacity => None,
         };
-        let operation =
-            SampledKl { sizes, prior: prior.is_some(), before: before.is_some(), free_bits };
+        let operation = SampledKl { sizes, prior: prior.is_some(), before: before.is_some(), free_bits };
         let inputs: Vec<ValueId> =
             [drawn.posterior, drawn.z, drawn.noise].into_iter().chain(prior).chain(before).collect();
         let name = format!("{}.kl", self.value(drawn.z).name);

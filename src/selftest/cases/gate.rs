@@ -23,14 +23,14 @@ pub(super) fn all() -> Vec<Case> {
         // On one side of numbers from 0 to 1, and on the other.
         for capacity in [-0.5, 9.0] {
             let mut case = case(
-                "capacity_gate",
-                constants! { SAMPLES: samples, ROWS: l, COLUMNS: columns, WIDTH: width },
-                &[("divergence_read", Unit(l)), gate],
+                "capacity_gradient",
+                constants! { SAMPLES: samples, ROWS: l, CAPACITY: 1 },
+                &[("divergence_read", Unit(l)), ("upstream", Normal(l)), ("divergence_gradient", Normal(l))],
                 Grid::Workgroups(1),
                 rows,
                 1,
             );
-            case.step.capacity = capacity;
+            case.step.numbers[1] = capacity;
             cases.push(case);
         }
     }

@@ -46,13 +46,20 @@ pub(super) fn all() -> Vec<Case> {
         let names = ["latent", "latent_gradient", "density", "position", "position_gradient", "state"];
         cases.push(case("hmc_reset", sizes.clone(), &of(&names), grid, batch, 1));
         let names = ["latent", "position", "position_gradient", "momentum", "state", "sizes"];
-        let constants = with(&[("BATCH", batch), ("WIDTH", width)]);
+        let constants = with(&[("BATCH", batch), ("WIDTH", width), ("BETA", 0), ("CHANGE", 2)]);
         cases.push(case("hmc_start", constants, &of(&names), grid, batch, 4 * scale));
         let names = ["latent", "latent_gradient", "momentum", "sizes"];
-        cases.push(case("hmc_leap", with(&[("BATCH", batch)]), &of(&names), grid, batch, scale));
+        cases.push(case("hmc_leap", with(&[("BATCH", batch), ("BETA", 0)]), &of(&names), grid, batch, scale));
         let all_names = all.map(|(name, _)| name);
         // Some of these random ends are accepted, some are not.
-        cases.push(case("hmc_accept", with(&[("BATCH", batch)]), &of(&all_names), grid, batch, 4 * scale));
+        cases.push(case(
+            "hmc_accept",
+            with(&[("BATCH", batch), ("BETA", 0)]),
+            &of(&all_names),
+            grid,
+            batch,
+            4 * scale,
+        ));
     }
     cases
 }

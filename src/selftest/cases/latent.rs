@@ -2,7 +2,7 @@
 
 use super::Content::{Normal, Unit};
 use super::{Case, case};
-use crate::plan::{Grid, constants};
+use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -40,7 +40,9 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(case(
             "reparametrize_kl_gradient",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate },
+            constants! {
+                BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 0.5, NUMBER: 0,
+            },
             &[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient],
             Grid::Elements(batch * columns),
             rows,
@@ -56,7 +58,9 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(case(
             "gaussian_kl_gradient",
-            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
+            constants! {
+                BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 0.7, NUMBER: WITHOUT_NUMBER,
+            },
             &[posterior, gradient],
             Grid::Elements(batch * columns),
             rows,
@@ -64,7 +68,7 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(case(
             "gaussian_kl_gradient_free_bits",
-            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FREE_BITS: 0.4 },
+            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FREE_BITS: 0.4, WEIGHT: 1.0, NUMBER: 0 },
             &[posterior, ("average", Unit(4 * columns)), gradient],
             Grid::Elements(batch * columns),
             rows,
@@ -72,8 +76,18 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(case(
             "gaussian_kl_gradient_capacity",
-            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
+            constants! {
+                BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 1.0, NUMBER: 0, CAPACITY: 1,
+            },
             &[posterior, ("average", Unit(4 * columns)), gradient],
+            Grid::Elements(batch * columns),
+            rows,
+            1,
+        ));
+        cases.push(case(
+            "gaussian_kl_pull_back",
+            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
+            &[posterior, ("divergence_gradient", Normal(n)), gradient],
             Grid::Elements(batch * columns),
             rows,
             1,

@@ -1,11 +1,11 @@
 //! The cases of the self-test, a file for each file of kernels.
 
+mod accumulate;
 mod activation;
 mod bench;
 mod distributions;
 mod gate;
 mod gather;
-mod hierarchy;
 mod hmc;
 mod importance;
 mod latent;
@@ -14,6 +14,7 @@ mod matmul;
 mod matmul_tiled;
 mod noncentred;
 mod optimizer;
+mod sampled_kl;
 mod sum;
 
 use crate::plan::{Grid, Step};
@@ -40,7 +41,7 @@ pub(super) fn case(
     rows: usize,
     reduction: usize,
 ) -> Case {
-    let step = Step {
+    let mut step = Step {
         seed_low: 0x1234_5678,
         seed_high: 9,
         counter_low: 17,
@@ -49,13 +50,10 @@ pub(super) fn case(
         slot: 0,
         rows: rows as u32,
         first_index: 1,
-        beta: 0.75,
-        learning_rate: 0.01,
-        first_correction: 1.5,
-        second_correction: 3.0,
-        capacity: 1.1,
         ..Step::default()
     };
+    step.numbers[..3].copy_from_slice(&[0.75, 1.1, 1.5]);
+    step.groups[1] = [0.01, 1.5, 3.0, 0.0];
     // Roundings of a sum of n terms of size 1 grow with the square root of n.
     let tolerance = 4e-6 * (reduction as f64).sqrt();
     Case { kernel, constants, contents: contents.to_vec(), grid, step, tolerance }
@@ -66,12 +64,13 @@ pub(super) fn all() -> Vec<Case> {
     [
         matmul::all(),
         matmul_tiled::all(),
+        accumulate::all(),
         activation::all(),
         gather::all(),
         latent::all(),
         likelihood::all(),
         importance::all(),
-        hierarchy::all(),
+        sampled_kl::all(),
         noncentred::all(),
         gate::all(),
         sum::all(),

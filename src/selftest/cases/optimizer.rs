@@ -9,7 +9,7 @@ pub(super) fn all() -> Vec<Case> {
     for (i, length) in [1, 63, 65, 1021].into_iter().enumerate() {
         let n = 4 * length;
         let (decay, clip) = [(0.0, 0.0), (0.1, 0.0), (0.0, 0.3), (0.01, 100.0)][i];
-        let common = constants! { LENGTH: length, WEIGHT_DECAY: decay, CLIP_NORM: clip };
+        let common = constants! { LENGTH: length, GROUP: 1, WEIGHT_DECAY: decay, CLIP_NORM: clip };
         let base = [("gradients", Normal(n)), ("norm", Unit(4)), ("parameters", Normal(n))];
         let (first, second) = (("first", Normal(n)), ("second", Unit(n)));
         for (kernel, constants, moments) in [

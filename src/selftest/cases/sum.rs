@@ -21,7 +21,7 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(case(
             "sum_metric",
-            constants! { LENGTH: length, SCALE: 0.5, TERM: 1 },
+            constants! { LENGTH: length, SCALE: 0.5, TERM: 1, TERMS: 5 },
             &[values, metrics],
             one,
             3,
@@ -31,6 +31,7 @@ pub(super) fn all() -> Vec<Case> {
             "sum_two_metrics",
             constants! {
                 LENGTH: length, SCALE: 0.5, TERM: 1, SECOND_LENGTH: 777, SECOND_SCALE: 2.0, SECOND_TERM: 0,
+                TERMS: 4,
             },
             &[values, metrics, ("second_values", Normal(777))],
             Grid::Workgroups(2),
@@ -47,7 +48,7 @@ pub(super) fn all() -> Vec<Case> {
         ));
         cases.push(case(
             "square_root",
-            constants! { LENGTH: length },
+            constants! { LENGTH: length, TERM: 2, TERMS: 3 },
             &[("values", Unit(length)), ("norm", Normal(4)), metrics],
             one,
             3,

@@ -1,0 +1,3 @@
+//! The families of models, a file each.
+
+pub mod mlp;
