@@ -7,11 +7,12 @@
 
 mod common;
 
+use common::spec::{Spec, layer, small};
 use vae::data::Part;
 use vae::device::OpenDevice;
+use vae::eval::density::Weights;
 use vae::eval::importance::{ImageBound, ImportanceSampler};
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{MlpVae, ObjectiveKind};
+use vae::graph::{Activation, Likelihood, LikelihoodKind};
 
 const PIXELS: usize = 7;
 const SIGMA: f64 = 0.5;
@@ -22,24 +23,18 @@ const BIAS: [f64; PIXELS] = [0.4, 0.6, 0.5, 0.3, 0.5, 0.2, 0.7];
 
 /// A linear model: p(x|z) = N(W z + b, sigma^2 I), whose evidence is N(b, W Wᵀ + sigma^2 I): probabilistic PCA (Tipping
 /// and Bishop 1999).
-fn model() -> MlpVae {
-    MlpVae {
+fn model() -> Spec {
+    Spec {
         batch: 4,
         pixels: PIXELS,
-        hidden: vec![],
-        latent: 2,
+        layers: vec![layer(&[], 2)],
         activation: Activation::Identity,
         likelihood: Likelihood {
             kind: LikelihoodKind::Gaussian,
             sigma: SIGMA,
             mean_activation: Activation::Identity,
         },
-        binarize: Binarize::None,
-        noise_samples: 1,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        ..small()
     }
 }
 
@@ -49,12 +44,12 @@ fn squared(values: &[f64]) -> f64 {
 
 /// W, b, and an encoder that gives the exact posterior with its means moved by `shift` of their deviation and its
 /// variances multiplied by `widen`.
-fn parameters(shift: f64, widen: f64) -> Vec<f32> {
-    let graph = model().build().unwrap().graph;
-    let mut flat = vec![0.0_f32; graph.parameter_length()];
+fn parameters(shift: f64, widen: f64) -> Weights {
+    let tensors = model().tensors();
+    let mut flat = vec![0.0_f32; tensors.length()];
     let precision = COLUMNS.map(|column| (squared(&column) + SIGMA * SIGMA) / (SIGMA * SIGMA));
     let single = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
-    for tensor in graph.tensors() {
+    for tensor in tensors.all() {
         let values = match tensor.name.as_str() {
             "decoder.output.weight" => (0..PIXELS).flat_map(|i| [COLUMNS[0][i], COLUMNS[1][i]]).collect(),
             "decoder.output.bias" => BIAS.to_vec(),
@@ -73,7 +68,7 @@ fn parameters(shift: f64, widen: f64) -> Vec<f32> {
         };
         tensor.put(&mut flat, &single(values));
     }
-    flat
+    Weights { tensors, flat }
 }
 
 fn images() -> Part {
@@ -97,8 +92,8 @@ fn evidence(number: usize) -> f64 {
     -0.5 * (PIXELS as f64 * std::f64::consts::TAU.ln() + log_determinant + quadratic)
 }
 
-fn bounds(device: &OpenDevice, parameters: &[f32], samples: usize) -> Vec<ImageBound> {
-    let mut sampler = ImportanceSampler::open(device, &model(), parameters, samples).unwrap();
+fn bounds(device: &OpenDevice, parameters: &Weights, samples: usize) -> Vec<ImageBound> {
+    let mut sampler = ImportanceSampler::open(device, &model().task(), parameters, samples).unwrap();
     let numbers: Vec<u32> = (0..11).collect();
     let mut told = 0;
     let bounds = sampler.bounds(&images(), &numbers, &mut |done| told = done).unwrap();
@@ -156,10 +151,11 @@ fn another_posterior_reaches_the_evidence_with_many_samples() {
 #[test]
 fn weights_that_are_not_numbers_are_refused() {
     let mut broken = parameters(0.0, 1.0);
-    broken.iter_mut().for_each(|value| *value *= 1e30);
-    let mut sampler = ImportanceSampler::open(&OpenDevice::Cpu, &model(), &broken, 10).unwrap();
+    broken.flat.iter_mut().for_each(|value| *value *= 1e30);
+    let mut sampler = ImportanceSampler::open(&OpenDevice::Cpu, &model().task(), &broken, 10).unwrap();
     let problem = sampler.bounds(&images(), &[3], &mut |_| {}).unwrap_err().to_string();
     assert!(problem.contains("held-out image 3") && problem.contains("--best"), "{problem}");
-    let problem = ImportanceSampler::open(&OpenDevice::Cpu, &model(), &broken, 0).unwrap_err().to_string();
+    let problem =
+        ImportanceSampler::open(&OpenDevice::Cpu, &model().task(), &broken, 0).unwrap_err().to_string();
     assert!(problem.contains("--importance-samples"), "{problem}");
 }

@@ -12,34 +12,30 @@ use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::digits::digits;
 use vae::device::OpenDevice;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind, OutputBias};
-use vae::plan::{self, Executor, Setting, Step};
+use vae::graph::{
+    Activation, Binarize, Graph, Likelihood, LikelihoodKind, Mode, ProgramSpec, Setting, Shape, Tensors,
+    lower,
+};
+use vae::model::{Initialisation, OutputBias};
+use vae::plan::{Executor, Step};
 use vae::session::Session;
 
 /// -log p(x) of a single pixel with the values `x`, where the decoder gives `outputs`.
 fn negative_logs(kind: LikelihoodKind, sigma: f64, outputs: &[f64], x: &[f64]) -> Vec<f64> {
-    let model = MlpVae {
-        batch: x.len(),
-        pixels: 1,
-        hidden: vec![],
-        latent: 1,
-        activation: Activation::Identity,
-        likelihood: Likelihood { kind, sigma, mean_activation: Activation::Identity },
-        binarize: Binarize::None,
-        noise_samples: 1,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
-    };
-    let graph = model.build().unwrap().graph;
+    let tensors = Tensors::default();
+    let mut graph = Graph::new(&tensors, Mode::Evaluate);
+    let latent = graph.input("latent", Shape::matrix(x.len(), 1));
+    // Images are written here, not gathered: pixels need not be bytes.
+    let pixels = graph.input("images", Shape::matrix(x.len(), 1));
+    let likelihood = Likelihood { kind, sigma, mean_activation: Activation::Identity };
+    let decoded = graph.linear(kind.outputs(), latent, 1).unwrap();
+    let value = graph.negative_log_likelihood(decoded, pixels, likelihood).unwrap();
     let setting = Setting { train_images: 1, test_images: 1, max_steps: 1, streamed: false };
-    // Latents and images are written here, not drawn and gathered: pixels need not be bytes.
-    let plan = plan::lower(&graph, None, &[("value", &[Stage::Decode, Stage::Objective])], setting);
+    let program = ProgramSpec::new("value", &[latent, pixels], &[value]);
+    let plan = lower(&graph, &[program], setting).unwrap();
     let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
     let parameters = cpu.real_mut(plan.buffer("parameters").unwrap());
-    for tensor in graph.tensors().filter(|tensor| tensor.name.starts_with("decoder")) {
+    for tensor in tensors.all() {
         let value = match tensor.name.as_str() {
             "decoder.output.bias" => outputs[0],
             "decoder.log_variance.bias" | "decoder.log_scale.bias" => outputs[1],
@@ -144,8 +140,8 @@ fn the_decoder_can_begin_at_the_mean_image() {
                 ..Config::default()
             };
             let mut session =
-                Session::open(device.clone(), &config.model(dataset.shape), None, &dataset).unwrap();
-            let parameters = config.first_parameters(&session.model().graph, &dataset.train);
+                Session::open(device.clone(), &config.task(dataset.shape), None, &dataset).unwrap();
+            let parameters = config.first_parameters(session.table(), &dataset.train);
             session.write_flat("parameters", &parameters).unwrap();
             let expected = session.decode(&[0.0; 2]).unwrap();
             assert_eq!(expected.len(), pixels);

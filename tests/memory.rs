@@ -28,17 +28,12 @@ fn memory_stays_as_it_is_over_many_submits() {
     let mut devices = common::adapters();
     devices.push(("CPU".into(), OpenDevice::Cpu));
     for (name, device) in devices {
-        let model = config.model(dataset.shape);
-        let mut session = Session::open(device, &model, Some(&config.optimizer()), &dataset).unwrap();
+        let task = config.task(dataset.shape);
+        let mut session = Session::open(device, &task, Some(&config.optimizers()), &dataset).unwrap();
         let batch: Vec<u32> = (0..16).collect();
         let mut train = |submits: u32| {
             for submit in 0..submits {
-                let step = Step {
-                    counter_low: submit,
-                    first_correction: 1.0,
-                    second_correction: 1.0,
-                    ..Step::default()
-                };
+                let step = Step { counter_low: submit, ..Step::default() };
                 session.submit("train", Which::Train, &[&batch, &batch], vec![step; 2]).unwrap();
                 session.receive(1).unwrap();
             }

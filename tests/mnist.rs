@@ -45,7 +45,7 @@ fn loss(device: OpenDevice, images: Option<usize>) -> Option<f64> {
     let config = config.resolve().unwrap();
     let dataset = config.open_dataset().unwrap();
     let session =
-        Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), &dataset).unwrap();
+        Session::open(device, &config.task(dataset.shape), Some(&config.optimizers()), &dataset).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::create(&folder.path().join("run"), &config, false).unwrap();
     let mut trainer = Trainer::new(session, &config, &dataset, &run, None).unwrap();

@@ -1,41 +1,19 @@
 //! The importance-weighted objectives: against the ELBO, and against each other.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::spec::{LOSS, Spec, layer, small, step};
 use vae::cpu::CpuExecutor;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
-use vae::plan::{self, BufferId, Executor, Plan, Setting, Step};
+use vae::graph::{Activation, Likelihood, LikelihoodKind};
+use vae::model::families::mlp::Layer;
+use vae::model::{Initialisation, ObjectiveKind};
+use vae::plan::{BufferId, Executor, Plan, Step};
 
-const PROGRAM: &[Stage] = &[
-    Stage::TestInput,
-    Stage::Encode,
-    Stage::Sample,
-    Stage::Upper,
-    Stage::Prior,
-    Stage::Decode,
-    Stage::Objective,
-    Stage::Backward,
-];
-
-fn model(objective: ObjectiveKind, noise_samples: usize) -> MlpVae {
-    MlpVae {
-        batch: 3,
-        pixels: 8,
-        hidden: vec![6],
-        latent: 3,
-        activation: Activation::Tanh,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Gaussian,
-            sigma: 0.4,
-            mean_activation: Activation::Identity,
-        },
-        binarize: Binarize::None,
-        noise_samples,
-        free_bits: 0.0,
-        objective,
-        capacity: false,
-        upper: None,
-    }
+fn model(kind: ObjectiveKind, samples: usize) -> Spec {
+    let likelihood =
+        Likelihood { kind: LikelihoodKind::Gaussian, sigma: 0.4, mean_activation: Activation::Identity };
+    Spec { pixels: 8, layers: vec![layer(&[6], 3)], likelihood, samples, kind, ..small() }
 }
 
 struct Oracle {
@@ -47,23 +25,21 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn new(model: &MlpVae) -> Self {
-        let mut vae = model.build().unwrap();
-        vae.graph.differentiate().unwrap();
-        let setting = Setting { train_images: 3, test_images: 3, max_steps: 1, streamed: false };
-        let plan = plan::lower(&vae.graph, None, &[("loss", PROGRAM)], setting);
+    fn new(model: &Spec) -> Self {
+        let (plan, tensors) = model.loss_plan(&["latent", "noise", "encoder.mean+encoder.log_variance"]);
         let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
         let images: Vec<u32> = (0..6).map(|i| 0x11_57_93_c1_u32.rotate_left(5 * i)).collect();
         cpu.write(plan.buffer("dataset.test").unwrap(), 0, &images).unwrap();
         cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 0, 1]).unwrap();
-        let start = Initialisation::FanIn.values(&vae.graph, 5, 1.0);
+        let start = Initialisation::FanIn.values(&tensors, 5);
         for (to, from) in cpu.real_mut(plan.buffer("parameters").unwrap()).iter_mut().zip(start) {
             // Far enough from the start that weights differ.
             *to = 2.0 * f64::from(from);
         }
         let places = |prefix: &str| {
-            let tensors = vae.graph.tensors().filter(|tensor| tensor.name.starts_with(prefix));
-            tensors.flat_map(vae::graph::Tensor::row_ranges).flatten().collect()
+            let all = tensors.all();
+            let own = all.iter().filter(|tensor| tensor.name.starts_with(prefix));
+            own.flat_map(vae::graph::Tensor::positions).collect()
         };
         let (encoder, decoder) = (places("encoder"), places("decoder"));
         Self { plan, cpu, encoder, decoder }
@@ -73,13 +49,17 @@ impl Oracle {
         self.plan.buffer(name).unwrap()
     }
 
-    fn run(&mut self, draw: u32, beta: f32) {
-        let step = Step { seed_low: 3, counter_low: draw, rows: 3, beta, ..Step::default() };
-        self.cpu.submit("loss", &[step]).unwrap();
+    fn run(&mut self, draw: u32, beta: f64) {
+        let step = Step { seed_low: 3, counter_low: draw, ..step(&self.plan, 3, &[("beta", beta)]) };
+        self.cpu.submit(LOSS, &[step]).unwrap();
     }
 
     fn real(&self, name: &str) -> &[f64] {
         self.cpu.real(self.buffer(name))
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        self.real("metrics")[self.plan.metric(name).unwrap()]
     }
 
     fn gradients(&self, places: &[usize]) -> Vec<f64> {
@@ -102,9 +82,9 @@ fn one_sample_gives_the_elbo_with_a_sampled_divergence() {
                 0.5 * (z[at].powi(2) - noise[at].powi(2) - posterior[8 * row + 4 + d])
             })
             .sum();
-        let metrics = oracle.real("metrics");
-        let expected = metrics[0] + divergence / 3.0;
-        assert!((metrics[3] - expected).abs() < 1e-12 * expected.abs(), "{} {expected}", metrics[3]);
+        let expected = oracle.metric("reconstruction") + divergence / 3.0;
+        let bound = oracle.metric("bound");
+        assert!((bound - expected).abs() < 1e-12 * expected.abs(), "{bound} {expected}");
     }
 }
 
@@ -117,7 +97,7 @@ fn more_samples_give_a_tighter_bound() {
         let total: f64 = (0..draws)
             .map(|draw| {
                 oracle.run(draw, 1.0);
-                oracle.real("metrics")[3]
+                oracle.metric("bound")
             })
             .sum();
         -total / f64::from(draws)
@@ -130,31 +110,31 @@ fn more_samples_give_a_tighter_bound() {
 /// the decoder's is the same in each draw.
 #[test]
 fn doubly_reparametrized_gradients_have_the_same_mean_and_less_variance() {
-    compare_estimators(None, 0.9);
+    compare_estimators(&[layer(&[6], 3)], 0.9, 6000);
 }
 
-/// The same with two stochastic layers, whose encoders differ in what their samples have a part in.
+/// The same with several stochastic layers, whose encoders differ in what their samples have a part in.
 #[test]
-fn doubly_reparametrized_gradients_of_two_layers_have_the_same_mean_and_less_variance() {
-    compare_estimators(Some(&UpperLayer { hidden: vec![4], latent: 2 }), 0.96);
-    compare_estimators(Some(&UpperLayer { hidden: vec![5, 4], latent: 2 }), 0.96);
+fn doubly_reparametrized_gradients_of_several_layers_have_the_same_mean_and_less_variance() {
+    compare_estimators(&[layer(&[6], 3), layer(&[4], 2)], 0.96, 6000);
+    compare_estimators(&[layer(&[6], 3), layer(&[5, 4], 2)], 0.96, 6000);
+    compare_estimators(&[layer(&[6], 3), layer(&[4], 2), layer(&[3], 2)], 0.98, 6000);
 }
 
 /// The variance of the doubly reparametrized gradient is at most this `share` of the plain one's.
-fn compare_estimators(upper: Option<&UpperLayer>, share: f64) {
+fn compare_estimators(layers: &[Layer], share: f64, draws: u32) {
     for (samples, beta) in [(1, 1.0), (4, 1.0), (4, 0.5)] {
-        let of = |objective| MlpVae { upper: upper.cloned(), ..model(objective, samples) };
+        let of = |kind| Spec { layers: layers.to_vec(), ..model(kind, samples) };
         let mut plain = Oracle::new(&of(ObjectiveKind::Iwae));
         let mut doubly = Oracle::new(&of(ObjectiveKind::Dreg));
         let count = plain.encoder.len();
-        let draws = 6000;
         // Sums of: the difference, its square, and each gradient and its square.
         let mut sums = vec![[0.0; 6]; count];
         for draw in 0..draws {
             plain.run(draw, beta);
             doubly.run(draw, beta);
             assert_eq!(plain.gradients(&plain.decoder), doubly.gradients(&doubly.decoder));
-            assert_eq!(plain.real("metrics")[3], doubly.real("metrics")[3]);
+            assert_eq!(plain.metric("bound"), doubly.metric("bound"));
             let (a, b) = (plain.gradients(&plain.encoder), doubly.gradients(&doubly.encoder));
             for (sums, (a, b)) in sums.iter_mut().zip(a.iter().zip(&b)) {
                 for (sum, term) in sums.iter_mut().zip([a - b, (a - b).powi(2), *a, a * a, *b, b * b]) {

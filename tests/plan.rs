@@ -4,23 +4,19 @@
 use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
-use vae::graph::{Activation, LikelihoodKind};
+use vae::graph::{Activation, LikelihoodKind, Setting, Tensors, lower, lower_unfused};
 use vae::model::ObjectiveKind;
-use vae::plan::{self, Executor, Plan, Setting, Step};
-use vae::session::{PROGRAMS, UPPER_PROGRAMS, plan_model};
+use vae::plan::{self, Executor, Plan, Step};
+use vae::session::plan_task;
 
 const SETTING: Setting = Setting { train_images: 5, test_images: 5, max_steps: 2, streamed: false };
 const SHAPE: ImageShape = ImageShape { width: 5, height: 3, channels: 1 };
 
 fn plans(config: &Config) -> [Plan; 2] {
-    let mut model = config.model(SHAPE).build().unwrap();
-    model.graph.differentiate().unwrap();
-    let optimizer = config.optimizer();
-    let mut programs = PROGRAMS.to_vec();
-    if config.upper_latent.is_some() {
-        programs.extend(UPPER_PROGRAMS);
-    }
-    [plan::lower, plan::lower_unfused].map(|lower| lower(&model.graph, Some(&optimizer), &programs, SETTING))
+    let (task, tensors) = (config.task(SHAPE), Tensors::default());
+    let built = task.model.build(&tensors, &task, Some(&config.optimizers())).unwrap();
+    let fused = lower(&built.graph, &built.programs, SETTING).unwrap();
+    [fused, lower_unfused(&built.graph, &built.programs, SETTING).unwrap()]
 }
 
 /// Parameters and metrics after three steps in f64.
@@ -35,18 +31,12 @@ fn trained(plan: &Plan, rows: u32) -> (Vec<f64>, Vec<f64>) {
     }
     let mut metrics = Vec::new();
     for t in 1..4 {
-        let step = Step {
-            rows,
-            counter_low: t,
-            beta: 0.5,
-            learning_rate: 0.01,
-            first_correction: 2.0,
-            second_correction: 3.0,
-            capacity: 2.0,
-            ..Step::default()
-        };
+        let mut step = Step { rows, counter_low: t, ..Step::default() };
+        plan.set_number(&mut step, "beta", 0.5);
+        plan.set_number(&mut step, "capacity", 2.0);
+        step.groups[0] = [0.01, 2.0, 3.0, 0.0];
         cpu.submit("train", &[step]).unwrap();
-        metrics.extend(&cpu.real(plan.buffer("metrics").unwrap())[..4]);
+        metrics.extend(&cpu.real(plan.buffer("metrics").unwrap())[..plan.metrics.len()]);
     }
     (cpu.real(parameters).to_vec(), metrics)
 }
@@ -130,8 +120,8 @@ fn sharing_memory_changes_no_bit_of_an_evaluation() {
     let mut configs = two_layers(&base);
     configs.extend(LikelihoodKind::ALL.map(|likelihood| Config { likelihood, ..base.clone() }));
     for config in configs {
-        let model = config.model(SHAPE).for_evaluation();
-        let (_, shared) = plan_model(&model, None, SETTING).unwrap();
+        let task = config.task(SHAPE).for_evaluation();
+        let shared = plan_task(&task, &Tensors::default(), None, SETTING).unwrap();
         let mut apart = shared.clone();
         apart.memory.clear();
         assert!(shared.memory_bytes() < apart.memory_bytes(), "{config:?}");
@@ -145,11 +135,12 @@ fn sharing_memory_changes_no_bit_of_an_evaluation() {
             parameters.iter_mut().enumerate().for_each(|(i, p)| *p = 0.3 * (i as f64).sin());
             let mut all = Vec::new();
             for rows in [3, 2] {
-                let step = Step { rows, beta: 1.0, ..Step::default() };
+                let mut step = Step { rows, ..Step::default() };
+                plan.set_number(&mut step, "beta", 1.0);
                 // Twice: what the first pass has left behind is there in the second.
                 for _ in 0..2 {
                     cpu.submit("evaluate", &[step]).unwrap();
-                    let metrics = &cpu.real(plan.buffer("metrics").unwrap())[..4];
+                    let metrics = &cpu.real(plan.buffer("metrics").unwrap())[..plan.metrics.len()];
                     all.extend(metrics.iter().map(|value| value.to_bits()));
                 }
             }
@@ -160,13 +151,14 @@ fn sharing_memory_changes_no_bit_of_an_evaluation() {
 }
 
 #[test]
-fn a_training_step_of_one_hidden_layer_takes_at_most_twenty_dispatches() {
+fn a_training_step_of_one_hidden_layer_takes_seventeen_dispatches() {
     let config = Config { hidden: vec![500], latent: 20, ..Config::default() };
     let shape = ImageShape { width: 28, height: 28, channels: 1 };
-    let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), SETTING).unwrap();
+    let plan =
+        plan_task(&config.task(shape), &Tensors::default(), Some(&config.optimizers()), SETTING).unwrap();
     let train = plan.program("train").unwrap();
-    let kernels: Vec<&str> = train.dispatches.iter().map(|&i| plan.dispatches[i].kernel).collect();
-    assert!(kernels.len() <= 20, "{} dispatches: {kernels:?}", kernels.len());
+    let kernels: Vec<&str> = train.dispatches.iter().map(|&i| plan.dispatches[i].kernel.as_ref()).collect();
+    assert_eq!(kernels.len(), 17, "{kernels:?}");
     for gone in
         ["activate", "activate_gradient", "column_sum", "gaussian_kl", "bernoulli_gradient", "sum_metric"]
     {
@@ -179,7 +171,8 @@ fn every_likelihood_is_fused_with_its_gradient() {
     for likelihood in LikelihoodKind::ALL {
         let [plan, _] = plans(&Config { likelihood, hidden: vec![6], batch_size: 3, ..Config::default() });
         let train = plan.program("train").unwrap();
-        let kernels: Vec<&str> = train.dispatches.iter().map(|&i| plan.dispatches[i].kernel).collect();
+        let kernels: Vec<&str> =
+            train.dispatches.iter().map(|&i| plan.dispatches[i].kernel.as_ref()).collect();
         let name = likelihood.to_string().replace('-', "_");
         assert!(kernels.contains(&format!("{name}_with_gradient").as_str()), "{likelihood}: {kernels:?}");
         assert!(!kernels.contains(&name.as_str()), "{likelihood}: {kernels:?}");
@@ -203,11 +196,89 @@ fn no_buffer_is_read_and_written_in_one_dispatch() {
     }
 }
 
+/// What another runtime needs stands in the file: programs with their ports, and where each kernel's WGSL is.
 #[test]
-fn plans_are_written_as_json() {
+fn plans_are_written_as_json_and_read_back() {
     let [plan, _] = plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() });
-    let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
-    assert_eq!(json["buffers"].as_array().unwrap().len(), plan.buffers.len());
-    assert_eq!(json["dispatches"][0]["kernel"], plan.dispatches[0].kernel);
-    assert!(json["dispatches"][1]["bindings"][0]["buffer"].is_u64());
+    let text = serde_json::to_string(&plan).unwrap();
+    let read: Plan = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    read.validate().unwrap();
+    assert_eq!(trained(&read, 3), trained(&plan, 3));
+    let decode = read.program("decode").unwrap();
+    let ([given], [wanted]) = (&decode.given[..], &decode.wanted[..]) else { panic!("{decode:?}") };
+    assert_eq!((given.name.as_str(), given.shape, given.strides), ("latent", [3, 1, 2], [4, 4]));
+    assert_eq!((wanted.name.as_str(), wanted.shape), ("picture", [3, 1, 15]));
+    let product = &read.kernels["matmul_nt"];
+    assert_eq!((product.file.as_ref(), product.entry.as_str()), ("matmul.wgsl", "matmul_nt"));
+    assert!(product.imports.iter().any(|name| name == "step"), "{product:?}");
+    assert!(read.dispatches.iter().all(|dispatch| read.kernels.contains_key(&dispatch.kernel)));
+}
+
+/// A file may hold anything: what no device could run is refused, and nothing panics.
+#[test]
+fn plans_that_cannot_be_run_are_refused() {
+    let [plan, _] = plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() });
+    let broken = |change: &dyn Fn(&mut Plan)| {
+        let mut plan = plan.clone();
+        change(&mut plan);
+        CpuExecutor::<f64>::new(&plan, 2).unwrap_err().to_string()
+    };
+    for (problem, expected) in [
+        (broken(&|plan| plan.dispatches[0].kernel = "no_such_kernel".into()), "there is no such kernel"),
+        (broken(&|plan| plan.dispatches[0].bindings[0].length = usize::MAX), "elements from"),
+        (broken(&|plan| plan.dispatches[0].bindings[0].buffer.0 = 999), "no buffer"),
+        (broken(&|plan| plan.programs[0].dispatches.push(999)), "does not exist"),
+        (broken(&|plan| drop(plan.dispatches[0].constants.pop_first())), "no value for the constant"),
+    ] {
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+/// Slicing must not lose an input: with all that a program is not given set to NaN, it computes what it did.
+#[test]
+fn programs_read_only_what_they_are_given() {
+    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
+    let mut configs = two_layers(&base);
+    configs.extend([
+        base.clone(),
+        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
+        Config { likelihood: LikelihoodKind::GaussianShared, free_bits: 0.1, ..base },
+    ]);
+    for config in configs {
+        for plan in plans(&config) {
+            for program in &plan.programs {
+                let run = |stale: f64| {
+                    let mut cpu = CpuExecutor::<f64>::new(&plan, 2).unwrap();
+                    for (index, buffer) in plan.buffers.iter().enumerate() {
+                        let id = plan::BufferId(index);
+                        let given = program.given.iter().any(|port| port.buffer == id);
+                        let kept = !matches!(buffer.role, plan::Role::Activation | plan::Role::Gradient);
+                        let value = |i: usize| if given || kept { 0.1 * (i as f64).sin() } else { stale };
+                        cpu.real_mut(id).iter_mut().enumerate().for_each(|(i, it)| *it = value(i));
+                    }
+                    for name in ["dataset.train", "dataset.test"] {
+                        cpu.write(plan.buffer(name).unwrap(), 0, &[0x2f_71_c4_05; 12]).unwrap();
+                    }
+                    cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 1, 0]).unwrap();
+                    let mut step = Step { rows: 3, ..Step::default() };
+                    plan.set_number(&mut step, "beta", 0.5);
+                    plan.set_number(&mut step, "capacity", 2.0);
+                    step.groups[0] = [0.01, 2.0, 3.0, 0.0];
+                    cpu.submit(&program.name, &[step]).unwrap();
+                    let wanted = program.wanted.iter().map(|port| port.buffer);
+                    let flat = ["metrics", "parameters"].map(|name| plan.buffer(name).unwrap());
+                    let all = wanted.chain(flat).flat_map(|id| cpu.real(id).to_vec());
+                    all.map(f64::to_bits).collect::<Vec<u64>>()
+                };
+                let found = run(f64::NAN);
+                assert!(
+                    found.iter().all(|bits| f64::from_bits(*bits).is_finite()),
+                    "{} {config:?}",
+                    program.name
+                );
+                assert_eq!(found, run(0.0), "{} {config:?}", program.name);
+            }
+        }
+    }
 }

@@ -8,37 +8,31 @@
 
 mod common;
 
+use common::spec::{Spec, layer, small};
 use vae::data::{Dataset, digits::digits};
 use vae::device::OpenDevice;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
-use vae::plan::{Metrics, Step, Variant};
+use vae::graph::{Activation, Binarize, KlTarget, Likelihood, LikelihoodKind};
+use vae::model::{Initialisation, ObjectiveKind};
+use vae::optimizer::{Optimizer, OptimizerKind};
+use vae::plan::{MetricRows, Step, Variant};
 use vae::session::{Session, Which};
-use vae::train::{Optimizer, OptimizerKind, epoch_order};
+use vae::train::epoch_order;
 use vae::tuning::{Matmul, Tuning};
 
 fn dataset() -> Dataset {
     digits(90, 25, 4).unwrap()
 }
 
-fn model() -> MlpVae {
-    MlpVae {
+fn model() -> Spec {
+    let likelihood = Likelihood { sigma: 1.0, ..small().likelihood };
+    Spec {
         batch: 32,
         pixels: 784,
-        hidden: vec![37, 21],
-        latent: 3,
-        activation: Activation::Tanh,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Bernoulli,
-            sigma: 1.0,
-            mean_activation: Activation::Identity,
-        },
+        layers: vec![layer(&[37, 21], 3)],
+        likelihood,
         binarize: Binarize::Dynamic,
-        noise_samples: 2,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        samples: 2,
+        ..small()
     }
 }
 
@@ -46,24 +40,26 @@ fn model() -> MlpVae {
 /// third minibatch is not full.
 fn train(
     device: &OpenDevice,
-    spec: &MlpVae,
+    spec: &Spec,
     optimizer: &Optimizer,
     steps: usize,
     a_submit: usize,
-) -> (Vec<f32>, Vec<Metrics>, f64) {
+) -> (Vec<f32>, Vec<Vec<f32>>, f64) {
     train_tuned(device, &Matmul::default(), spec, optimizer, [steps, a_submit])
 }
 
 fn train_tuned(
     device: &OpenDevice,
     matmul: &Matmul,
-    spec: &MlpVae,
+    spec: &Spec,
     optimizer: &Optimizer,
     [steps, a_submit]: [usize; 2],
-) -> (Vec<f32>, Vec<Metrics>, f64) {
+) -> (Vec<f32>, Vec<Vec<f32>>, f64) {
     let dataset = dataset();
-    let mut session = Session::open_tuned(device.clone(), matmul, spec, Some(optimizer), &dataset).unwrap();
-    let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+    let mut session =
+        Session::open_tuned(device.clone(), matmul, &spec.task(), Some(&(*optimizer).into()), &dataset)
+            .unwrap();
+    let start = Initialisation::FanIn.values(session.table(), 3);
     session.write_flat("parameters", &start).unwrap();
     let mut batches: Vec<Vec<u32>> = Vec::new();
     for epoch in 0..steps.div_ceil(3) as u64 {
@@ -71,14 +67,9 @@ fn train_tuned(
     }
     let records: Vec<Step> = (0..steps as u64)
         .map(|step| {
-            let mut record = Step {
-                seed_low: 3,
-                counter_low: step as u32,
-                beta: 0.5,
-                learning_rate: 1e-3,
-                ..Step::default()
-            };
-            optimizer.prepare(step + 1, &mut record);
+            let mut record = Step::seeded(3, 0).at(step);
+            session.plan().set_number(&mut record, "beta", 0.5);
+            optimizer.prepare(step + 1, 1e-3, 0, &mut record);
             record
         })
         .collect();
@@ -87,30 +78,30 @@ fn train_tuned(
         let end = (first + a_submit).min(steps);
         let group: Vec<&[u32]> = batches[first..end].iter().map(Vec::as_slice).collect();
         session.submit("train", Which::Train, &group, records[first..end].to_vec()).unwrap();
-        metrics.extend(session.receive(0).unwrap().into_iter().flatten());
+        let received = session.receive(0).unwrap();
+        metrics.extend(received.iter().flat_map(MetricRows::rows).map(<[f32]>::to_vec));
     }
     let elbo = session.evaluate(25, 2).unwrap().elbo();
     (session.read_flat("parameters").unwrap().unwrap(), metrics, elbo)
 }
 
-fn compare(name: &str, spec: &MlpVae, optimizer: &Optimizer, device: &OpenDevice) {
+fn compare(name: &str, spec: &Spec, optimizer: &Optimizer, device: &OpenDevice) {
     compare_tuned(name, spec, optimizer, device, &Matmul::default());
 }
 
-fn compare_tuned(name: &str, spec: &MlpVae, optimizer: &Optimizer, device: &OpenDevice, matmul: &Matmul) {
+fn compare_tuned(name: &str, spec: &Spec, optimizer: &Optimizer, device: &OpenDevice, matmul: &Matmul) {
     let (expected, expected_metrics, expected_elbo) = train(&OpenDevice::Cpu, spec, optimizer, 20, 7);
     let (actual, metrics, elbo) = train_tuned(device, matmul, spec, optimizer, [20, 7]);
     assert_eq!(metrics.len(), 20);
     for (step, (a, b)) in metrics.iter().zip(&expected_metrics).enumerate() {
-        for (a, b) in [(a.reconstruction, b.reconstruction), (a.kl, b.kl), (a.gradient_norm, b.gradient_norm)]
-        {
+        for (a, b) in a.iter().zip(b) {
             assert!((a - b).abs() <= 1e-3 + 1e-4 * b.abs(), "{name}: step {step}: {a} should be {b}");
         }
     }
     assert!((elbo - expected_elbo).abs() < 0.02, "{name}: {elbo} should be {expected_elbo}");
     // Adam turns the sign of a gradient near zero into a whole step: what counts is that parameters differ by far less
     // than they moved.
-    let start = Initialisation::FanIn.values(&spec.build().unwrap().graph, 3, 1.0);
+    let start = Initialisation::FanIn.values(&spec.tensors(), 3);
     let norm =
         |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
     let (difference, moved) = (norm(&actual, &expected), norm(&expected, &start));
@@ -124,13 +115,16 @@ fn twenty_steps_agree_with_the_cpu() {
         let clipped =
             Optimizer { clip_norm: 20.0, weight_decay: 1e-3, ..Optimizer::new(OptimizerKind::Adam) };
         compare(&name, &model(), &clipped, &device);
-        let upper = Some(UpperLayer { hidden: vec![13], latent: 2 });
-        let two = MlpVae { upper, ..model() };
-        for objective in [ObjectiveKind::Elbo, ObjectiveKind::Iwae, ObjectiveKind::Dreg] {
-            compare(&name, &MlpVae { objective, ..two.clone() }, &clipped, &device);
+        let two = Spec { layers: vec![layer(&[37, 21], 3), layer(&[13], 2)], ..model() };
+        for kind in [ObjectiveKind::Elbo, ObjectiveKind::Iwae, ObjectiveKind::Dreg] {
+            compare(&name, &Spec { kind, ..two.clone() }, &clipped, &device);
         }
-        compare(&name, &MlpVae { free_bits: 0.1, ..two.clone() }, &clipped, &device);
-        compare(&name, &MlpVae { capacity: true, ..two }, &clipped, &device);
+        compare(&name, &Spec { target: KlTarget::FreeBits(0.1), ..two.clone() }, &clipped, &device);
+        compare(&name, &Spec { target: KlTarget::Capacity, ..two }, &clipped, &device);
+        let layers = vec![layer(&[37], 5), layer(&[13], 3), layer(&[], 2), layer(&[6], 1)];
+        for kind in [ObjectiveKind::Elbo, ObjectiveKind::Dreg] {
+            compare(&name, &Spec { layers: layers.clone(), kind, ..model() }, &clipped, &device);
+        }
     }
 }
 
@@ -141,7 +135,7 @@ fn every_variant_of_the_matrix_products_trains_alike() {
         for variant in &Variant::ALL[1..5] {
             let matmul = Tuning::Only(*variant).into();
             // Sums long enough to be split in four parts of whole tiles.
-            let spec = MlpVae { hidden: vec![129], noise_samples: 1, ..model() };
+            let spec = Spec { layers: vec![layer(&[129], 3)], samples: 1, ..model() };
             let adam = Optimizer::new(OptimizerKind::Adam);
             compare_tuned(&format!("{name}, {variant}"), &spec, &adam, &device, &matmul);
         }
@@ -153,8 +147,8 @@ fn every_likelihood_trains_alike() {
     for (name, device) in common::adapters() {
         for kind in LikelihoodKind::ALL.into_iter().skip(1) {
             let likelihood = Likelihood { kind, sigma: 0.5, mean_activation: Activation::Sigmoid };
-            let spec =
-                MlpVae { likelihood, binarize: Binarize::None, free_bits: 0.1, hidden: vec![30], ..model() };
+            let (target, layers) = (KlTarget::FreeBits(0.1), vec![layer(&[30], 3)]);
+            let spec = Spec { likelihood, binarize: Binarize::None, target, layers, ..model() };
             compare(&name, &spec, &Optimizer::new(OptimizerKind::Adamax), &device);
         }
     }
@@ -192,20 +186,16 @@ fn every_optimiser_learns() {
         let mut optimizer = Optimizer::new(kind);
         optimizer.clip_norm = if kind == OptimizerKind::Sgd { 100.0 } else { 0.0 };
         let dataset = dataset();
-        let mut session = Session::open(OpenDevice::Cpu, &model(), Some(&optimizer), &dataset).unwrap();
-        let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+        let mut session =
+            Session::open(OpenDevice::Cpu, &model().task(), Some(&optimizer.into()), &dataset).unwrap();
+        let start = Initialisation::FanIn.values(session.table(), 3);
         session.write_flat("parameters", &start).unwrap();
         let before = session.evaluate(25, 2).unwrap().elbo();
         let batch: Vec<u32> = (0..32).collect();
         for step in 0..60 {
-            let mut record = Step {
-                seed_low: 3,
-                counter_low: step as u32,
-                beta: 1.0,
-                learning_rate: rate,
-                ..Step::default()
-            };
-            optimizer.prepare(step + 1, &mut record);
+            let mut record = Step::seeded(3, 0).at(step);
+            session.plan().set_number(&mut record, "beta", 1.0);
+            optimizer.prepare(step + 1, rate, 0, &mut record);
             session.submit("train", Which::Train, &[&batch], vec![record]).unwrap();
         }
         session.receive(0).unwrap();

@@ -1,7 +1,7 @@
 // Records what a step was given, for tests of executors: that each step reads its own record, and that
 // steps and submits keep their order.
 //
-// metrics[slot] = (beta, learning_rate, rows, SCALE); history[0] = 3 * history[0] + rows.
+// metrics[slot] = (numbers 0 and 1, rows, SCALE); history[0] = 3 * history[0] + rows.
 //
 // import: step
 
@@ -12,6 +12,6 @@ override SCALE: f32;
 
 @compute @workgroup_size(1)
 fn record() {
-    metrics[step.slot] = vec4(step.beta, step.learning_rate, f32(step.rows), SCALE);
+    metrics[step.slot] = vec4(step_number(0u), step_number(1u), f32(step.rows), SCALE);
     history[0] = 3u * history[0] + step.rows;
 }

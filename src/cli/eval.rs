@@ -8,7 +8,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use vae::Result;
 use vae::eval::average::mean_and_error;
+use vae::eval::density::Weights;
 use vae::eval::importance::ImportanceSampler;
 use vae::eval::latents::{ACTIVE, Surgery};
 use vae::eval::layers::{joined, layer_use};
@@ -16,8 +18,6 @@ use vae::graph::{Binarize, LikelihoodKind};
 use vae::report::human_duration;
 use vae::run::TrainedModel;
 use vae::text::{error_text, thousands};
-use vae::Result;
-use vae::eval::density::Weights;
 
 /// So often a long evaluation says that it is alive.
 const ALIVE: Duration = Duration::from_secs(10);

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::kernels;
-use crate::plan::{
-    Binding, Buffer, BufferId, Dispatch, Element, Executor, Metrics, Plan, Program, Role, Step,
-};
+use crate::plan::{Binding, Buffer, BufferId, Dispatch, Element, Executor, Plan, Program, Role, Step};
 use std::collections::BTreeMap;
 
 /// The preferred adapter of this machine; `None` (and a visible note) where there is none.
@@ -40,8 +38,8 @@ fn dispatch(
         });
     Dispatch {
         label: format!("{kernel} {bound:?}"),
-        kernel,
-        constants: constants.iter().copied().collect(),
+        kernel: kernel.into(),
+        constants: constants.iter().map(|&(name, value)| (name.into(), value)).collect(),
         bindings: bindings.collect(),
         grid: [1, 1, 1],
         flops: 0,
@@ -63,15 +61,16 @@ fn plan(length: usize) -> Plan {
             buffer("metrics", 4 * STEPS, Element::Real, Role::Metric),
             buffer("history", 1, Element::Word, Role::Activation),
         ],
+        metrics: ["slot", "scaled", "rows", "half"].map(String::from).to_vec(),
         ..Plan::default()
     };
     let sum = dispatch("sum", &[("LENGTH", length as f64)], &plan, &[0, 1]);
     let record = dispatch("record", &[("SCALE", 0.5)], &plan, &[2, 3]);
     plan.dispatches = vec![sum, record];
     plan.programs = vec![
-        Program { name: "both", dispatches: vec![0, 1] },
-        Program { name: "sum", dispatches: vec![0] },
-        Program { name: "record", dispatches: vec![1] },
+        Program { name: "both".into(), dispatches: vec![0, 1], ..Program::default() },
+        Program { name: "sum".into(), dispatches: vec![0], ..Program::default() },
+        Program { name: "record".into(), dispatches: vec![1], ..Program::default() },
     ];
     plan
 }
@@ -80,8 +79,7 @@ fn steps(count: usize, first: usize) -> Vec<Step> {
     let step = |slot: usize| Step {
         slot: slot as u32,
         rows: (first + slot) as u32,
-        beta: slot as f32,
-        learning_rate: 0.25,
+        numbers: std::array::from_fn(|i| if i == 0 { slot as f32 } else { 0.25 }),
         ..Step::default()
     };
     (0..count).map(step).collect()
@@ -134,14 +132,8 @@ fn steps_read_their_own_records_in_order() {
     executor.submit("both", &steps(STEPS, 1)).unwrap();
     let received = executor.receive(0).unwrap();
     assert_eq!(received.len(), 1);
-    for (slot, row) in received[0].iter().enumerate() {
-        let expected = Metrics {
-            reconstruction: slot as f32,
-            kl: 0.25,
-            gradient_norm: (slot + 1) as f32,
-            reserved: 0.5,
-        };
-        assert_eq!(*row, expected);
+    for (slot, row) in received[0].rows().enumerate() {
+        assert_eq!(row, [slot as f32, 0.25, (slot + 1) as f32, 0.5]);
     }
     assert_eq!(executor.read(HISTORY, 0, 1).unwrap(), [history(1..=STEPS)]);
 }
@@ -164,7 +156,7 @@ fn submits_are_received_in_order() {
     let rows = |number: usize| (0..1 + number % 3).map(move |slot| 100 * number + slot);
     assert_eq!(received.len(), 20);
     for (number, metrics) in received.iter().enumerate() {
-        let got: Vec<usize> = metrics.iter().map(|row| row.gradient_norm as usize).collect();
+        let got: Vec<usize> = metrics.rows().map(|row| row[2] as usize).collect();
         assert_eq!(got, rows(number).collect::<Vec<_>>());
     }
     assert_eq!(executor.read(HISTORY, 0, 1).unwrap(), [history((0..20).flat_map(rows))]);
@@ -191,7 +183,7 @@ fn a_plan_without_metrics_gives_empty_rows() {
     let mut executor = GpuExecutor::new(&gpu, &plan, STEPS).unwrap();
     executor.submit("both", &steps(2, 0)).unwrap();
     executor.submit("both", &[]).unwrap();
-    assert_eq!(executor.receive(0).unwrap(), vec![Vec::new(), Vec::new()]);
+    assert!(executor.receive(0).unwrap().iter().all(|rows| rows.values.is_empty()));
 }
 
 #[test]
@@ -240,12 +232,12 @@ fn dispatches_that_do_not_fit_are_refused() {
         assert!(error.contains(expected), "{error}");
     };
     refused(
-        &|plan| plan.dispatches[0].constants = BTreeMap::from([("LENGHT", 3.0)]),
+        &|plan| plan.dispatches[0].constants = BTreeMap::from([("LENGHT".into(), 3.0)]),
         "'sum [0, 1]' of kernel sum: no value for the constant LENGTH",
     );
     refused(
         &|plan| {
-            plan.dispatches[0].constants.insert("WIDTH", 1.0);
+            plan.dispatches[0].constants.insert("WIDTH".into(), 1.0);
         },
         "no constant WIDTH",
     );
@@ -292,7 +284,7 @@ fn wrong_calls_are_errors() {
 fn a_pipeline_that_cannot_be_made_is_an_error_with_the_kernels_name() {
     let Some(gpu) = gpu() else { return };
     let mut plan = plan(3);
-    plan.dispatches[0].constants.insert("LENGTH", -1.0);
+    plan.dispatches[0].constants.insert("LENGTH".into(), -1.0);
     let error = GpuExecutor::new(&gpu, &plan, STEPS).unwrap_err().to_string();
     assert!(error.contains("kernel sum") && error.contains("LENGTH"), "{error}");
     assert!(gpu.check().is_ok());

@@ -272,7 +272,7 @@ impl Graph {
     }
 
     /// The gradients of a group that have been found.
-    pub(crate) fn gradients_of(&self, group: GroupId) -> Vec<ValueId> {
+    pub fn gradients_of(&self, group: GroupId) -> Vec<ValueId> {
         let own = self.gradients.iter().filter(|(block, _)| self.tensors.group_of(**block) == group);
         let mut values: Vec<ValueId> = own.map(|(_, &value)| value).collect();
         values.sort_unstable();

@@ -85,7 +85,9 @@ fn buffers(plan: &Plan) -> String {
     let table = table(["role", "buffer", ">shape", ">size"], &rows);
     let (blocks, held) = (plan.blocks().len(), human_bytes(plan.memory_bytes()));
     format!(
-        "{table}\nPeak device memory: {held} in {blocks} blocks; buffers never in use at once share one.\n"
+        "{table}\nPeak device memory: {held} in {blocks} blocks; buffers never in use at once share one.\n\
+         Distinct pipelines (a kernel with its constants): {}\n",
+        plan.pipelines()
     )
 }
 
@@ -107,25 +109,26 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::data::ImageShape;
-    use crate::plan::Setting;
-    use crate::session::plan_model;
+    use crate::graph::{Setting, Tensors};
+    use crate::session::plan_task;
 
     #[test]
     fn everything_in_a_plan_is_described() {
         let config = Config { hidden: vec![7], batch_size: 5, ..Config::default() }.resolve().unwrap();
         let shape = ImageShape { width: 4, height: 4, channels: 1 };
         let setting = Setting { train_images: 20, test_images: 10, max_steps: 2, streamed: false };
-        let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), setting).unwrap();
+        let plan =
+            plan_task(&config.task(shape), &Tensors::default(), Some(&config.optimizers()), setting).unwrap();
         let text = describe(&plan);
         for buffer in &plan.buffers {
             assert!(text.contains(&buffer.name), "{} is not in\n{text}", buffer.name);
         }
         for (number, dispatch) in plan.dispatches.iter().enumerate() {
             let row = text.lines().find(|line| line.trim_start().starts_with(&format!("{number} "))).unwrap();
-            assert!(row.contains(&dispatch.label) && row.contains(dispatch.kernel), "{row}");
+            assert!(row.contains(&dispatch.label) && row.contains(dispatch.kernel.as_ref()), "{row}");
         }
         for program in &plan.programs {
-            let row = text.lines().find(|line| line.starts_with(program.name)).unwrap();
+            let row = text.lines().find(|line| line.starts_with(program.name.as_ref())).unwrap();
             let words: Vec<&str> = row.split_whitespace().collect();
             assert_eq!(words[1], program.dispatches.len().to_string(), "{row}");
         }

@@ -127,7 +127,13 @@ impl Product {
 impl Plan {
     /// The same plan with every matrix product computed as `choose` says.
     pub fn with_variants(self, choose: impl Fn(Product) -> Variant) -> Self {
-        let mut plan = Self { buffers: self.buffers, ..Self::default() };
+        let mut plan = Self {
+            buffers: self.buffers,
+            metrics: self.metrics,
+            numbers: self.numbers,
+            groups: self.groups,
+            ..Self::default()
+        };
         let mut places = Vec::with_capacity(self.dispatches.len());
         for dispatch in self.dispatches {
             let first = plan.dispatches.len();
@@ -147,6 +153,7 @@ impl Plan {
             program.dispatches = program.dispatches.iter().flat_map(|&index| places[index].clone()).collect();
             plan.programs.push(program);
         }
+        plan.name_kernels();
         plan
     }
 }

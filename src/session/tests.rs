@@ -13,28 +13,28 @@ fn streaming_changes_nothing() {
     for binarize in [Binarize::None, Binarize::Static, Binarize::Dynamic] {
         let config =
             Config { binarize: Some(binarize), hidden: vec![12], batch_size: 16, ..Config::default() };
-        let spec = config.model(dataset.shape);
+        let task = config.task(dataset.shape);
         let [resident, streamed] = [false, true].map(|streamed| {
-            let optimizer = config.optimizer();
+            let (optimizer, optimizers) = (config.optimizer(), config.optimizers());
             let device = OpenDevice::Cpu;
             let mut session = Session::open_with(
                 device,
                 &Matmul::default(),
-                &spec,
-                Some(&optimizer),
+                &task,
+                Some(&optimizers),
                 &dataset,
                 Memory { streamed, shared: true },
             )
             .unwrap();
-            let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+            let start = Initialisation::FanIn.values(session.table(), 3);
             session.write_flat("parameters", &start).unwrap();
             let numbers: Vec<u32> = (0..70).rev().collect();
             let batches: Vec<&[u32]> = numbers.chunks(16).collect();
             let steps = (1..=batches.len() as u64)
                 .map(|t| {
-                    let mut step =
-                        Step { learning_rate: 0.01, counter_low: t as u32, beta: 1.0, ..Step::default() };
-                    optimizer.prepare(t, &mut step);
+                    let mut step = Step::default().at(t);
+                    session.plan().set_number(&mut step, "beta", 1.0);
+                    optimizer.prepare(t, 0.01, 0, &mut step);
                     step
                 })
                 .collect();
@@ -54,17 +54,17 @@ fn streaming_changes_nothing() {
 fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
     let dataset = digits(20, 5, 1).unwrap();
     let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
-    let (model, optimizer) = (config.model(dataset.shape), config.optimizer());
+    let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
     let batch: Vec<u32> = (0..8).collect();
     let read = |mut session: Session| {
-        let step = Step { first_correction: 1.0, second_correction: 1.0, ..Step::default() };
+        let step = Step::default();
         session.submit("train", Which::Train, &[&batch], vec![step]).unwrap();
         session.receive(0).unwrap();
         session.read_flat("gradient.latent")
     };
-    let shared = Session::open(OpenDevice::Cpu, &model, Some(&optimizer), &dataset).unwrap();
+    let shared = Session::open(OpenDevice::Cpu, &task, Some(&optimizers), &dataset).unwrap();
     assert!(read(shared).unwrap_err().to_string().contains("inspection"));
-    let apart = Session::open_for_inspection(OpenDevice::Cpu, &model, Some(&optimizer), &dataset).unwrap();
+    let apart = Session::open_for_inspection(OpenDevice::Cpu, &task, Some(&optimizers), &dataset).unwrap();
     assert_eq!(read(apart).unwrap().unwrap().len(), 8 * 4);
 }
 
@@ -72,8 +72,8 @@ fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
 fn evaluation_averages_over_images_and_samples() {
     let dataset = digits(40, 21, 1).unwrap();
     let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
-    let mut session = Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
-    let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+    let mut session = Session::open(OpenDevice::Cpu, &config.task(dataset.shape), None, &dataset).unwrap();
+    let start = Initialisation::FanIn.values(session.table(), 3);
     session.write_flat("parameters", &start).unwrap();
     let once = session.evaluate(21, 1).unwrap();
     assert_eq!(once, session.evaluate(21, 1).unwrap());
@@ -91,8 +91,8 @@ fn evaluation_averages_over_images_and_samples() {
 fn decoding_more_latents_than_a_minibatch_gives_each_its_image() {
     let dataset = digits(40, 21, 1).unwrap();
     let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
-    let mut session = Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
-    let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
+    let mut session = Session::open(OpenDevice::Cpu, &config.task(dataset.shape), None, &dataset).unwrap();
+    let start = Initialisation::FanIn.values(session.table(), 3);
     session.write_flat("parameters", &start).unwrap();
     let latents: Vec<f32> = (0..38).map(|i| i as f32 / 10.0 - 1.9).collect();
     let all = session.decode(&latents).unwrap();

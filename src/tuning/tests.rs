@@ -4,8 +4,8 @@ use crate::data::ImageShape;
 use crate::device::DeviceChoice;
 use crate::gpu::AdapterKind;
 use crate::gpu::test_adapter as info;
-use crate::plan::Setting;
-use crate::session::plan_model;
+use crate::graph::{Setting, Tensors};
+use crate::session::plan_task;
 
 fn product(m: usize, n: usize, k: usize) -> Product {
     Product { kernel: "matmul_nt", m, n, k }
@@ -16,7 +16,7 @@ fn plan() -> Plan {
         Config { hidden: vec![37], latent: 3, batch_size: 9, ..Config::default() }.resolve().unwrap();
     let shape = ImageShape { width: 5, height: 5, channels: 1 };
     let setting = Setting { train_images: 20, test_images: 10, max_steps: 2, streamed: false };
-    plan_model(&config.model(shape), Some(&config.optimizer()), setting).unwrap().1
+    plan_task(&config.task(shape), &Tensors::default(), Some(&config.optimizers()), setting).unwrap()
 }
 
 #[test]
@@ -163,15 +163,9 @@ fn variants_change_nothing_but_roundings() {
             .collect();
         cpu.write(plan.buffer("dataset.train").unwrap(), 0, &images).unwrap();
         for t in 1..4 {
-            let step = Step {
-                rows: 7,
-                counter_low: t,
-                beta: 1.0,
-                learning_rate: 1e-3,
-                first_correction: 1.0,
-                second_correction: 1.0,
-                ..Step::default()
-            };
+            let mut step = Step { rows: 7, counter_low: t, ..Step::default() };
+            plan.set_number(&mut step, "beta", 1.0);
+            step.groups[0] = [1e-3, 1.0, 1.0, 0.0];
             cpu.submit("train", &[step]).unwrap();
         }
         cpu.real(id).to_vec()

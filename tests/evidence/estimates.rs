@@ -28,7 +28,11 @@ fn model(latent: usize) -> (LinearGaussian, Weights) {
         ("encoder.log_variance.weight".to_string(), draws(latent * PIXELS, 0.1)),
         ("encoder.log_variance.bias".to_string(), vec![-2.0; latent]),
     ];
-    let weights = Weights::new(tensors);
+    let table = linear(latent, PIXELS, 1).tensors();
+    let mut weights = Weights { flat: vec![0.0; table.length()], tensors: table };
+    for (name, values) in tensors {
+        weights.tensors.find(&name).unwrap().put(&mut weights.flat, &values);
+    }
     let get = |name: &str| weights.get(name).unwrap().iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
     let exact = LinearGaussian {
         weight: get("decoder.output.weight"),
@@ -41,14 +45,14 @@ fn model(latent: usize) -> (LinearGaussian, Weights) {
 
 fn density(device: &OpenDevice, latent: usize, images: usize, rows: usize) -> (LinearGaussian, Density) {
     let (exact, weights) = model(latent);
-    let spec = linear(latent, PIXELS, 1);
-    (exact, Density::open(device, &spec, &weights, (images, rows), 5, 4).unwrap())
+    let task = linear(latent, PIXELS, 1).task();
+    (exact, Density::open(device, &task, &weights, (images, rows), 5, 4).unwrap())
 }
 
 /// Latents from the prior, and an image of each.
 fn simulated(density: &mut Density, count: usize) -> (Vec<f32>, Vec<f32>) {
     let mut random = Philox::new(31, 79, 0);
-    let z: Vec<f32> = (0..count * density.spec().latent).map(|_| random.normal() as f32).collect();
+    let z: Vec<f32> = (0..count * density.latent()).map(|_| random.normal() as f32).collect();
     let x = density.simulate(&z, || 0.5, || random.normal()).unwrap();
     (z, x)
 }

@@ -1,8 +1,9 @@
 //! The gradient with respect to the latents, by finite differences in f64.
 
+use crate::common::spec::{Spec, layer, small};
 use vae::cpu::CpuExecutor;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{DensityModel, Initialisation, MlpVae, ObjectiveKind, UpperLayer};
+use vae::graph::{Activation, Likelihood, LikelihoodKind};
+use vae::model::{DensityModel, Initialisation};
 use vae::plan::{Executor, Step};
 
 #[test]
@@ -13,31 +14,20 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
         LikelihoodKind::GaussianShared,
         LikelihoodKind::GaussianLearned,
     ] {
-        let upper = |hidden, latent| Some(UpperLayer { hidden, latent });
-        for (hidden, activation, upper) in [
-            (vec![], Activation::Identity, None),
-            (vec![5, 6], Activation::Silu, None),
-            (vec![], Activation::Identity, upper(vec![], 1)),
-            (vec![5, 6], Activation::Silu, upper(vec![4], 2)),
+        for (layers, activation) in [
+            (vec![layer(&[], 3)], Activation::Identity),
+            (vec![layer(&[5, 6], 3)], Activation::Silu),
+            (vec![layer(&[], 3), layer(&[], 1)], Activation::Identity),
+            (vec![layer(&[5, 6], 3), layer(&[4], 2)], Activation::Silu),
+            (vec![layer(&[5], 3), layer(&[4], 2), layer(&[], 5)], Activation::Tanh),
         ] {
-            let spec = MlpVae {
-                batch: 1,
-                pixels: 7,
-                hidden,
-                latent: 3,
-                activation,
-                likelihood: Likelihood { kind, sigma: 0.7, mean_activation: Activation::Identity },
-                binarize: Binarize::None,
-                noise_samples: 1,
-                free_bits: 0.0,
-                objective: ObjectiveKind::Elbo,
-                capacity: false,
-                upper,
-            };
+            let likelihood = Likelihood { kind, sigma: 0.7, mean_activation: Activation::Identity };
+            let spec = Spec { layers, activation, likelihood, ..small() };
             // Columns of a row of latents, and the same padded.
-            let (width, stride) = (spec.joint_latent(), spec.joint_latent().next_multiple_of(4));
-            let (images, rows) = (2, 3);
-            let model = DensityModel::build(&spec, images, rows).unwrap();
+            let width: usize = spec.layers.iter().map(|layer| layer.latent).sum();
+            let stride = width.next_multiple_of(4);
+            let (images, rows, tensors) = (2, 3, spec.tensors());
+            let model = DensityModel::build(&spec.model(), &tensors, images, rows).unwrap();
             let plan = model.plan(2).unwrap();
             assert!(plan.buffer("gradients").is_none(), "gradients of parameters are computed");
             let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
@@ -45,7 +35,7 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
                 let buffer = plan.buffer(name).unwrap();
                 cpu.real_mut(buffer).iter_mut().enumerate().for_each(|(i, value)| *value = values(i));
             };
-            let start = Initialisation::FanIn.values(&model.graph, 5, 0.7);
+            let start = Initialisation::FanIn.values(&tensors, 5);
             fill("parameters", &mut cpu, &mut |i| start.get(i).map_or(0.0, |&value| f64::from(value)));
             // Rows of 7 pixels are padded to 8.
             let wave = |i: usize| 0.5 + 0.4 * (1.7 * i as f64).sin();

@@ -1,15 +1,16 @@
 //! Training a linear VAE reaches the maximum of the likelihood that probabilistic PCA gives in closed form.
 
+use crate::common::spec::{Spec, layer, small};
 use crate::linear::{LinearGaussian, Matrix, best_log_likelihood};
 use vae::data::{Dataset, ImageShape, Part};
 use vae::device::OpenDevice;
 use vae::eval::density::Weights;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind};
+use vae::graph::{Activation, Likelihood, LikelihoodKind};
+use vae::model::Initialisation;
+use vae::optimizer::{Optimizer, OptimizerKind};
 use vae::plan::Step;
 use vae::random::Philox;
 use vae::session::{Session, Which};
-use vae::train::{Optimizer, OptimizerKind};
 
 const IMAGES: usize = 256;
 const PIXELS: usize = 9;
@@ -33,24 +34,19 @@ fn dataset() -> Dataset {
     Dataset { name: "factors".into(), shape, train: part.clone(), test: part, classes: Vec::new() }
 }
 
-pub(crate) fn linear(latent: usize, pixels: usize, batch: usize) -> MlpVae {
-    MlpVae {
+pub(crate) fn linear(latent: usize, pixels: usize, batch: usize) -> Spec {
+    Spec {
         batch,
         pixels,
-        hidden: Vec::new(),
-        latent,
+        layers: vec![layer(&[], latent)],
         activation: Activation::Identity,
         likelihood: Likelihood {
             kind: LikelihoodKind::GaussianShared,
             sigma: 0.1,
             mean_activation: Activation::Identity,
         },
-        binarize: Binarize::None,
-        noise_samples: 4,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        samples: 4,
+        ..small()
     }
 }
 
@@ -69,22 +65,18 @@ fn closed_form(weights: &Weights, latent: usize) -> LinearGaussian {
 fn reaches_probabilistic_pca() {
     let (dataset, spec) = (dataset(), linear(LATENT, PIXELS, IMAGES));
     let optimizer = Optimizer::new(OptimizerKind::Adam);
-    let mut session = Session::open(OpenDevice::Cpu, &spec, Some(&optimizer), &dataset).unwrap();
-    let start = Initialisation::FanIn.values(&session.model().graph, 3, spec.likelihood.sigma);
+    let mut session =
+        Session::open(OpenDevice::Cpu, &spec.task(), Some(&optimizer.into()), &dataset).unwrap();
+    let start = Initialisation::FanIn.values(session.table(), 3);
     session.write_flat("parameters", &start).unwrap();
     let all: Vec<u32> = (0..IMAGES as u32).collect();
     let steps: Vec<Step> = (0..STEPS)
         .map(|t| {
             // The rate falls along half a cosine: what is left of the gradients' noise falls with it.
             let rate = 0.02 * (1.0 + (std::f64::consts::PI * t as f64 / STEPS as f64).cos());
-            let mut step = Step {
-                seed_low: 5,
-                counter_low: t as u32,
-                beta: 1.0,
-                learning_rate: rate as f32,
-                ..Step::default()
-            };
-            optimizer.prepare(t as u64 + 1, &mut step);
+            let mut step = Step::seeded(5, 0).at(t as u64);
+            session.plan().set_number(&mut step, "beta", 1.0);
+            optimizer.prepare(t as u64 + 1, rate, 0, &mut step);
             step
         })
         .collect();

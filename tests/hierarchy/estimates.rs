@@ -1,13 +1,16 @@
-//! Importance weights and annealing against the evidence of a linear hierarchy, on every device.
+//! Importance weights and annealing against the evidence of linear hierarchies of two and three layers, on every device.
 
 use crate::common;
-use crate::linear::{evidence, images, linear, parameters, weights};
+use crate::linear::{Linear, images};
 use vae::device::OpenDevice;
 use vae::eval::ais::{AisSettings, Annealer, Schedule, TARGET_ACCEPTANCE};
 use vae::eval::average::mean_and_error;
 use vae::eval::density::Density;
 use vae::eval::importance::ImportanceSampler;
 use vae::random::Philox;
+
+/// Two layers, and three.
+const HIERARCHIES: [Linear; 2] = [Linear { layers: 2 }, Linear { layers: 3 }];
 
 fn devices() -> Vec<(String, OpenDevice)> {
     let mut devices = common::adapters();
@@ -16,20 +19,21 @@ fn devices() -> Vec<(String, OpenDevice)> {
 }
 
 /// With exact posteriors every weight is the evidence itself. With means half a deviation off, the ELBO is lower by
-/// KL(q(h1|x) || p(h1|x)) + KL(q(h2|h1) || p(h2|h1)), an eighth of a nat each, and many samples reach the evidence.
+/// KL(q(h1|x) || p(h1|x)) + KL(q(h2|h1) || p(h2|h1)) + .., an eighth of a nat each, and many samples reach the evidence.
 #[test]
 fn linear_layers_have_the_evidence_of_their_closed_form() {
     let numbers: Vec<u32> = (0..11).collect();
-    for (name, device) in devices() {
+    let all = || devices().into_iter().flat_map(|device| HIERARCHIES.map(|linear| (device.clone(), linear)));
+    for ((name, device), linear) in all() {
         for (shift, samples) in [(0.0, 1), (0.0, 130), (0.5, 5000)] {
-            let mut sampler =
-                ImportanceSampler::open(&device, &linear(), &parameters(shift), samples).unwrap();
+            let (task, weights) = (linear.spec().task(), linear.weights(shift));
+            let mut sampler = ImportanceSampler::open(&device, &task, &weights, samples).unwrap();
             for (i, image) in sampler.bounds(&images(), &numbers, &mut |_| {}).unwrap().iter().enumerate() {
-                let expected = evidence(i);
+                let expected = linear.evidence(i);
                 // Of the log weights, whose standard deviation is half a nat for each layer, by 5 standard errors; the
-                // bound has the error that its effective samples tell.
-                let error = 5.0 * 0.75 * (2.0 * shift) / (samples as f64).sqrt() + 2e-4;
-                let elbo = expected - shift * shift;
+                // bound has the error that its effective samples give.
+                let error = 5.0 * 0.9 * (2.0 * shift) / (samples as f64).sqrt() + 2e-4;
+                let elbo = expected - 0.5 * linear.layers as f64 * shift * shift;
                 assert!((image.elbo - elbo).abs() < error, "{name}, image {i}: {image:?}, not {elbo}");
                 let of_one = 1.0 / image.effective_samples - 1.0 / samples as f64;
                 let error = 5.0 * of_one.max(0.0).sqrt() + 2e-4;
@@ -42,25 +46,30 @@ fn linear_layers_have_the_evidence_of_their_closed_form() {
     }
 }
 
-fn density(device: &OpenDevice, shift: f64, (count, rows): (usize, usize)) -> Density {
-    let mut density = Density::open(device, &linear(), &weights(shift), (count, rows), 5, 4).unwrap();
+fn density(device: &OpenDevice, linear: Linear, shift: f64, (count, rows): (usize, usize)) -> Density {
+    let mut density = {
+        let (task, weights) = (linear.spec().task(), linear.weights(shift));
+        Density::open(device, &task, &weights, (count, rows), 5, 4).unwrap()
+    };
     let pixels: Vec<f32> =
         (0..count).flat_map(|i| images().image(i).to_vec()).map(|byte| f32::from(byte) / 255.0).collect();
     density.set_images(&pixels).unwrap();
     density
 }
 
-/// Weights by another way than the importance sampler's: both layers as noise, and the encoder's draws made on the host.
+/// Weights by another way than the importance sampler's: all layers as noise, and the encoder's draws made on the host.
 #[test]
 fn the_encoders_weights_as_noise_have_the_evidence_of_the_closed_form() {
     let (count, rows) = (3, 400);
-    for (name, device) in devices() {
+    let all = || devices().into_iter().flat_map(|device| HIERARCHIES.map(|linear| (device.clone(), linear)));
+    for ((name, device), linear) in all() {
         for shift in [0.0, 0.5] {
-            let (mut density, mut random) = (density(&device, shift, (count, rows)), Philox::new(7, 80, 0));
+            let mut density = density(&device, linear, shift, (count, rows));
+            let mut random = Philox::new(7, 80, 0);
             let found = density.encoder_log_weights(|| random.normal()).unwrap();
             for i in 0..count {
                 let (mean, error) = mean_and_error(found.iter().skip(i).step_by(count).copied());
-                let expected = evidence(i) - shift * shift;
+                let expected = linear.evidence(i) - 0.5 * linear.layers as f64 * shift * shift;
                 assert!((mean - expected).abs() < 4.5 * error + 2e-4, "{name}: {mean} ± {error}, {expected}");
                 // Exact posteriors leave nothing to chance; the moved ones half a nat of each layer.
                 assert!(error < 0.1 * shift + 1e-4, "{name}: {error}");
@@ -72,13 +81,14 @@ fn the_encoders_weights_as_noise_have_the_evidence_of_the_closed_form() {
 #[test]
 fn annealing_agrees_from_both_sides_within_its_standard_errors() {
     let (count, chains) = (5, 48);
-    for (name, device) in devices() {
+    let all = || devices().into_iter().flat_map(|device| HIERARCHIES.map(|linear| (device.clone(), linear)));
+    for ((name, device), linear) in all() {
         let settings =
             AisSettings { chains, temperatures: 120, leapfrog: 5, schedule: Schedule::Sigmoid, seed: 4 };
-        let mut annealer = Annealer::new(density(&device, 0.5, (count, chains)), settings).unwrap();
+        let mut annealer = Annealer::new(density(&device, linear, 0.5, (count, chains)), settings).unwrap();
         let (forward, acceptance) = annealer.forward().unwrap();
         assert!((acceptance - TARGET_ACCEPTANCE).abs() < 0.12, "{name}: {acceptance}");
-        let difference = |found: f64, i: usize| found - evidence(i);
+        let difference = |found: f64, i: usize| found - linear.evidence(i);
         let error = forward.iter().map(|it| it.standard_error.powi(2)).sum::<f64>().sqrt();
         let sum: f64 = forward.iter().enumerate().map(|(i, it)| difference(it.log_evidence, i)).sum();
         assert!(sum.abs() < 4.0 * error, "{name}: {sum} {error}");
@@ -88,8 +98,10 @@ fn annealing_agrees_from_both_sides_within_its_standard_errors() {
         let elbo = annealer.elbo().unwrap();
         for (i, (elbo, error)) in elbo.into_iter().enumerate() {
             assert!((0.04..0.2).contains(&error), "{name}: {error}");
-            // Of 48 log weights with a standard deviation of 0.71 nats.
-            assert!((difference(elbo, i) + 0.25).abs() < 5.0 * 0.71 / 48.0_f64.sqrt(), "{name}: {elbo}");
+            // Of 48 log weights with a variance of a quarter for each layer.
+            let (below, deviation) = (0.125 * linear.layers as f64, (0.25 * linear.layers as f64).sqrt());
+            let away = difference(elbo, i) + below;
+            assert!(away.abs() < 5.0 * deviation / 48.0_f64.sqrt(), "{name}: {elbo}");
         }
 
         // Both bounds of the same images, simulated with latents that are draws of their posteriors.

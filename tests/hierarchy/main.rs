@@ -1,4 +1,4 @@
-//! Two stochastic layers: against an evidence in closed form, against their own densities, and from outside.
+//! Several stochastic layers: against an evidence in closed form, against their own densities, and from outside.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
