@@ -1,6 +1,8 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod program;
+
 use std::path::PathBuf;
 use vae::device::OpenDevice;
 use vae::gpu::{Gpu, adapters as list};
