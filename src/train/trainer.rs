@@ -10,7 +10,7 @@ use crate::random::stream;
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -350,6 +350,7 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
+            others: BTreeMap::new(),
         };
         let latents = LatentRecord {
             epoch: record.epoch,
