@@ -187,6 +187,30 @@ fn old_runs_keep_their_order_of_images() {
     }
 }
 
+/// An old run is made again by `--order 1`, and not without it: new runs have another order, and say so.
+#[test]
+fn a_new_run_in_the_old_order_is_the_old_run() {
+    let run = "epochs-sgd";
+    let place = tempfile::tempdir().unwrap();
+    let train = |name: &str, order: &[&str]| {
+        let (out, config) = (place.path().join(name), folder().join(run).join("config.toml"));
+        vae(&["train", "--out", text(&out), "--config", text(&config)]).args(order).assert().success();
+        (table(&out.join("metrics.csv")), std::fs::read_to_string(out.join("config.toml")).unwrap())
+    };
+    let (_, old) = table(&folder().join(run).join("metrics.csv"));
+    let ((names, again), config) = train("again", &["--order", "1"]);
+    assert!(config.contains("\norder = 1\n"), "{config}");
+    let column = names.iter().position(|name| name == "train_elbo").unwrap();
+    let losses =
+        |rows: &[Vec<String>]| -> Vec<f64> { rows.iter().map(|row| row[column].parse().unwrap()).collect() };
+    for (a, b) in losses(&old).into_iter().zip(losses(&again)) {
+        assert!(close(a, b, rounding(), a.abs()), "{b} instead of {a}");
+    }
+    let ((_, new), config) = train("new", &[]);
+    assert!(config.contains("\norder = 2\n"), "{config}");
+    assert!(losses(&old) != losses(&new), "the two orders are one");
+}
+
 /// Every key within `value`, a list's elements under `*`.
 fn keys(at: &str, value: &Value, found: &mut BTreeSet<String>) {
     let mut within = |key: &str, value| {

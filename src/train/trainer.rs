@@ -187,7 +187,8 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.steps_per_epoch();
         let epoch = first / per_epoch;
         if self.order.0 != epoch {
-            self.order = (epoch, schedule::epoch_order(self.images, self.config.seed, epoch));
+            let Config { seed, order, .. } = self.config;
+            self.order = (epoch, schedule::epoch_order(self.images, seed, epoch, order));
         }
         let batch = self.config.batch_size;
         let place = (first % per_epoch) as usize;
