@@ -12,7 +12,9 @@
 
 override LENGTH: u32; // vec4 in all parameters
 override BETA_1: f32;
+override ONE_MINUS_BETA_1: f32; // rounded once: 1.0 - BETA_1 in f32 would have the error of BETA_1
 override BETA_2: f32;
+override ONE_MINUS_BETA_2: f32;
 override EPSILON: f32;
 override WEIGHT_DECAY: f32;
 override CLIP_NORM: f32; // 0: no clipping
@@ -38,8 +40,8 @@ fn adam(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         return;
     }
     let g = gradient(i);
-    let m = BETA_1 * first[i] + (1.0 - BETA_1) * g;
-    let v = BETA_2 * second[i] + (1.0 - BETA_2) * g * g;
+    let m = BETA_1 * first[i] + ONE_MINUS_BETA_1 * g;
+    let v = BETA_2 * second[i] + ONE_MINUS_BETA_2 * g * g;
     first[i] = m;
     second[i] = v;
     parameters[i] -= step.learning_rate * step.first_correction * m / (sqrt(v * step.second_correction) + EPSILON);
@@ -52,7 +54,7 @@ fn adamax(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         return;
     }
     let g = gradient(i);
-    let m = BETA_1 * first[i] + (1.0 - BETA_1) * g;
+    let m = BETA_1 * first[i] + ONE_MINUS_BETA_1 * g;
     let u = max(BETA_2 * second[i], abs(g));
     first[i] = m;
     second[i] = u;
@@ -78,7 +80,7 @@ fn rmsprop(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
         return;
     }
     let g = gradient(i);
-    let v = BETA_2 * second[i] + (1.0 - BETA_2) * g * g;
+    let v = BETA_2 * second[i] + ONE_MINUS_BETA_2 * g * g;
     second[i] = v;
     parameters[i] -= step.learning_rate * g / (sqrt(v) + EPSILON);
 }

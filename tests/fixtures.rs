@@ -15,6 +15,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// Relative difference of losses and of parameters after ten steps of an optimizer that averages gradients (adam, adamax,
+/// rmsprop): the old program computed 1 - beta in f32. In nats it is at most 2e-5. The other optimizers train on bit by bit.
+const ONE_MINUS_BETA: f64 = 2e-6;
+/// The same of moments: 1 - 0.999 in f32 was wrong by 1.3e-5 of its value.
+const MOMENTS: f64 = 1.4e-5;
+
 /// Relative difference that another order of additions makes, on processors unlike the one that made the fixtures.
 const OTHER_PROCESSOR: f64 = 1e-5;
 
@@ -139,11 +145,13 @@ fn assert_carried_on(run: &str, file: &str, new: &Path, tolerance: f64) {
 
 /// The parameters, moments and step in `new` are those of `run/resumed`.
 fn assert_same_tensors(run: &str, new: &Path, tolerance: f64) {
+    let moments = if tolerance == 0.0 { 0.0 } else { tolerance.max(MOMENTS) };
     let file = "checkpoint.safetensors";
     let (old, new) = (tensors(&folder().join(run).join("resumed").join(file)), tensors(&new.join(file)));
     assert!(old.len() > 10 && old.len() == new.len(), "{run}: {:?}", new.keys());
     for (name, old) in &old {
         let new = new.get(name).unwrap_or_else(|| panic!("{run}: no tensor {name}"));
+        let tolerance = if name.starts_with("optimizer.") { moments } else { tolerance };
         if tolerance == 0.0 || name == "optimizer.step" {
             assert!(old == new, "{run}: {name} differs");
             continue;
@@ -166,7 +174,9 @@ fn resume(run: &str, steps: impl IntoIterator<Item = u32>) {
     for steps in steps {
         vae(&["train", "--resume", text(place.path()), "--steps", &steps.to_string()]).assert().success();
     }
-    let tolerance = rounding();
+    let config = std::fs::read_to_string(folder().join(run).join("config.toml")).unwrap();
+    let exact = ["sgd", "adagrad"].iter().any(|kind| config.contains(&format!("\noptimizer = \"{kind}\"\n")));
+    let tolerance = if exact { rounding() } else { rounding().max(ONE_MINUS_BETA) };
     assert_carried_on(run, "metrics.csv", place.path(), tolerance);
     assert_carried_on(run, "latents.csv", place.path(), tolerance);
     assert_same_tensors(run, place.path(), tolerance);

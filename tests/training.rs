@@ -120,6 +120,46 @@ fn twenty_steps_agree_with_the_cpu() {
     }
 }
 
+/// After the first step the moments are 1 - beta times the gradient and its square. 1 - 0.999 computed in f32 would be
+/// wrong by 1.3e-5 of its value.
+#[test]
+fn the_first_moments_are_exact_shares_of_the_gradient() {
+    let mut devices = common::adapters();
+    devices.push(("CPU".into(), OpenDevice::Cpu));
+    for (name, device) in devices {
+        for (kind, shares) in [
+            (OptimizerKind::Adam, [Some(0.1), Some(0.001)]),
+            (OptimizerKind::Adamax, [Some(0.1), None]),
+            (OptimizerKind::Rmsprop, [None, Some(0.01)]),
+        ] {
+            let (optimizer, dataset) = (Optimizer::new(kind), dataset());
+            let mut session = Session::open(device.clone(), &model(), Some(&optimizer), &dataset).unwrap();
+            let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
+            session.write_flat("parameters", &start).unwrap();
+            let mut record = Step { beta: 1.0, learning_rate: 1e-3, ..Step::default() };
+            optimizer.prepare(1, &mut record);
+            session.submit("train", Which::Train, &[&[0, 1, 2, 3]], vec![record]).unwrap();
+            session.receive(0).unwrap();
+            let mut read = |name| session.read_flat(name).unwrap().unwrap();
+            let gradients = read("gradients");
+            for (moment, share, power) in [("moments.first", shares[0], 1), ("moments.second", shares[1], 2)]
+            {
+                let Some(share) = share else { continue };
+                let mut checked = 0;
+                for (gradient, found) in gradients.iter().zip(read(moment)) {
+                    let expected = share * f64::from(*gradient).powi(power);
+                    if expected.abs() > 1e-20 {
+                        let error = (f64::from(found) / expected - 1.0).abs();
+                        assert!(error < 3e-7, "{name}, {kind:?}: {moment} {found:e}, not {expected:e}");
+                        checked += 1;
+                    }
+                }
+                assert!(checked > 1000, "{name}, {kind:?}: {checked}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_variant_of_the_matrix_products_trains_alike() {
     for (name, device) in common::adapters() {
