@@ -7,8 +7,11 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+mod common;
+
+use common::{likelihood, small_model};
 use vae::cpu::CpuExecutor;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
+use vae::graph::{Activation, Likelihood, LikelihoodKind, Stage};
 use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
 use vae::plan::{self, Executor, Setting, Step};
 
@@ -30,17 +33,9 @@ fn model() -> MlpVae {
         hidden: vec![5, 6],
         latent: 3,
         activation: Activation::Tanh,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Bernoulli,
-            sigma: 0.7,
-            mean_activation: Activation::Identity,
-        },
-        binarize: Binarize::None,
+        likelihood: likelihood(LikelihoodKind::Bernoulli, 0.7),
         noise_samples: 2,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        ..small_model()
     }
 }
 

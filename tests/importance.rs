@@ -7,11 +7,12 @@
 
 mod common;
 
+use common::{devices, likelihood, small_model};
 use vae::data::Part;
 use vae::device::OpenDevice;
 use vae::eval::importance::{ImageBound, ImportanceSampler};
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{MlpVae, ObjectiveKind};
+use vae::graph::LikelihoodKind;
+use vae::model::MlpVae;
 
 const PIXELS: usize = 7;
 const SIGMA: f64 = 0.5;
@@ -24,22 +25,10 @@ const BIAS: [f64; PIXELS] = [0.4, 0.6, 0.5, 0.3, 0.5, 0.2, 0.7];
 /// and Bishop 1999).
 fn model() -> MlpVae {
     MlpVae {
-        batch: 4,
         pixels: PIXELS,
-        hidden: vec![],
         latent: 2,
-        activation: Activation::Identity,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Gaussian,
-            sigma: SIGMA,
-            mean_activation: Activation::Identity,
-        },
-        binarize: Binarize::None,
-        noise_samples: 1,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        likelihood: likelihood(LikelihoodKind::Gaussian, SIGMA),
+        ..small_model()
     }
 }
 
@@ -105,12 +94,6 @@ fn bounds(device: &OpenDevice, parameters: &[f32], samples: usize) -> Vec<ImageB
     assert_eq!((bounds.len(), told), (11, 11));
     assert_eq!(bounds, sampler.bounds(&images(), &numbers, &mut |_| {}).unwrap());
     bounds
-}
-
-fn devices() -> Vec<(String, OpenDevice)> {
-    let mut devices = common::adapters();
-    devices.push(("CPU".into(), OpenDevice::Cpu));
-    devices
 }
 
 /// With the exact posterior every weight is the evidence itself, and one sample is as good as a thousand.

@@ -12,8 +12,8 @@ use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::digits::digits;
 use vae::device::OpenDevice;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind, OutputBias};
+use vae::graph::{Activation, Binarize, LikelihoodKind, Stage};
+use vae::model::{Initialisation, MlpVae, OutputBias};
 use vae::plan::{self, Executor, Setting, Step};
 use vae::session::Session;
 
@@ -22,16 +22,9 @@ fn negative_logs(kind: LikelihoodKind, sigma: f64, outputs: &[f64], x: &[f64]) -
     let model = MlpVae {
         batch: x.len(),
         pixels: 1,
-        hidden: vec![],
         latent: 1,
-        activation: Activation::Identity,
-        likelihood: Likelihood { kind, sigma, mean_activation: Activation::Identity },
-        binarize: Binarize::None,
-        noise_samples: 1,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        likelihood: common::likelihood(kind, sigma),
+        ..common::small_model()
     };
     let graph = model.build().unwrap().graph;
     let setting = Setting { train_images: 1, test_images: 1, max_steps: 1, streamed: false };

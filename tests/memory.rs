@@ -10,7 +10,6 @@ mod common;
 
 use vae::config::Config;
 use vae::data::digits::digits;
-use vae::device::OpenDevice;
 use vae::plan::Step;
 use vae::session::{Session, Which};
 
@@ -25,9 +24,7 @@ fn resident() -> usize {
 fn memory_stays_as_it_is_over_many_submits() {
     let dataset = digits(64, 16, 1).unwrap();
     let config = Config { hidden: vec![64], batch_size: 16, ..Config::default() };
-    let mut devices = common::adapters();
-    devices.push(("CPU".into(), OpenDevice::Cpu));
-    for (name, device) in devices {
+    for (name, device) in common::devices() {
         let model = config.model(dataset.shape);
         let mut session = Session::open(device, &model, Some(&config.optimizer()), &dataset).unwrap();
         let batch: Vec<u32> = (0..16).collect();

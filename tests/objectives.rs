@@ -1,8 +1,11 @@
 //! The importance-weighted objectives: against the ELBO, and against each other.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{likelihood, small_model};
 use vae::cpu::CpuExecutor;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind, Stage};
+use vae::graph::{Activation, LikelihoodKind, Stage};
 use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
 use vae::plan::{self, BufferId, Executor, Plan, Setting, Step};
 
@@ -24,17 +27,10 @@ fn model(objective: ObjectiveKind, noise_samples: usize) -> MlpVae {
         hidden: vec![6],
         latent: 3,
         activation: Activation::Tanh,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Gaussian,
-            sigma: 0.4,
-            mean_activation: Activation::Identity,
-        },
-        binarize: Binarize::None,
+        likelihood: likelihood(LikelihoodKind::Gaussian, 0.4),
         noise_samples,
-        free_bits: 0.0,
         objective,
-        capacity: false,
-        upper: None,
+        ..small_model()
     }
 }
 

@@ -28,17 +28,10 @@ fn model() -> MlpVae {
         hidden: vec![37, 21],
         latent: 3,
         activation: Activation::Tanh,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Bernoulli,
-            sigma: 1.0,
-            mean_activation: Activation::Identity,
-        },
+        likelihood: common::likelihood(LikelihoodKind::Bernoulli, 1.0),
         binarize: Binarize::Dynamic,
         noise_samples: 2,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        ..common::small_model()
     }
 }
 
@@ -124,9 +117,7 @@ fn twenty_steps_agree_with_the_cpu() {
 /// wrong by 1.3e-5 of its value.
 #[test]
 fn the_first_moments_are_exact_shares_of_the_gradient() {
-    let mut devices = common::adapters();
-    devices.push(("CPU".into(), OpenDevice::Cpu));
-    for (name, device) in devices {
+    for (name, device) in common::devices() {
         for (kind, shares) in [
             (OptimizerKind::Adam, [Some(0.1), Some(0.001)]),
             (OptimizerKind::Adamax, [Some(0.1), None]),
@@ -187,9 +178,7 @@ fn every_likelihood_trains_alike() {
 
 #[test]
 fn runs_with_one_seed_are_bit_identical_however_steps_are_submitted() {
-    let mut devices = common::adapters();
-    devices.push(("CPU".into(), OpenDevice::Cpu));
-    for (name, device) in devices {
+    for (name, device) in common::devices() {
         let adam = Optimizer::new(OptimizerKind::Adam);
         let (first, first_metrics, first_elbo) = train(&device, &model(), &adam, 20, 1);
         for a_submit in [1, 6, 20] {

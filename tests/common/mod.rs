@@ -1,11 +1,48 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 pub(crate) mod program;
 
 use std::path::PathBuf;
 use vae::device::OpenDevice;
 use vae::gpu::{Gpu, adapters as list};
+use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
+use vae::model::{MlpVae, ObjectiveKind};
+
+/// A linear model of a few pixels with a Gaussian likelihood. A test names what it has otherwise.
+pub(crate) fn small_model() -> MlpVae {
+    MlpVae {
+        batch: 4,
+        pixels: 7,
+        hidden: vec![],
+        latent: 2,
+        activation: Activation::Identity,
+        likelihood: likelihood(LikelihoodKind::Gaussian, 0.5),
+        binarize: Binarize::None,
+        noise_samples: 1,
+        free_bits: 0.0,
+        objective: ObjectiveKind::Elbo,
+        capacity: false,
+        upper: None,
+    }
+}
+
+/// A likelihood whose decoder gives means as they are.
+pub(crate) fn likelihood(kind: LikelihoodKind, sigma: f64) -> Likelihood {
+    Likelihood { kind, sigma, mean_activation: Activation::Identity }
+}
+
+/// Every adapter, and the CPU.
+pub(crate) fn devices() -> Vec<(String, OpenDevice)> {
+    let mut devices = adapters();
+    devices.push(("CPU".into(), OpenDevice::Cpu));
+    devices
+}
 
 /// Every usable adapter, opened. Without one the test is skipped, visibly, or fails where one is required.
 pub(crate) fn adapters() -> Vec<(String, OpenDevice)> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The program with `arguments`, free of this machine's settings.
 pub(crate) fn vae(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("vae").unwrap();
-    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
+    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(600));
     command
 }
 

@@ -1,8 +1,9 @@
 //! The gradient with respect to the latents, by finite differences in f64.
 
+use crate::common::{likelihood, small_model};
 use vae::cpu::CpuExecutor;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{DensityModel, Initialisation, MlpVae, ObjectiveKind, UpperLayer};
+use vae::graph::{Activation, LikelihoodKind};
+use vae::model::{DensityModel, Initialisation, MlpVae, UpperLayer};
 use vae::plan::{Executor, Step};
 
 #[test]
@@ -26,13 +27,9 @@ fn of_the_log_likelihood_agrees_with_finite_differences() {
                 hidden,
                 latent: 3,
                 activation,
-                likelihood: Likelihood { kind, sigma: 0.7, mean_activation: Activation::Identity },
-                binarize: Binarize::None,
-                noise_samples: 1,
-                free_bits: 0.0,
-                objective: ObjectiveKind::Elbo,
-                capacity: false,
+                likelihood: likelihood(kind, 0.7),
                 upper,
+                ..small_model()
             };
             // Columns of a row of latents, and the same padded.
             let (width, stride) = (spec.joint_latent(), spec.joint_latent().next_multiple_of(4));

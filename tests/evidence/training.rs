@@ -1,11 +1,12 @@
 //! Training a linear VAE reaches the maximum of the likelihood that probabilistic PCA gives in closed form.
 
+use crate::common::{likelihood, small_model};
 use crate::linear::{LinearGaussian, Matrix, best_log_likelihood};
 use vae::data::{Dataset, ImageShape, Part};
 use vae::device::OpenDevice;
 use vae::eval::density::Weights;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{Initialisation, MlpVae, ObjectiveKind};
+use vae::graph::LikelihoodKind;
+use vae::model::{Initialisation, MlpVae};
 use vae::plan::Step;
 use vae::random::Philox;
 use vae::session::{Session, Which};
@@ -37,20 +38,10 @@ pub(crate) fn linear(latent: usize, pixels: usize, batch: usize) -> MlpVae {
     MlpVae {
         batch,
         pixels,
-        hidden: Vec::new(),
         latent,
-        activation: Activation::Identity,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::GaussianShared,
-            sigma: 0.1,
-            mean_activation: Activation::Identity,
-        },
-        binarize: Binarize::None,
+        likelihood: likelihood(LikelihoodKind::GaussianShared, 0.1),
         noise_samples: 4,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
-        upper: None,
+        ..small_model()
     }
 }
 

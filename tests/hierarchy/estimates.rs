@@ -1,6 +1,6 @@
 //! Importance weights and annealing against the evidence of a linear hierarchy, on every device.
 
-use crate::common;
+use crate::common::devices;
 use crate::linear::{evidence, images, linear, parameters, weights};
 use vae::device::OpenDevice;
 use vae::eval::ais::{AisSettings, Annealer, Schedule, TARGET_ACCEPTANCE};
@@ -8,12 +8,6 @@ use vae::eval::average::mean_and_error;
 use vae::eval::density::Density;
 use vae::eval::importance::ImportanceSampler;
 use vae::random::Philox;
-
-fn devices() -> Vec<(String, OpenDevice)> {
-    let mut devices = common::adapters();
-    devices.push(("CPU".into(), OpenDevice::Cpu));
-    devices
-}
 
 /// With exact posteriors every weight is the evidence itself. With means half a deviation off, the ELBO is lower by
 /// KL(q(h1|x) || p(h1|x)) + KL(q(h2|h1) || p(h2|h1)), an eighth of a nat each, and many samples reach the evidence.

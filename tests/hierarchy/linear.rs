@@ -1,9 +1,10 @@
 //! A hierarchy of linear layers, whose evidence is known.
 
+use crate::common::{likelihood, small_model};
 use vae::data::Part;
 use vae::eval::density::Weights;
-use vae::graph::{Activation, Binarize, Likelihood, LikelihoodKind};
-use vae::model::{MlpVae, ObjectiveKind, UpperLayer};
+use vae::graph::LikelihoodKind;
+use vae::model::{MlpVae, UpperLayer};
 
 pub(crate) const PIXELS: usize = 7;
 /// p(x|h1) = N(W h1 + B, SIGMA^2 I), p(h1|h2) = N(A h2 + C, S^2), p(h2) = N(0, 1); one dimension each.
@@ -16,22 +17,11 @@ const S: f64 = 0.7;
 
 pub(crate) fn linear() -> MlpVae {
     MlpVae {
-        batch: 4,
         pixels: PIXELS,
-        hidden: vec![],
         latent: 1,
         upper: Some(UpperLayer { hidden: vec![], latent: 1 }),
-        activation: Activation::Identity,
-        likelihood: Likelihood {
-            kind: LikelihoodKind::Gaussian,
-            sigma: SIGMA,
-            mean_activation: Activation::Identity,
-        },
-        binarize: Binarize::None,
-        noise_samples: 1,
-        free_bits: 0.0,
-        objective: ObjectiveKind::Elbo,
-        capacity: false,
+        likelihood: likelihood(LikelihoodKind::Gaussian, SIGMA),
+        ..small_model()
     }
 }
 
