@@ -15,7 +15,9 @@
 override LENGTH: u32; // vec4
 override GROUP: u32; // of parameters
 override BETA_1: f32;
+override ONE_MINUS_BETA_1: f32; // rounded once: 1.0 - BETA_1 in f32 would have the error of BETA_1
 override BETA_2: f32;
+override ONE_MINUS_BETA_2: f32;
 override EPSILON: f32;
 override WEIGHT_DECAY: f32;
 override CLIP_NORM: f32; // 0: no clipping
@@ -41,8 +43,8 @@ fn adam(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         return;
     }
     let g = gradient(i);
-    let m = BETA_1 * first[i] + (1.0 - BETA_1) * g;
-    let v = BETA_2 * second[i] + (1.0 - BETA_2) * g * g;
+    let m = BETA_1 * first[i] + ONE_MINUS_BETA_1 * g;
+    let v = BETA_2 * second[i] + ONE_MINUS_BETA_2 * g * g;
     first[i] = m;
     second[i] = v;
     parameters[i] -= step.groups[GROUP].x * step.groups[GROUP].y * m / (sqrt(v * step.groups[GROUP].z) + EPSILON);
@@ -55,7 +57,7 @@ fn adamax(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         return;
     }
     let g = gradient(i);
-    let m = BETA_1 * first[i] + (1.0 - BETA_1) * g;
+    let m = BETA_1 * first[i] + ONE_MINUS_BETA_1 * g;
     let u = max(BETA_2 * second[i], abs(g));
     first[i] = m;
     second[i] = u;
@@ -81,7 +83,7 @@ fn rmsprop(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
         return;
     }
     let g = gradient(i);
-    let v = BETA_2 * second[i] + (1.0 - BETA_2) * g * g;
+    let v = BETA_2 * second[i] + ONE_MINUS_BETA_2 * g * g;
     second[i] = v;
     parameters[i] -= step.groups[GROUP].x * g / (sqrt(v) + EPSILON);
 }

@@ -95,7 +95,8 @@ impl Philox {
         }
     }
 
-    fn next(&mut self) -> u32 {
+    /// The next 32 random bits.
+    pub(crate) fn next_word(&mut self) -> u32 {
         if self.used == 4 {
             self.words = philox4x32(self.counter, self.key);
             self.counter[0] = self.counter[0].wrapping_add(1);
@@ -107,8 +108,8 @@ impl Philox {
 
     /// A standard normal number, by the Box-Muller transform.
     pub fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * ((f64::from(self.next()) + 0.5) / 4_294_967_296.0).ln()).sqrt();
-        radius * (std::f64::consts::TAU * f64::from(self.next()) / 4_294_967_296.0).cos()
+        let radius = (-2.0 * ((f64::from(self.next_word()) + 0.5) / 4_294_967_296.0).ln()).sqrt();
+        radius * (std::f64::consts::TAU * f64::from(self.next_word()) / 4_294_967_296.0).cos()
     }
 }
 
@@ -116,16 +117,16 @@ impl TryRng for Philox {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.next())
+        Ok(self.next_word())
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(u64::from(self.next()) | u64::from(self.next()) << 32)
+        Ok(u64::from(self.next_word()) | u64::from(self.next_word()) << 32)
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         for chunk in bytes.chunks_mut(4) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+            chunk.copy_from_slice(&self.next_word().to_le_bytes()[..chunk.len()]);
         }
         Ok(())
     }

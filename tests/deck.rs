@@ -8,22 +8,10 @@
 
 mod common;
 
-use assert_cmd::Command;
+use common::program::{text, vae};
 use predicates::prelude::*;
 use predicates::str::contains;
-use std::path::Path;
-use std::time::Duration;
 use vae::deck::{Deck, Options};
-
-fn vae(arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("vae").unwrap();
-    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
-    command
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 const FIGURES: [&str; 10] = [
     "student-network",

@@ -8,22 +8,12 @@
 
 mod common;
 
-use assert_cmd::Command;
+use common::program::{text, vae};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-
-fn vae(arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("vae").unwrap();
-    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
-    command
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// What a reproduction wrote down, times left out.
 fn result(out: &Path) -> Value {

@@ -57,8 +57,9 @@ fn cos_sin_turn(u: vec2<f32>) -> vec4<f32> {
     return vec4<f32>(select(c, -c, cos_negative), select(s, -s, sin_negative));
 }
 
-// Four standard normal numbers from four words: Box and Muller (1958). Nothing lies past 5.8 deviations.
+// Four standard normal numbers from four words: Box and Muller (1958). Nothing lies past 5.8 deviations. The logarithm of a
+// number next to 1 may come out above 0 on a device, and its root would be NaN.
 fn normals(words: vec4<u32>) -> vec4<f32> {
-    let radius = sqrt(-2.0 * log(open_uniform(words.xy)));
+    let radius = sqrt(max(-2.0 * log(open_uniform(words.xy)), vec2<f32>(0.0)));
     return vec4<f32>(radius, radius) * cos_sin_turn(open_uniform(words.zw));
 }

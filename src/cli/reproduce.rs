@@ -123,7 +123,7 @@ impl Reproduce {
             }
         }
         if self.resume.is_some() {
-            runs.iter().try_for_each(|run| run.check_begun(&recipe))?;
+            runs.iter_mut().try_for_each(|run| run.check_begun(&recipe))?;
         } else {
             // Of what is replaced nothing may be left for --resume to take as done, nor for people to take as a part of
             // the new one.
@@ -259,12 +259,13 @@ struct Run {
 
 impl Run {
     /// Refuse to take what is in the folder, if there is a run, as one of the recipe under other settings: those of
-    /// another version of this program.
-    fn check_begun(&self, recipe: &Recipe) -> Result<()> {
+    /// another version of this program. The run keeps its order of images.
+    fn check_begun(&mut self, recipe: &Recipe) -> Result<()> {
         if !self.folder.join("config.toml").exists() {
             return Ok(());
         }
         let (run, config) = RunFolder::open(&self.folder)?;
+        self.config.order = config.order;
         let Some(Difference { key, was, is }) = config.difference(&self.config, recipe.places())? else {
             return Ok(());
         };

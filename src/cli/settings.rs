@@ -196,6 +196,9 @@ pub(crate) struct TrainingFlags {
     /// Seed of everything random: equal seeds on one device give equal bits [default: 1]
     #[arg(long, value_name = "N", help_heading = "Run")]
     seed: Option<u64>,
+    /// Version of the shuffle that orders the images of an epoch: 1 trains as a run of an older version did [default: 2]
+    #[arg(long, value_name = "VERSION", help_heading = "Run")]
+    order: Option<u32>,
     /// First parameters: fan-in, glorot, or normal:DEVIATION [default: fan-in]
     #[arg(long, value_name = "RULE", help_heading = "Optimizer", value_parser = plain::<Initialisation>)]
     init: Option<Initialisation>,
@@ -233,6 +236,7 @@ impl TrainingFlags {
             epochs,
             steps,
             seed,
+            order,
             init,
             output_bias,
             device,

@@ -32,6 +32,19 @@ impl Config {
         }
     }
 
+    /// The settings of a run, as its folder or a checkpoint holds them. A run that names no order of images was begun by
+    /// a program that had order 1 only.
+    ///
+    /// # Errors
+    /// See [`Config::from_toml`].
+    pub fn from_run(text: &str) -> Result<Self, toml::de::Error> {
+        let mut config = Self::from_toml(text)?;
+        if !text.parse::<Table>()?.contains_key("order") {
+            config.order = 1;
+        }
+        Ok(config)
+    }
+
     /// The same from a table.
     ///
     /// # Errors
@@ -92,6 +105,19 @@ mod tests {
         assert_eq!(Config::from_toml(&linear.to_toml().unwrap()).unwrap(), linear);
         let no_layers = Config { hidden: vec![], ..Config::default() };
         assert_eq!(Config::from_toml(&no_layers.to_toml().unwrap()).unwrap(), no_layers);
+    }
+
+    #[test]
+    fn a_run_without_an_order_has_the_first() {
+        let order = |config: Result<Config, toml::de::Error>| config.unwrap().order;
+        assert_eq!(order(Config::from_toml("seed = 3")), 2);
+        for (text, expected) in [("seed = 3", 1), ("latent = [3, 2]", 1), ("order = 1", 1), ("order = 2", 2)]
+        {
+            assert_eq!(order(Config::from_run(text)), expected, "{text}");
+        }
+        assert_eq!(order(Config::from_run(&Config::default().to_toml().unwrap())), 2);
+        let problem = Config { order: 3, ..Config::default() }.resolve().unwrap_err().to_string();
+        assert!(problem.starts_with("--order: there is no order 3"), "{problem}");
     }
 
     #[test]

@@ -101,6 +101,9 @@ pub struct Config {
     pub steps: Option<u64>,
     /// Seed of everything random.
     pub seed: u64,
+    /// Version of the shuffle that orders the images of an epoch ([`crate::train::epoch_order`]). Runs of programs that
+    /// had version 1 only do not name it.
+    pub order: u32,
     /// Initial parameters.
     pub init: Initialisation,
     /// Whether the decoder begins at the mean training image.
@@ -148,6 +151,7 @@ impl Default for Config {
             epochs: 16,
             steps: None,
             seed: 1,
+            order: ORDER,
             init: Initialisation::FanIn,
             output_bias: OutputBias::Drawn,
             device: DeviceChoice::Auto,
@@ -167,6 +171,9 @@ pub struct Difference {
     pub is: String,
 }
 
+/// The `order` of new runs.
+const ORDER: u32 = 2;
+
 /// Samples that `iwae` and `dreg` weigh where `--importance-samples` does not say: the most of Burda et al. (2016).
 const IMPORTANCE_SAMPLES: usize = 50;
 
@@ -176,8 +183,20 @@ impl Config {
     /// # Errors
     /// If the file cannot be read, has an unknown key, or a value that does not fit its key.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_with(path, Self::from_toml)
+    }
+
+    /// Read the `config.toml` of a run folder: see [`Config::from_run`].
+    ///
+    /// # Errors
+    /// See [`Config::read`].
+    pub fn read_run(path: &Path) -> Result<Self> {
+        Self::read_with(path, Self::from_run)
+    }
+
+    fn read_with(path: &Path, parse: fn(&str) -> Result<Self, toml::de::Error>) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-        Self::from_toml(&text).map_err(|error| {
+        parse(&text).map_err(|error| {
             let hint = "the keys are the flags of 'vae train' without the dashes, such as batch-size = 128";
             Error::data(path, error.to_string().trim_end(), hint)
         })

@@ -1,7 +1,7 @@
 //! From settings as they were given to settings that can be used: what makes no sense is refused, what was left open is
 //! filled in.
 
-use super::{Config, IMPORTANCE_SAMPLES};
+use super::{Config, IMPORTANCE_SAMPLES, ORDER};
 use crate::graph::{Activation, Binarize, LikelihoodKind};
 use crate::model::ObjectiveKind;
 use crate::optimizer::OptimizerKind;
@@ -51,6 +51,10 @@ impl Config {
         counted("--batch-size", self.batch_size)?;
         counted("--epochs", usize::from(self.epochs > 0))?;
         counted("--steps", usize::from(self.steps != Some(0)))?;
+        if !(1..=ORDER).contains(&self.order) {
+            let problem = format!("there is no order {}", self.order);
+            return Err(Error::setting("--order", problem, "leave it out, or give 1 for that of older runs"));
+        }
         if let Some(images) = self.images {
             counted("--images", images)?;
         }

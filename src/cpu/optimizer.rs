@@ -81,19 +81,22 @@ fn update_one<T: Real>(
 }
 
 pub(super) fn adam<T: Real>(call: &mut Call<'_, T>) {
-    let (b1, b2, epsilon) = (call.number("BETA_1"), call.number("BETA_2"), call.number("EPSILON"));
+    let (b1, one_minus_b1) = (call.number("BETA_1"), call.number("ONE_MINUS_BETA_1"));
+    let (b2, one_minus_b2) = (call.number("BETA_2"), call.number("ONE_MINUS_BETA_2"));
+    let epsilon = call.number("EPSILON");
     update_two(call, move |rates, g, p, m, v| {
-        *m = b1 * *m + (T::one() - b1) * g;
-        *v = b2 * *v + (T::one() - b2) * g * g;
+        *m = b1 * *m + one_minus_b1 * g;
+        *v = b2 * *v + one_minus_b2 * g * g;
         let step = rates.rate * rates.first_correction * *m;
         *p -= step / ((*v * rates.second_correction).sqrt() + epsilon);
     });
 }
 
 pub(super) fn adamax<T: Real>(call: &mut Call<'_, T>) {
-    let (b1, b2, epsilon) = (call.number("BETA_1"), call.number("BETA_2"), call.number("EPSILON"));
+    let (b1, one_minus_b1) = (call.number("BETA_1"), call.number("ONE_MINUS_BETA_1"));
+    let (b2, epsilon) = (call.number("BETA_2"), call.number("EPSILON"));
     update_two(call, move |rates, g, p, m, u| {
-        *m = b1 * *m + (T::one() - b1) * g;
+        *m = b1 * *m + one_minus_b1 * g;
         *u = (b2 * *u).max(g.abs());
         *p -= rates.rate * rates.first_correction * *m / (*u + epsilon);
     });
@@ -108,9 +111,10 @@ pub(super) fn adagrad<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn rmsprop<T: Real>(call: &mut Call<'_, T>) {
-    let (b2, epsilon) = (call.number("BETA_2"), call.number("EPSILON"));
+    let (b2, one_minus_b2) = (call.number("BETA_2"), call.number("ONE_MINUS_BETA_2"));
+    let epsilon = call.number("EPSILON");
     update_one(call, "second", move |rates, g, p, v| {
-        *v = b2 * *v + (T::one() - b2) * g * g;
+        *v = b2 * *v + one_minus_b2 * g * g;
         *p -= rates.rate * g / (v.sqrt() + epsilon);
     });
 }

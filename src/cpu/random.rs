@@ -50,7 +50,7 @@ pub(super) fn open_uniform<T: Real>(word: u32) -> T {
 pub(super) fn normals<T: Real>(words: [u32; 4]) -> [T; 4] {
     let [a, b, c, d] = words;
     let pair = |radius: u32, angle: u32| {
-        let radius = (T::of(-2.0) * open_uniform::<T>(radius).ln()).sqrt();
+        let radius = (T::of(-2.0) * open_uniform::<T>(radius).ln()).max(T::zero()).sqrt();
         let (sin, cos) = (T::of(std::f64::consts::TAU) * open_uniform::<T>(angle)).sin_cos();
         (radius * cos, radius * sin)
     };
@@ -61,6 +61,20 @@ pub(super) fn normals<T: Real>(words: [u32; 4]) -> [T; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The ends of the uniform draw give the largest and the smallest radius, and no NaN.
+    #[test]
+    fn normals_at_the_ends_of_the_uniform_draw() {
+        for (word, radius) in [(0, 5.768_108_f64), (u32::MAX, 3.452_669e-4)] {
+            let single = normals::<f32>([word; 4]).map(f64::from);
+            let double = normals::<f64>([word; 4]);
+            for values in [single, double] {
+                let [x0, x1, y0, y1] = values;
+                assert_eq!((x0, y0), (x1, y1));
+                assert!((x0.hypot(y0) / radius - 1.0).abs() < 1e-6, "{values:?}");
+            }
+        }
+    }
 
     #[test]
     fn many_words_are_the_words_of_each() {

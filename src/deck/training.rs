@@ -48,7 +48,7 @@ impl<'a> Training<'a> {
         let end = (epochs * per_epoch as f64).round() as u64;
         while self.step < end {
             let epoch = self.step / per_epoch;
-            let order = epoch_order(self.images, self.config.seed, epoch);
+            let order = epoch_order(self.images, self.config.seed, epoch, self.config.order);
             let batches: Vec<&[u32]> = order.chunks(self.config.batch_size).collect();
             let first = (self.step % per_epoch) as usize;
             let count = batches.len().min(first + (end - self.step) as usize) - first;

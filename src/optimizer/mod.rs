@@ -86,8 +86,14 @@ impl Optimizer {
         if matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Adamax | OptimizerKind::Sgd) {
             constants.insert("BETA_1", self.beta_1);
         }
+        if self.kind.is_adam() {
+            constants.insert("ONE_MINUS_BETA_1", 1.0 - self.beta_1);
+        }
         if matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Adamax | OptimizerKind::Rmsprop) {
             constants.insert("BETA_2", self.beta_2);
+        }
+        if matches!(self.kind, OptimizerKind::Adam | OptimizerKind::Rmsprop) {
+            constants.insert("ONE_MINUS_BETA_2", 1.0 - self.beta_2);
         }
         if self.kind != OptimizerKind::Sgd {
             constants.insert("EPSILON", self.epsilon);

@@ -1,5 +1,6 @@
 //! `metrics.csv`: one line per epoch, written as the epoch ends.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::files::write_atomically;
 use crate::{Error, Result};
 
-/// The first line of the file: the fields of [`EpochRecord`], in their order.
+/// How the first line of the file begins: the fields of [`EpochRecord`], in their order. The names of its further
+/// columns follow.
 const HEADER: &str = "epoch,step,images,seconds,train_elbo,train_reconstruction,train_kl,\
                       test_elbo,test_reconstruction,test_kl,beta,learning_rate,images_per_second";
 const FIELDS: usize = 13;
 
 /// What one epoch came to. ELBO and its terms are means in nats per image.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct EpochRecord {
     /// Epochs finished, this one included.
     pub epoch: u64,
@@ -43,11 +45,15 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Training throughput of the epoch.
     pub images_per_second: f64,
+    /// Further numbers, by the name of their column. A column that a row has no number for is empty in it.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, f64>,
 }
 
 impl EpochRecord {
-    /// Its line of the file. `{:?}` writes the shortest digits that read back as the same number.
-    fn line(&self) -> String {
+    /// Its line of the file whose further columns are `others`. `{:?}` writes the shortest digits that read back as the
+    /// same number.
+    fn line(&self, others: &[String]) -> String {
         let numbers = [
             self.seconds,
             self.train_elbo,
@@ -60,17 +66,19 @@ impl EpochRecord {
             self.learning_rate,
             self.images_per_second,
         ];
-        let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:?}")).collect();
+        let mut numbers: Vec<String> = numbers.iter().map(|number| format!("{number:?}")).collect();
+        let other = |name| self.others.get(name).map_or(String::new(), |number| format!("{number:?}"));
+        numbers.extend(others.iter().map(other));
         format!("{},{},{},{}\n", self.epoch, self.step, self.images, numbers.join(","))
     }
 
-    /// The record of a line, or what is wrong with it.
-    fn parse(line: &str) -> Result<Self, String> {
+    /// The record of a line of the file whose further columns are `others`, or an error message.
+    fn parse(line: &str, others: &[String]) -> Result<Self, String> {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        if fields.len() != FIELDS {
-            return Err(format!("{} fields instead of {FIELDS}", fields.len()));
+        let names: Vec<&str> = HEADER.split(',').chain(others.iter().map(String::as_str)).collect();
+        if fields.len() != names.len() {
+            return Err(format!("{} fields instead of {}", fields.len(), names.len()));
         }
-        let names: Vec<&str> = HEADER.split(',').collect();
         let wrong = |at: usize| format!("{}: '{}' is not a number", names[at], fields[at]);
         let whole = |at: usize| fields[at].parse::<u64>().map_err(|_| wrong(at));
         let real = |at: usize| fields[at].parse::<f64>().map_err(|_| wrong(at));
@@ -88,6 +96,10 @@ impl EpochRecord {
             beta: real(10)?,
             learning_rate: real(11)?,
             images_per_second: real(12)?,
+            others: (FIELDS..names.len())
+                .filter(|&at| !fields[at].is_empty())
+                .map(|at| Ok((names[at].to_string(), real(at)?)))
+                .collect::<Result<_, String>>()?,
         })
     }
 }
@@ -97,6 +109,8 @@ impl EpochRecord {
 pub struct MetricsFile {
     path: PathBuf,
     file: File,
+    /// Names of the columns behind those of [`HEADER`].
+    others: Vec<String>,
 }
 
 impl MetricsFile {
@@ -113,25 +127,33 @@ impl MetricsFile {
             Err(problem) => return Err(Error::io(path, problem)),
         };
         // What was being written when a run was killed must not run into the next line.
-        let records = parse(path, &found)?;
+        let (others, records) = parse(path, &found)?;
         if !found.ends_with(b"\n") {
-            write_all(path, &records)?;
+            write_all(path, &others, &records)?;
         }
-        Self::at_end(path)
+        Self::at_end(path, others)
     }
 
-    fn at_end(path: &Path) -> Result<Self> {
+    fn at_end(path: &Path, others: Vec<String>) -> Result<Self> {
         let file = OpenOptions::new().append(true).open(path).map_err(|problem| Error::io(path, problem))?;
-        Ok(Self { path: path.to_path_buf(), file })
+        Ok(Self { path: path.to_path_buf(), file, others })
     }
 
-    /// Adds one line; it is on the disk when this returns.
+    /// Adds one line; it is on the disk when this returns. If the record has a column that the file lacks, such as a run
+    /// of an older program, all rows are first written again with that column, empty in them.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`], or [`Error::Data`] when the file lacks a column and a line of it is damaged.
     pub fn append(&mut self, record: &EpochRecord) -> Result<()> {
-        let written = self.file.write_all(record.line().as_bytes()).and_then(|()| self.file.sync_data());
+        let missing: Vec<String> =
+            record.others.keys().filter(|name| !self.others.contains(name)).cloned().collect();
+        if !missing.is_empty() {
+            self.others.extend(missing);
+            self.replace(&Self::read(&self.path)?)?;
+        }
+        let line = record.line(&self.others);
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         written.map_err(|problem| Error::io(&self.path, problem))
     }
 
@@ -143,9 +165,14 @@ impl MetricsFile {
     pub fn truncate_after(&mut self, step: u64) -> Result<()> {
         let mut records = Self::read(&self.path)?;
         records.retain(|record| record.step <= step);
-        write_all(&self.path, &records)?;
+        self.replace(&records)
+    }
+
+    /// Replaces all rows.
+    fn replace(&mut self, records: &[EpochRecord]) -> Result<()> {
+        write_all(&self.path, &self.others, records)?;
         // The open handle still writes to the file that was replaced.
-        *self = Self::at_end(&self.path)?;
+        *self = Self::at_end(&self.path, std::mem::take(&mut self.others))?;
         Ok(())
     }
 
@@ -158,38 +185,51 @@ impl MetricsFile {
     pub fn read(path: impl AsRef<Path>) -> Result<Vec<EpochRecord>> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|problem| Error::io(path, problem))?;
-        parse(path, &bytes)
+        Ok(parse(path, &bytes)?.1)
     }
 }
 
 /// Replaces the file by `records`, all of them or none.
-fn write_all(path: &Path, records: &[EpochRecord]) -> Result<()> {
-    let lines: String = records.iter().map(EpochRecord::line).collect();
-    write_atomically(path, format!("{HEADER}\n{lines}").as_bytes())
+fn write_all(path: &Path, others: &[String], records: &[EpochRecord]) -> Result<()> {
+    let header: String = others.iter().map(|name| format!(",{name}")).collect();
+    let lines: String = records.iter().map(|record| record.line(others)).collect();
+    write_atomically(path, format!("{HEADER}{header}\n{lines}").as_bytes())
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<EpochRecord>> {
+/// The names of further columns, and the rows.
+fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, Vec<EpochRecord>)> {
     let text = String::from_utf8_lossy(bytes);
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     let (text, torn) = text.split_at(whole);
     let mut lines = text.lines().enumerate();
     let header = lines.next().map(|(_, line)| line.trim());
     // Without one whole line, the header itself was being written.
-    if header.is_some_and(|line| line != HEADER) || (header.is_none() && !HEADER.starts_with(torn)) {
-        let hint = format!("its first line must be '{HEADER}'; move the file away to begin a new one");
+    let behind = |line: &str| -> Option<String> {
+        let rest = line.strip_prefix(HEADER)?;
+        (rest.is_empty() || rest.starts_with(',')).then(|| rest.to_string())
+    };
+    let others = match header {
+        Some(line) => behind(line),
+        None => (HEADER.starts_with(torn) || behind(torn).is_some()).then(String::new),
+    };
+    let Some(others) = others else {
+        let hint =
+            format!("its first line must begin with '{HEADER}'; move the file away to begin a new one");
         return Err(Error::data(path, "line 1 is not the header of a metrics file", hint));
-    }
+    };
+    let others: Vec<String> = others.split(',').skip(1).map(|name| name.trim().to_string()).collect();
     if !torn.is_empty() {
         let line = text.lines().count() + 1;
         log::warn!("{}: line {line} was cut off while it was written; dropped", path.display());
     }
     let records = lines.filter(|(_, line)| !line.trim().is_empty()).map(|(index, line)| {
-        EpochRecord::parse(line).map_err(|problem| {
+        EpochRecord::parse(line, &others).map_err(|problem| {
             let hint = "correct or delete that line";
             Error::data(path, format!("line {}: {problem}", index + 1), hint)
         })
     });
-    records.collect()
+    let records = records.collect::<Result<_>>()?;
+    Ok((others, records))
 }
 
 #[cfg(test)]
@@ -214,6 +254,7 @@ pub(super) mod tests {
             beta: 1.0,
             learning_rate: 1e-3 / 3.0,
             images_per_second: 18_181.818,
+            others: BTreeMap::new(),
         }
     }
 
@@ -224,7 +265,7 @@ pub(super) mod tests {
         assert_eq!(fields.len(), FIELDS);
         assert_eq!(HEADER.split(',').count(), FIELDS);
         // Each field's value stands under its name.
-        let line = record(1).line();
+        let line = record(1).line(&[]);
         for (name, text) in HEADER.split(',').zip(line.trim_end().split(',')) {
             assert_eq!(fields[name].as_f64().unwrap(), text.parse::<f64>().unwrap(), "{name}");
         }
@@ -248,7 +289,7 @@ pub(super) mod tests {
     fn a_torn_line_is_dropped_and_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let whole = format!("{HEADER}\n{}{}", record(1).line(), record(2).line());
+        let whole = format!("{HEADER}\n{}{}", record(1).line(&[]), record(2).line(&[]));
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let expected = whole[..cut].matches('\n').count().saturating_sub(1) as u64;
@@ -259,6 +300,38 @@ pub(super) mod tests {
                 assert_eq!((records.len() as u64, records.last()), (expected + 1, Some(&record(9))));
             }
         }
+    }
+
+    /// A run that a program with fewer columns began goes on in one with more, and in one with fewer again.
+    #[test]
+    fn columns_are_added_behind_the_rows_that_lack_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.csv");
+        let old = format!("{HEADER}\n{}{}", record(1).line(&[]), record(2).line(&[]));
+        std::fs::write(&path, &old).unwrap();
+        let with = |epoch, others: &[(&str, f64)]| EpochRecord {
+            others: others.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
+            ..record(epoch)
+        };
+        let mut file = MetricsFile::open(&path).unwrap();
+        file.append(&with(3, &[("train_total_correlation", 0.25), ("a", -1.0)])).unwrap();
+        file.append(&record(4)).unwrap();
+        file.append(&with(5, &[("b", 1.0 / 3.0)])).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("{HEADER},a,train_total_correlation,b"));
+        for (new, old) in lines[1..3].iter().zip(old.lines().skip(1)) {
+            assert_eq!(*new, format!("{old},,,"));
+        }
+        assert!(lines[3].ends_with(",-1.0,0.25,") && lines[4].ends_with(",,,"), "{text}");
+        // Opened again, and cut back to before the last rows.
+        let mut file = MetricsFile::open(&path).unwrap();
+        file.truncate_after(4 * 469).unwrap();
+        file.append(&with(5, &[("a", 2.0)])).unwrap();
+        let records = MetricsFile::read(&path).unwrap();
+        assert_eq!(records[2..4], [with(3, &[("a", -1.0), ("train_total_correlation", 0.25)]), record(4)]);
+        assert_eq!(records[4], with(5, &[("a", 2.0)]));
+        assert_eq!(records[..2], [record(1), record(2)]);
     }
 
     #[test]
@@ -279,10 +352,12 @@ pub(super) mod tests {
     fn problems_name_file_and_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let good = record(1).line();
+        let good = record(1).line(&[]);
         for (text, expected) in [
             ("a,b\n1,2\n".to_string(), "line 1 is not the header"),
             ("something else".to_string(), "line 1 is not the header"),
+            (format!("{HEADER}s\n"), "line 1 is not the header"),
+            (format!("{HEADER},more\n{good}"), "line 2: 13 fields instead of 14"),
             (format!("{HEADER}\n{good}1,2\n"), "line 3: 2 fields"),
             (format!("{HEADER}\n{}", good.replacen("469", "x", 1)), "line 2: step: 'x'"),
         ] {

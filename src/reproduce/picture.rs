@@ -65,16 +65,9 @@ mod tests {
             epoch: 1,
             step: 1,
             images,
-            seconds: 1.0,
             train_elbo: elbo + 1.0,
-            train_reconstruction: 0.0,
-            train_kl: 0.0,
             test_elbo: elbo,
-            test_reconstruction: 0.0,
-            test_kl: 0.0,
-            beta: 1.0,
-            learning_rate: 0.1,
-            images_per_second: 1.0,
+            ..EpochRecord::default()
         }
     }
 

@@ -12,7 +12,7 @@ use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
 use crate::run::{Checkpoint, RunFolder, TrainState};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -188,7 +188,8 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.steps_per_epoch();
         let epoch = first / per_epoch;
         if self.order.0 != epoch {
-            self.order = (epoch, schedule::epoch_order(self.images, self.config.seed, epoch));
+            let Config { seed, order, .. } = self.config;
+            self.order = (epoch, schedule::epoch_order(self.images, seed, epoch, order));
         }
         let batch = self.config.batch_size;
         let place = (first % per_epoch) as usize;
@@ -342,6 +343,7 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
+            others: BTreeMap::new(),
         };
         let latents = LatentRecord {
             epoch: record.epoch,

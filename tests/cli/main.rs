@@ -1,31 +1,21 @@
 //! The program from outside: what users type, and what they find.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod evaluation;
 mod program;
 mod resume;
 mod runs;
 
 use assert_cmd::Command;
-use safetensors::SafeTensors;
+use common::program::{tensors, text, vae};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// A small model that trains in an instant.
 const SMALL: [&str; 8] = ["--device", "cpu", "--images", "300", "--hidden", "16", "--batch-size", "50"];
-
-fn vae(arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("vae").unwrap();
-    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
-    command
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// A place for runs, deleted at the end of a test.
 struct Place(TempDir);
@@ -51,13 +41,6 @@ fn train(path: &Path, more: &[&str]) -> Command {
     let mut command = vae(&["train", "--out", text(path)]);
     command.args(SMALL).args(more);
     command
-}
-
-/// The tensors of a checkpoint as bytes: parameters, moments, and the optimiser's step.
-fn tensors(path: &Path) -> BTreeMap<String, Vec<u8>> {
-    let bytes = std::fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    file.iter().map(|(name, view)| (name.to_string(), view.data().to_vec())).collect()
 }
 
 fn assert_same_tensors(a: &Path, b: &Path) {

@@ -1,11 +1,31 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+pub(crate) mod program;
 
 pub(crate) mod spec;
 
 use std::path::PathBuf;
 use vae::device::OpenDevice;
 use vae::gpu::{Gpu, adapters as list};
+use vae::graph::{Activation, Likelihood, LikelihoodKind};
+
+/// A likelihood whose decoder gives means as they are.
+pub(crate) fn likelihood(kind: LikelihoodKind, sigma: f64) -> Likelihood {
+    Likelihood { kind, sigma, mean_activation: Activation::Identity }
+}
+
+/// Every adapter, and the CPU.
+pub(crate) fn devices() -> Vec<(String, OpenDevice)> {
+    let mut devices = adapters();
+    devices.push(("CPU".into(), OpenDevice::Cpu));
+    devices
+}
 
 /// Every usable adapter, opened. Without one the test is skipped, visibly, or fails where one is required.
 pub(crate) fn adapters() -> Vec<(String, OpenDevice)> {

@@ -1,16 +1,11 @@
 //! `vae eval --ais --bdmc` and `vae posterior` from outside.
 
+use crate::common::program::vae;
 use assert_cmd::Command;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::Value;
 use std::path::Path;
-
-fn vae(arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("vae").unwrap();
-    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA");
-    command
-}
 
 /// A small model, trained in an instant.
 fn train(run: &Path, more: &[&str]) {

@@ -15,11 +15,4 @@ mod gradient;
 mod linear;
 mod training;
 
-use vae::device::OpenDevice;
-
-/// Every adapter, and the CPU.
-fn devices() -> Vec<(String, OpenDevice)> {
-    let mut devices = common::adapters();
-    devices.push(("CPU".into(), OpenDevice::Cpu));
-    devices
-}
+use common::devices;

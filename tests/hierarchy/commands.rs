@@ -1,20 +1,10 @@
 //! Two stochastic layers from outside.
 
+use crate::common::program::{tensors, text, vae};
 use assert_cmd::Command;
 use predicates::str::contains;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-fn vae(arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("vae").unwrap();
-    command.args(arguments).env_remove("RUST_LOG").env_remove("VAE_DATA").timeout(Duration::from_secs(120));
-    command
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// Two layers of latents that train in an instant.
 fn train(path: &Path, more: &[&str]) -> Command {
@@ -36,16 +26,9 @@ fn runs_are_trained_resumed_evaluated_and_drawn() {
     out.stderr(contains("784-32-8-16-2-16-8-32-784"));
     train(&parts, &["--epochs", "1"]).assert().success();
     vae(&["train", "--resume", text(&parts), "--epochs", "3"]).assert().success();
-    let tensors = |run: &Path| {
-        let bytes = std::fs::read(run.join("checkpoint.safetensors")).unwrap();
-        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let mut all: Vec<_> =
-            file.iter().map(|(name, view)| (name.to_string(), view.data().to_vec())).collect();
-        all.sort();
-        all
-    };
-    assert!(tensors(&whole) == tensors(&parts), "a resumed run differs");
-    assert!(tensors(&whole).iter().any(|(name, _)| name == "decoder.upper.log_variance.weight"));
+    let [of_whole, of_parts] = [&whole, &parts].map(|run| tensors(&run.join("checkpoint.safetensors")));
+    assert!(of_whole == of_parts, "a resumed run differs");
+    assert!(of_whole.contains_key("decoder.upper.log_variance.weight"));
     let config = std::fs::read_to_string(whole.join("config.toml")).unwrap();
     assert!(config.contains("latent = [8, 2]") && config.contains("hidden = [[32], [16]]"), "{config}");
     let columns = std::fs::read_to_string(whole.join("latents.csv")).unwrap();

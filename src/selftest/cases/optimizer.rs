@@ -12,11 +12,15 @@ pub(super) fn all() -> Vec<Case> {
         let common = constants! { LENGTH: length, GROUP: 1, WEIGHT_DECAY: decay, CLIP_NORM: clip };
         let base = [("gradients", Normal(n)), ("norm", Unit(4)), ("parameters", Normal(n))];
         let (first, second) = (("first", Normal(n)), ("second", Unit(n)));
+        let adamax = constants! { BETA_1: 0.9, ONE_MINUS_BETA_1: 0.1, BETA_2: 0.999, EPSILON: 1e-6 };
+        let mut adam = adamax.clone();
+        adam.insert("ONE_MINUS_BETA_2", 0.001);
+        let rmsprop = constants! { BETA_2: 0.99, ONE_MINUS_BETA_2: 0.01, EPSILON: 1e-6 };
         for (kernel, constants, moments) in [
-            ("adam", constants! { BETA_1: 0.9, BETA_2: 0.999, EPSILON: 1e-6 }, vec![first, second]),
-            ("adamax", constants! { BETA_1: 0.9, BETA_2: 0.999, EPSILON: 1e-6 }, vec![first, second]),
+            ("adam", adam, vec![first, second]),
+            ("adamax", adamax, vec![first, second]),
             ("adagrad", constants! { EPSILON: 1e-6 }, vec![second]),
-            ("rmsprop", constants! { BETA_2: 0.99, EPSILON: 1e-6 }, vec![second]),
+            ("rmsprop", rmsprop, vec![second]),
             ("sgd", constants! { BETA_1: 0.9 }, vec![first]),
         ] {
             let mut all = common.clone();
