@@ -17,7 +17,7 @@ pub mod stream {
     pub const IMPORTANCE_NOISE: u32 = 2;
     /// Added to a noise stream: the noise of an upper stochastic layer.
     pub const UPPER: u32 = 4;
-    /// Momenta of Hamiltonian Monte Carlo; what it accepts follows from the draws of `HMC + 16`.
+    /// Momenta of Hamiltonian Monte Carlo. The draws that accept or reject are of stream `HMC + 16`.
     pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
     pub const BINARIZE: u32 = 16;
@@ -31,15 +31,15 @@ pub mod stream {
     pub const DIGITS: u32 = 35;
     /// Latents drawn from the prior for pictures.
     pub const PRIOR: u32 = 36;
-    /// Latents drawn from posteriors, to measure what they have in common.
+    /// Latents drawn from posteriors, to estimate the aggregate posterior q(z).
     pub const AGGREGATE: u32 = 37;
-    /// Latents drawn from the layers of a model with two.
+    /// Latents drawn from the stochastic layers of a hierarchy.
     pub const LAYERS: u32 = 38;
-    /// Where chains begin, and images simulated from a model.
+    /// Starting points of chains, and images simulated from a model.
     pub const CHAINS: u32 = 40;
     /// Draws from known distributions, for figures.
     pub const FIGURES: u32 = 64;
-    /// Noise of the samples whose gradients a figure compares.
+    /// Noise of the samples in the figure that compares gradient estimators.
     pub const GRADIENTS: u32 = 65;
 }
 
