@@ -4,7 +4,7 @@ use super::Real;
 use super::call::{Call, by_rows};
 use super::random::{normals, open_uniform, words};
 
-/// A parent that is not there.
+/// Number that stands for a missing parent.
 const NONE: usize = 8;
 
 pub(super) fn network_samples<T: Real>(call: &mut Call<'_, T>) {

@@ -43,7 +43,7 @@ impl<T: Real> CpuExecutor<T> {
                     .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
             })
             .collect::<Result<_>>()?;
-        // A system that has not nearly as much says so here; nothing else could stop it but its end.
+        // Try to reserve the memory first. Without this check, a system with far too little would kill the program.
         let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
         if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
             let problem = format!("the system does not grant {} of memory", human_bytes(bytes));

@@ -73,7 +73,7 @@ impl Readback {
         self.in_flight.push_back(InFlight { submission, slot, bytes });
     }
 
-    /// Wait until at most `pending` submits are unfinished, and hand over what has come back.
+    /// Wait until at most `pending` submits are unfinished, and collect the metrics of the finished ones.
     pub(super) fn receive(&mut self, gpu: &Gpu, pending: usize) -> Result<Vec<Vec<Metrics>>> {
         self.wait(gpu, pending)?;
         Ok(std::mem::take(&mut self.finished))
