@@ -14,7 +14,7 @@ const HEADER: &str = "epoch,step,images,seconds,train_elbo,train_reconstruction,
                       test_elbo,test_reconstruction,test_kl,beta,learning_rate,images_per_second";
 const FIELDS: usize = 13;
 
-/// What one epoch came to. ELBO and its terms are means in nats per image.
+/// The metrics of one epoch. ELBO and its terms are means in nats per image.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct EpochRecord {
     /// Epochs finished, this one included.
@@ -64,7 +64,7 @@ impl EpochRecord {
         format!("{},{},{},{}\n", self.epoch, self.step, self.images, numbers.join(","))
     }
 
-    /// The record of a line, or what is wrong with it.
+    /// The record of a line, or the problem with the line.
     fn parse(line: &str) -> Result<Self, String> {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         if fields.len() != FIELDS {
@@ -112,7 +112,7 @@ impl MetricsFile {
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(problem) => return Err(Error::io(path, problem)),
         };
-        // What was being written when a run was killed must not run into the next line.
+        // A line that was cut off when a run was killed must not run into the next one.
         let records = parse(path, &found)?;
         if !found.ends_with(b"\n") {
             write_all(path, &records)?;
@@ -135,7 +135,7 @@ impl MetricsFile {
         written.map_err(|problem| Error::io(&self.path, problem))
     }
 
-    /// Drops the epochs that ended after `step`: those a resumed run will make again.
+    /// Drops the epochs that ended after `step`, because a resumed run computes them again.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl MetricsFile {
         Ok(())
     }
 
-    /// The records of the file at `path`. A last line without its line break, cut off when a run was killed, is
+    /// The records of the file at `path`. A last line without a line break was cut off when a run was killed; it is
     /// dropped with a warning.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<EpochRecord>> {
     let (text, torn) = text.split_at(whole);
     let mut lines = text.lines().enumerate();
     let header = lines.next().map(|(_, line)| line.trim());
-    // Without one whole line, the header itself was being written.
+    // A file without one whole line was cut off in its header.
     if header.is_some_and(|line| line != HEADER) || (header.is_none() && !HEADER.starts_with(torn)) {
         let hint = format!("its first line must be '{HEADER}'; move the file away to begin a new one");
         return Err(Error::data(path, "line 1 is not the header of a metrics file", hint));

@@ -45,7 +45,7 @@ fn scaled(mut value: f64, base: f64, units: &[&str]) -> String {
     if unit == 0 { format!("{value:.0} {}", units[0]) } else { format!("{value:.1} {}", units[unit]) }
 }
 
-/// A standard error with so many digits; `unknown` where there is none, as of an average of one value.
+/// A standard error with a number of digits; `unknown` if there is none, as for an average of one value.
 pub fn error_text(error: f64, digits: usize) -> String {
     if error.is_nan() { "unknown".to_string() } else { format!("{error:.digits$}") }
 }
