@@ -47,8 +47,8 @@ pub fn class_colour(index: usize, classes: usize) -> [u8; 3] {
 /// The encoder's means of held-out images, one translucent point each, coloured by class.
 ///
 /// `means` is `[count, 2]`; `labels` are indices into `classes`; `axes` name the two coordinates (`z1`, `z2`). Both
-/// axes have one scale. The frame holds the 0.5 to 99.5 per cent quantiles of both coordinates with a margin. The number of
-/// points outside is written under the legend. Each class is also named at its median, for readers who cannot
+/// axes have one scale. The frame holds the 0.5 to 99.5 per cent quantiles of both coordinates with a margin. The number
+/// of points outside is written under the legend. Each class is also named at its median, for readers who cannot
 /// distinguish its colour.
 pub fn latent(
     means: &[[f32; 2]],
