@@ -38,7 +38,7 @@ impl<'a> Training<'a> {
         self.images.div_ceil(self.config.batch_size) as u64
     }
 
-    /// Go on until so many passes over the images are done.
+    /// Train until `epochs` passes over the images are done.
     ///
     /// # Errors
     /// If the device fails.
@@ -87,14 +87,14 @@ impl<'a> Training<'a> {
     }
 }
 
-/// Parameters on the way.
+/// Parameters at a moment of training.
 pub(super) struct Snapshot {
     /// Passes over the images.
     pub(super) epochs: f64,
     pub(super) parameters: Vec<f32>,
 }
 
-/// The model of the figures, with what it was on the way.
+/// The trained model of the figures, with its parameters at moments of training.
 pub(super) struct Trained {
     pub(super) config: Config,
     pub(super) session: Session,
@@ -126,8 +126,8 @@ impl Trained {
         Ok(Self { session, images: options.dataset.train.count, config, snapshots })
     }
 
-    /// The same model for `images` alone, black or white by a threshold, so that x is given and not drawn, `batch` of
-    /// them or of latents at a time. Of every image `samples` latents are drawn; `optimizer` asks for gradients.
+    /// The same model on `images` alone, `batch` images or latents at a time. Pixels become black or white by a threshold,
+    /// so that x is fixed and not drawn. `samples` latents are drawn for each image; an `optimizer` adds gradients.
     ///
     /// # Errors
     /// If the device fails.
@@ -164,7 +164,7 @@ impl Trained {
 
 /// The settings of the model.
 fn config(options: &Options<'_>) -> Result<Config> {
-    // A tenth of the images needs more passes for as many steps.
+    // With a tenth of the images, the same number of steps needs more passes.
     let epochs = if options.dataset.train.count > 20_000 { 20 } else { 16 };
     Config {
         hidden: vec![if options.quick { 48 } else { 500 }],
