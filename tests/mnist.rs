@@ -12,8 +12,9 @@ use vae::config::Config;
 use vae::device::OpenDevice;
 use vae::graph::{Activation, Binarize};
 use vae::report::EpochRecord;
+use vae::run::RunFolder;
 use vae::session::Session;
-use vae::train::{Observer, Outcome, RunFolder, Snapshot, Trainer};
+use vae::train::{Observer, Outcome, Snapshot, Trainer};
 
 #[derive(Default)]
 struct Records(Vec<EpochRecord>);

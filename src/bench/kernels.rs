@@ -1,7 +1,6 @@
 //! Every kernel on the shapes of real models.
 
-use super::case::{Case, IMAGES};
-use super::{Bench, Ceilings, Progress, Spread};
+use super::{Bench, Ceilings, Progress};
 use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
@@ -9,6 +8,7 @@ use crate::eval::importance;
 use crate::graph::{Activation, LikelihoodKind};
 use crate::model::{DensityModel, ObjectiveKind};
 use crate::plan::{self, Plan, Setting};
+use crate::probe::{Case, IMAGES, Spread};
 use crate::session::{MAX_STEPS, PROGRAMS};
 use crate::train::OptimizerKind;
 use serde::Serialize;

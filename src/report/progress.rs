@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::EpochRecord;
-use super::latent::thousands;
+use crate::text::thousands;
 
 /// Without a terminal, shortest time between the lines of two epochs.
 const EPOCH_LINES: Duration = Duration::from_secs(1);
