@@ -1,11 +1,11 @@
-// What a device can do at most: the ceilings that `vae bench` holds the kernels against.
+// The ceilings of a device, with which `vae bench` compares the kernels.
 //
 //   multiply_add   output[i] = sum of 3 chains x <- fma(x, factor, offset), 8 ITERATIONS links long
 //   copy           output[i] = input[i]
 //
 // Three chains of vec4 are twelve independent multiply-adds: enough to hide their latency, and few enough to stay in
-// a processor's registers on a software adapter. The links of an iteration are written out, so that the loop counts
-// for little and keeps far from the 65,535 iterations such an adapter runs.
+// a processor's registers on a software adapter. The links of an iteration are written out, so that the loop costs
+// little and stays far below the 65,535 iterations that such an adapter allows.
 
 override LENGTH: u32; // vec4 in `output`
 override ITERATIONS: u32;

@@ -33,7 +33,7 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocate `plan`'s buffers, filled with zeros.
     ///
     /// # Errors
-    /// [`Error::Internal`] if a kernel has no twin; [`Error::Device`] if the system does not grant the memory.
+    /// [`Error::Internal`] if a kernel has no twin; [`Error::Device`] if the system cannot allocate the memory.
     pub fn new(plan: &Plan, max_steps: usize) -> Result<Self> {
         let twins = plan
             .dispatches
@@ -46,7 +46,7 @@ impl<T: Real> CpuExecutor<T> {
         // Try to reserve the memory first. Without this check, a system with far too little would kill the program.
         let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
         if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
-            let problem = format!("the system does not grant {} of memory", human_bytes(bytes));
+            let problem = format!("the system cannot allocate {}", human_bytes(bytes));
             let hint = "use a smaller --batch-size, --hidden, --image-size, or number of samples or chains";
             return Err(Error::Device { device: "CPU".into(), problem, hint: hint.into() });
         }
