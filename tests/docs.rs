@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const README_LINES: usize = 200;
 
 /// Described before they exist. Remove an entry when it does.
-const AWAITED: [&str; 2] = ["--set", "docs/config-keys.md"];
+const AWAITED: [&str; 4] = ["--set", "--family", "--order", "docs/config-keys.md"];
 
 /// Root of the repository.
 fn root() -> &'static Path {
