@@ -67,7 +67,7 @@ pub fn write_labels(path: &Path, labels: &[u32]) -> Result<()> {
     write(path, &[labels.len()], &bytes)
 }
 
-/// What a file is expected to hold.
+/// The expected content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
     Images,

@@ -25,7 +25,7 @@ pub(super) enum Role {
     Whole,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Images,
@@ -79,7 +79,7 @@ pub(super) fn within(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What the name of an IDX file says: the key of its set, its part and its kind; nothing for other names.
+/// Parses the name of an IDX file into the key of its set, its part and its kind; `None` for other names.
 fn parse(path: &Path) -> Option<(String, Role, Kind)> {
     let name = path.file_name()?.to_str()?.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);

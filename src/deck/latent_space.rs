@@ -59,7 +59,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
             caption: [
                 format!(
                     "Each of {} held-out images is a point, the mean of its posterior q(z|x), coloured by its class, \
-                     which the model was never told.",
+                     which the model has not seen.",
                     thousands(count)
                 ),
                 format!(

@@ -38,7 +38,7 @@ pub enum Claim {
 /// One comparison of our result with the published one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
-    /// What is compared.
+    /// The compared quantity.
     pub what: String,
     /// Ours.
     pub ours: String,

@@ -58,7 +58,7 @@ impl Evaluation {
     }
 
     /// Evaluate the model that `session` has trained on `device`, by the first `images` held-out images of `dataset`.
-    /// `progress` is told how many are done. The noise is fixed, and that of `vae eval`.
+    /// `progress` receives the number of finished images. The noise is fixed, the same as in `vae eval`.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] if a weight is not a number; else if the device fails.

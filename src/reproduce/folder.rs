@@ -80,7 +80,7 @@ impl Achieved {
     /// If it cannot be written.
     pub fn write(&self, run: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::Internal(format!("what a variant came to: {error}")))?;
+            .map_err(|error| Error::Internal(format!("the result of a variant: {error}")))?;
         write_atomically(&run.join(ACHIEVED), (text + "\n").as_bytes())
     }
 
