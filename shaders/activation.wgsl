@@ -1,4 +1,4 @@
-// Activations that no matrix product could take along.
+// Activation functions that are not fused into a matrix product.
 //
 //   activate            output = activation(input)
 //   activate_gradient   output = gradient * activation'(saved)

@@ -1,4 +1,4 @@
-// What a device can do at most: the ceilings that `vae bench` holds the kernels against.
+// The ceilings of a device, with which `vae bench` compares the kernels.
 //
 //   multiply_add   output[i] = sum of 3 chains x <- fma(x, factor, offset), 8 ITERATIONS links long
 //   copy           output[i] = input[i]

@@ -14,8 +14,8 @@ override COUNT: u32; // samples, or points
 override NODES: u32; // variables of the network, at most 8
 override COMPONENTS: u32; // of the mixture
 
-// A variable: how many values it has, its first and second parent (NONE for none), and where its rows of
-// `cumulative` begin. A row holds the sums of the probabilities of values 0, 0 to 1, ..; the rows are ordered by the
+// A variable: its number of values, its first and second parent (NONE for none), and the start of its rows in
+// `cumulative`. A row holds the sums of the probabilities of values 0, 0 to 1, ..; the rows are ordered by the
 // first parent's value, then by the second's.
 @group(0) @binding(1) var<storage, read> nodes: array<vec4<u32>>; // [NODES]
 @group(0) @binding(2) var<storage, read> cumulative: array<f32>; // [rows of all variables]
@@ -41,7 +41,7 @@ fn network_samples(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     if i >= COUNT {
         return;
     }
-    // Entry NONE stays 0: the value of a parent that is not there.
+    // Entry NONE stays 0: it stands for a missing parent.
     var values = array<u32, 9>(0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
     var words = vec4<u32>(0u);
     var code = 0u;
@@ -57,7 +57,7 @@ fn network_samples(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
         let row = values[node.y] * second_values + values[node.z];
         let u = open_uniform(vec2<u32>(words[n % 4u])).x;
         var value = 0u;
-        // The last value takes what the others leave.
+        // The last value has the remaining probability.
         for (var v = 0u; v + 1u < node.x; v++) {
             if u >= cumulative[node.w + row * node.x + v] {
                 value = v + 1u;
@@ -78,7 +78,7 @@ fn cholesky_samples(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     }
 }
 
-// Logarithm of a component's part of the density, and its gradient.
+// Log density of one weighted component, and its gradient.
 fn component(k: u32, point: vec2<f32>) -> vec3<f32> {
     let place = components[2u * k];
     let inverse = components[2u * k + 1u];

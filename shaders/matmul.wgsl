@@ -57,9 +57,9 @@ struct Tile {
     r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, r4: vec4<f32>, r5: vec4<f32>, r6: vec4<f32>, r7: vec4<f32>,
 }
 
-// The tile column by column. What is done with a result is written once, in loops over these: sixteen copies of it
-// would make up most of the shader, and of the time to compile it. The loops end at the matrix's edge, which is not
-// known when the shader is compiled; were they unrolled, software adapters would spill the tile in the inner loop.
+// The tile column by column. The code for a finished result is written once, in loops over these columns: sixteen
+// copies of it would take most of the shader's compile time. The loops end at the matrix's edge, which is not known
+// when the shader is compiled. If they were unrolled, software adapters would spill the tile in the inner loop.
 fn in_order(t: Tile) -> array<vec4<f32>, 16> {
     return array<vec4<f32>, 16>(
         t.l0, t.l1, t.l2, t.l3, t.l4, t.l5, t.l6, t.l7, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
@@ -254,7 +254,7 @@ fn matmul_tn_bias(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     store_tile(row, left, product_tn(row, left));
-    // The invocations at the left edge have few rows of a each, and add these.
+    // Each invocation at the left edge sums its few rows of a.
     if left == 0u {
         for (var column = row / 4u; column < min(row + TILE_ROWS, ROWS) / 4u; column++) {
             store_column_sum(column, ROWS / 4u, BIAS_START + column);

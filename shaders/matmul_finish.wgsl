@@ -4,7 +4,7 @@
 //   finish_nt              output[m, n] = activation(sum_s parts[s, m, n] + bias[n])
 //   finish_nn              output[m, n] = sum_s parts[s, m, n]
 //   finish_nn_derivative   the same, times activation'(saved[m, n])
-//   finish_tn              output[m, n] = sum_s parts[s, m, n]; parts has the sums of a's columns behind the products
+//   finish_tn              output[m, n] = sum_s parts[s, m, n]; in `parts` the sums of a's columns follow the products
 //   finish_tn_bias         the same, and output[BIAS_START + m] = those sums
 //
 // import: step, layout, activation

@@ -101,7 +101,7 @@ pub enum Error {
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What to add where a file was not found, or could not be made, for lack of its folder.
+/// A note for messages about a file that cannot be found or created because its folder is missing.
 fn missing_folder(path: &Path, source: &std::io::Error) -> String {
     match path.parent().filter(|folder| *folder != Path::new("")) {
         Some(folder) if source.kind() == std::io::ErrorKind::NotFound && !folder.exists() => {

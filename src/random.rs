@@ -31,15 +31,15 @@ pub mod stream {
     pub const DIGITS: u32 = 35;
     /// Latents drawn from the prior for pictures.
     pub const PRIOR: u32 = 36;
-    /// Latents drawn from posteriors, to measure what they have in common.
+    /// Latents drawn from posteriors, to estimate the aggregate posterior q(z).
     pub const AGGREGATE: u32 = 37;
-    /// Latents drawn from the layers of a model with two.
+    /// Latents drawn from the stochastic layers of a hierarchy.
     pub const LAYERS: u32 = 38;
-    /// Where chains begin, and images simulated from a model.
+    /// Starting points of chains, and images simulated from a model.
     pub const CHAINS: u32 = 40;
     /// Draws from known distributions, for figures.
     pub const FIGURES: u32 = 64;
-    /// Noise of the samples whose gradients a figure compares.
+    /// Noise of the samples in the figure that compares gradient estimators.
     pub const GRADIENTS: u32 = 65;
 
     /// What is added to a noise stream for the latents of a group, counted from 0 at the data. Groups from the third on

@@ -58,7 +58,7 @@ pub fn thousands(value: usize) -> String {
     groups.join(",")
 }
 
-/// A standard error with `digits` decimals; `unknown` where there is none, as of an average of one value.
+/// A standard error with `digits` decimals; `unknown` if there is none, as for an average of one value.
 pub fn error_text(error: f64, digits: usize) -> String {
     if error.is_nan() { "unknown".to_string() } else { format!("{error:.digits$}") }
 }

@@ -56,7 +56,7 @@ fn one<T: Real>(kind: usize, x: T) -> T {
 /// Apply activation number `kind` in place.
 #[inline(always)]
 pub(super) fn activation<T: Real>(kind: usize, values: &mut [T]) {
-    // A loop each, so that the choice is not made again for every number.
+    // One loop per function, so that the function is not chosen again for every number.
     match kind {
         0 => {}
         1 => values.iter_mut().for_each(|value| *value = one(1, *value)),

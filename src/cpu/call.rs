@@ -1,4 +1,4 @@
-//! What a twin is given: the dispatch's constants, the step, and its buffers by name.
+//! The arguments of a twin: the dispatch's constants, the step, and its buffers by name.
 
 use super::Real;
 use super::real::vectorised;
@@ -79,7 +79,7 @@ impl<'a, T: Real> Call<'a, T> {
     }
 }
 
-/// Fewest elements that are worth a second thread.
+/// Smallest number of elements for which a second thread pays.
 pub(super) const GRAIN: usize = 4096;
 
 /// Run `work(row, values)` for each row of `row` elements of `output`, in vector code, on all cores when there is enough
@@ -101,7 +101,7 @@ pub(super) fn by_rows<T: Send>(output: &mut [T], row: usize, work: impl Fn(usize
     }
 }
 
-/// The same for two outputs with as many rows, of so many elements each.
+/// The same for two outputs with equal numbers of rows; each output comes with its row length.
 pub(super) fn by_rows_of_two<T: Send>(
     (first, first_row): (&mut [T], usize),
     (second, second_row): (&mut [T], usize),

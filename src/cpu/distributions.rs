@@ -4,7 +4,7 @@ use super::Real;
 use super::call::{Call, by_rows};
 use super::random::{normals, open_uniform, words};
 
-/// A parent that is not there.
+/// Number that stands for a missing parent.
 const NONE: usize = 8;
 
 pub(super) fn network_samples<T: Real>(call: &mut Call<'_, T>) {
@@ -46,7 +46,7 @@ pub(super) fn cholesky_samples<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
-/// Logarithm of a component's part of the density, and its gradient.
+/// Log density of one weighted component, and its gradient.
 fn component<T: Real>(component: &[T], x: T, y: T) -> [T; 3] {
     let (dx, dy) = (x - component[0], y - component[1]);
     let slope = [component[4] * dx + component[5] * dy, component[5] * dx + component[6] * dy];

@@ -32,7 +32,8 @@ impl<T: Real> CpuExecutor<T> {
     /// Allocate `plan`'s buffers, filled with zeros.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the plan is not valid or a kernel has no twin; [`Error::Device`] if the system does not grant the memory.
+    /// [`Error::Internal`] if the plan is not valid or a kernel has no twin; [`Error::Device`] if the system cannot allocate the
+    /// memory.
     pub fn new(plan: &Plan, max_steps: usize) -> Result<Self> {
         plan.validate()?;
         let twins = plan
@@ -43,10 +44,10 @@ impl<T: Real> CpuExecutor<T> {
                     .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
             })
             .collect::<Result<_>>()?;
-        // A system that has not nearly as much says so here; nothing else could stop it but its end.
+        // Try to reserve the memory first. Without this check, a system with far too little would kill the program.
         let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
         if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
-            let problem = format!("the system does not grant {} of memory", human_bytes(bytes));
+            let problem = format!("the system cannot allocate {}", human_bytes(bytes));
             let hint = "use a smaller --batch-size, --hidden, --image-size, or number of samples or chains";
             return Err(Error::Device { device: "CPU".into(), problem, hint: hint.into() });
         }

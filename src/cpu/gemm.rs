@@ -11,7 +11,7 @@ pub(super) struct Matrix<'a, T> {
     pub(super) column_stride: usize,
 }
 
-/// Fewest multiply-adds that are worth more than one thread.
+/// Smallest number of multiply-adds for which a second thread pays.
 const GRAIN: usize = 1 << 16;
 
 /// `output[m, n] = sum_k a[m, k] b[k, n]`, or added to it; `output` is row-major without gaps.

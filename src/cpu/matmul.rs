@@ -102,7 +102,7 @@ fn add_columns<T: Real>(a: &[T], n: usize, k: usize, output: &mut [T], accumulat
     }
 }
 
-/// Each part of a split sum by itself: `work` computes part number s, over the k from its second argument to its third.
+/// Compute the parts of a split sum: `work(part, from, to)` computes one part, the sum over k in `from..to`.
 fn by_parts<T: Real>(call: &mut Call<'_, T>, k: usize, stride: usize, work: impl Fn(&mut [T], usize, usize)) {
     let part = call.count("PART");
     for (s, values) in call.write("parts").chunks_mut(stride).enumerate() {
@@ -137,7 +137,7 @@ pub(super) fn partial_tn<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
-/// The first `length` elements of all parts, which are `stride` long, added to each other or to `output`.
+/// Sum all parts, each of `stride` elements, element by element into `output`; with `accumulate` added to its values.
 fn add_parts<T: Real>(parts: &[T], stride: usize, output: &mut [T], accumulate: bool) {
     if !accumulate {
         output.fill(T::zero());

@@ -12,7 +12,7 @@ struct Rates<T> {
     second_correction: T,
 }
 
-/// What every rule is given.
+/// The arguments of every optimizer's rule.
 struct Given<'a, T> {
     gradients: &'a [T],
     parameters: &'a mut [T],

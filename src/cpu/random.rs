@@ -15,8 +15,8 @@ pub(super) const TOGETHER: usize = 16;
 
 /// The words of elements `first`, `first + 1`, .. of this step's draws: word number w of element number i at `[w][i]`.
 ///
-/// Philox as [`philox4x32`] has it, turned inside out: each round is done for all elements before the next, on rows of
-/// numbers that vector instructions take whole.
+/// The same rounds as [`philox4x32`], but each round is done for all elements before the next round, so that vector
+/// instructions process a whole row of elements at once.
 #[inline(always)]
 pub(super) fn words_of_many(step: &Step, first: usize, stream: u32) -> [[u32; TOGETHER]; 4] {
     let index = std::array::from_fn(|i| (first as u32).wrapping_add(i as u32));

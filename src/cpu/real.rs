@@ -3,7 +3,7 @@
 use num_traits::{Float, FromPrimitive, NumAssign, ToPrimitive};
 use std::iter::Sum;
 
-/// `f32`, to train, or `f64`, to prove the kernels.
+/// `f32` for training, or `f64` for checking the kernels.
 pub trait Real:
     Float + NumAssign + FromPrimitive + ToPrimitive + Sum + Default + Send + Sync + std::fmt::Debug + 'static
 {
@@ -16,7 +16,7 @@ pub trait Real:
     /// This number as `f64`.
     fn double(self) -> f64;
 
-    /// e to the power of this number; in `f32` within two units in the last place, and fit for vector units.
+    /// e to the power of this number. In `f32` it is accurate to two units in the last place, and becomes vector code.
     fn exponential(self) -> Self;
 
     /// log(1 + x) for x from 0 to 1; likewise.
@@ -44,7 +44,7 @@ impl Real for f32 {
         f64::from(self)
     }
 
-    /// Infinite from 88.4 on, where f32 would reach to 88.7.
+    /// Infinite from 88.4 on, although f32 can represent exp(x) up to x = 88.7.
     ///
     /// 2^n times a polynomial on half a binary order of magnitude around 0 (Cephes, expf). Without a branch, so that
     /// loops over it become vector code.

@@ -15,7 +15,7 @@ const FILTER: FilterType = FilterType::Triangle;
 /// Refuses a size without pixels.
 pub(super) fn check_size(size: Option<(usize, usize)>) -> Result<()> {
     match size {
-        // Far above what can be trained on; the bound keeps later products from overflowing.
+        // Far above any size one can train on. The bound keeps later products from overflowing.
         Some((width, height)) if !(1..=65_535).contains(&width) || !(1..=65_535).contains(&height) => {
             Err(Error::setting(
                 "--image-size",
@@ -39,7 +39,7 @@ pub(super) fn check_total(path: &Path, count: usize, shape: ImageShape) -> Resul
     }
 }
 
-/// `picture` as the bytes of one image of `shape`, stretched to its size where it has another.
+/// `picture` as the bytes of one image of `shape`, stretched if its size differs.
 ///
 /// Transparent parts are blended over black, the value of "no ink" in every dataset here. Grey from colour is
 /// the luminance of Rec. 709, as in [`DynamicImage::to_luma8`].
@@ -68,7 +68,7 @@ fn over_black(picture: &DynamicImage) -> DynamicImage {
     DynamicImage::ImageRgba8(blended)
 }
 
-/// `images` in the size and colour asked for; untouched where that is what they have.
+/// `images` in the requested size and colour; unchanged if they already have these.
 pub(super) fn convert(
     images: Images,
     size: Option<(usize, usize)>,

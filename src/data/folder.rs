@@ -16,7 +16,7 @@ struct Listing {
     classes: Option<Vec<String>>,
 }
 
-/// The pictures of a folder, and how many files and folders were passed over.
+/// The pictures of a folder, and the number of files and folders that were skipped.
 #[derive(Debug, PartialEq, Eq)]
 struct Scan {
     train: Listing,
@@ -126,7 +126,7 @@ fn listing(folder: &Path, skipped: &mut usize) -> Result<Listing> {
     }
 }
 
-/// What a folder directly holds, sorted by name.
+/// The files and folders directly in a folder, sorted by name.
 #[derive(Default)]
 struct Entries {
     pictures: Vec<PathBuf>,
@@ -157,7 +157,7 @@ fn entries(folder: &Path) -> Result<Entries> {
     Ok(found)
 }
 
-/// Whether the name of a file says that it is a picture of a format that is read.
+/// Whether a file's name ends like a picture in a format that this program reads.
 pub(super) fn is_picture(path: &Path) -> bool {
     let known = |extension: &std::ffi::OsStr| {
         ["png", "jpg", "jpeg"].iter().any(|k| extension.eq_ignore_ascii_case(k))

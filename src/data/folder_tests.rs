@@ -13,7 +13,7 @@ fn red(width: u32, height: u32) -> DynamicImage {
     DynamicImage::ImageRgb8(RgbImage::from_pixel(width, height, Rgb([250, 0, 0])))
 }
 
-/// A folder of these pictures, in the subfolders that their names tell.
+/// A folder of these pictures, in the subfolders that their names contain.
 fn folder_of(pictures: &[(&str, DynamicImage)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, picture) in pictures {

@@ -67,14 +67,14 @@ pub fn write_labels(path: &Path, labels: &[u32]) -> Result<()> {
     write(path, &[labels.len()], &bytes)
 }
 
-/// What a file is expected to hold.
+/// The expected content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
     Images,
     Labels,
 }
 
-/// The header's sizes and the bytes behind it, all checked.
+/// The header's sizes and the bytes after it, all checked.
 fn read(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
     let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
     let mut magic = Vec::new();
@@ -107,7 +107,7 @@ fn read(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
     let expected = check_sizes(path, &sizes, content)?;
 
     if expected > BYTE_LIMIT {
-        // Nothing is kept: either the header is wrong, or the file is real and too large.
+        // Either the header is wrong, or the file is valid and too large: refuse it before reading.
         let found = io::copy(&mut reader.take(expected), &mut io::sink()).map_err(failed)?;
         return Err(if found < expected {
             truncated(path, "data", expected, found)
@@ -115,7 +115,7 @@ fn read(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
             too_large(path, expected)
         });
     }
-    // `read_to_end` grows with what is there, so that a false header allocates nothing.
+    // `read_to_end` grows with the bytes that the file has, so a wrong header allocates nothing.
     let mut bytes = Vec::new();
     reader.by_ref().take(expected).read_to_end(&mut bytes).map_err(failed)?;
     if (bytes.len() as u64) < expected {

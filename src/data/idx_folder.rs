@@ -25,7 +25,7 @@ pub(super) enum Role {
     Whole,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Images,
@@ -68,7 +68,7 @@ pub(super) fn within(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
         let path = entry.map_err(|error| Error::io(folder, error))?.path();
-        // One that cannot be read is none to suggest.
+        // Do not suggest a folder that cannot be read.
         if path.is_dir()
             && list(&path).is_ok_and(|sets| sets.values().any(|set| set.images().next().is_some()))
         {
@@ -79,7 +79,7 @@ pub(super) fn within(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What the name of an IDX file says: the key of its set, its part and its kind; nothing for other names.
+/// Parses the name of an IDX file into the key of its set, its part and its kind; `None` for other names.
 fn parse(path: &Path) -> Option<(String, Role, Kind)> {
     let name = path.file_name()?.to_str()?.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
@@ -115,7 +115,7 @@ pub(super) fn choose(sets: &Sets, folder: &Path) -> Result<Option<Set>> {
     if with_images.is_empty() {
         return Ok(None);
     }
-    // Names that differ elsewhere, too, are no riddle as long as each part is there once.
+    // Files whose names differ in other words too still form one set, if each part is there once.
     let mut union = Set::default();
     let mut files = 0;
     for set in sets.values() {

@@ -65,7 +65,7 @@ fn every_usual_name_is_found_with_its_labels() {
             "emnist-digits-test-labels-idx1-ubyte.gz",
         ],
         ["my_train_images.idx", "my_test_images.idx", "my_train_labels.idx", "my_test_labels.idx"],
-        // Alike in nothing but the words that count.
+        // Names that share only the words that matter.
         ["60k-TRAIN-images", "test_images.bin", "classes-labels-train.gz", "the.test.labels"],
     ] {
         let folder = folder_of(names);
@@ -122,7 +122,7 @@ fn a_file_brings_its_set() {
         assert_eq!((dataset.train.count, dataset.test.count, dataset.classes.len()), (4, 2, 3));
         assert_eq!(dataset.name, "emnist-letters");
     }
-    // A name that says nothing is one file of images.
+    // A name without such a word is one file of images.
     let dataset = open_path(&folder.path().join("numbers")).unwrap();
     assert_eq!((dataset.train.count, dataset.test.count, dataset.name.as_str()), (9, 1, "numbers"));
 }

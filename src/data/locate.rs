@@ -1,4 +1,4 @@
-//! Where the files of a dataset that is known by name are.
+//! Finds the files of a dataset that is known by name.
 
 use super::idx_folder::{self, MNIST_KEY, Role, Set};
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ impl Roots {
     fn candidates(&self, name: &str) -> Vec<PathBuf> {
         let mut folders = Vec::new();
         for root in [&self.data_dir, &self.environment].into_iter().flatten() {
-            // The files of MNIST and its drop-in replacements have the same names: DIR/mnist is never kmnist.
+            // MNIST and its drop-in replacements have the same file names, so DIR/mnist must not be taken for kmnist.
             let other = KNOWN_NAMES.iter().any(|known| *known != name && root.ends_with(known));
             if !other {
                 folders.push(root.clone());
@@ -142,7 +142,7 @@ mod tests {
     fn places_are_tried_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let roots = roots(folder.path());
-        // From the last place to the first: each that is filled comes before the ones filled earlier.
+        // From the last place to the first: each new one takes precedence over those filled before.
         for place in ["user/kmnist", "variable/kmnist", "variable", "flag/kmnist", "flag"] {
             fill(&folder.path().join(place), MNIST);
             assert_eq!(named("kmnist", &roots).unwrap().1, folder.path().join(place));

@@ -78,7 +78,7 @@ impl Part {
 /// Images to train on and images held out, all of one size.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// What to call it in pictures and logs.
+    /// Its name in pictures and logs.
     pub name: String,
     /// The size of every image.
     pub shape: ImageShape,
@@ -91,7 +91,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Checks what every source must keep: sizes that agree, labels that name a class, a held-out part.
+    /// Checks what every source must provide: equal sizes, labels that name a class, a held-out part.
     pub fn validate(&self) -> Result<()> {
         let broken = |problem: String| Err(Error::Internal(format!("dataset '{}': {problem}", self.name)));
         if self.shape.pixels() == 0 {
@@ -158,7 +158,7 @@ impl Colour {
     }
 }
 
-/// How to read a dataset.
+/// Options for reading a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -168,9 +168,9 @@ pub struct Options {
     pub image_size: Option<(usize, usize)>,
     /// `--color`: the channels; without it, those that the images have (pictures: grey if all are grey).
     pub colour: Option<Colour>,
-    /// `--test-fraction`: how much to hold out of a dataset that has no test part of its own.
+    /// `--test-fraction`: the share to hold out of a dataset without a test part.
     pub test_fraction: f64,
-    /// Decides which images are held out.
+    /// Seed of the choice of held-out images.
     pub seed: u64,
 }
 
@@ -217,7 +217,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     Ok(opened)
 }
 
-/// IDX files come first: a folder may hold pictures of them beside.
+/// IDX files come first, because a folder may also hold pictures made from them.
 fn open_folder(path: &Path, options: &Options) -> Result<Dataset> {
     if let Some(set) = idx_folder::choose(&idx_folder::list(path)?, path)? {
         return set.load(folder_name(path), path, options);

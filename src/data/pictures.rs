@@ -11,7 +11,7 @@ use std::path::Path;
 /// The most bytes one picture may take when decoded, before it is resized: 8192x8192 with four channels.
 const PICTURE_LIMIT: u64 = 256 << 20;
 
-/// What a picture's header says.
+/// The header of a picture.
 struct Header {
     width: u32,
     height: u32,
@@ -20,9 +20,9 @@ struct Header {
 
 /// Reads the pictures of `folder` at `paths`, in this order.
 ///
-/// Every header is read before any pixel, so that sizes that differ, or too many bytes, are told at once.
-/// Without a choice of colour, the images are grey when every file is of a grey type (with or without
-/// transparency), and red, green, blue otherwise. The orientation that a camera wrote down is applied.
+/// Every header is read before any pixel, so that different sizes, or too many bytes, are reported at once.
+/// Without a choice of colour, the images are grey if every file is of a grey type (with or without
+/// transparency), and red, green, blue otherwise. The orientation in a camera's metadata is applied.
 pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<Images> {
     let headers: Vec<Header> = in_parallel(paths, header)?;
     let Some(first) = headers.first() else {
@@ -77,7 +77,7 @@ fn unreadable(path: &Path, why: impl std::fmt::Display) -> Error {
 
 fn picture_error(path: &Path, error: ImageError) -> Error {
     match error {
-        // An early end is the picture's fault, not the disk's.
+        // An unexpected end is an error of the picture, not of the disk.
         ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
             Error::io(path, error)
         }
@@ -85,7 +85,7 @@ fn picture_error(path: &Path, error: ImageError) -> Error {
     }
 }
 
-/// The decoder of the format that the file's first bytes tell, whatever its name, and the picture's orientation.
+/// A decoder for the format that the file's first bytes show, whatever its name, and the picture's orientation.
 fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation)> {
     let io = |error| Error::io(path, error);
     let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;

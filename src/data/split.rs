@@ -1,4 +1,4 @@
-//! The held-out part of a dataset that has none of its own.
+//! Splits off a held-out part, for a dataset without one.
 
 use super::Part;
 use crate::random::{Philox, stream};
@@ -31,7 +31,7 @@ pub fn split(mut all: Part, fraction: f64, seed: u64, path: &Path) -> Result<(Pa
         if is_test {
             test.pixels.extend_from_slice(&all.pixels[image]);
         } else {
-            // In place: a dataset may fill much of the memory.
+            // In place, because a dataset may fill much of the memory.
             all.pixels.copy_within(image, kept * size);
             kept += 1;
         }
@@ -61,8 +61,8 @@ pub(super) fn check_fraction(fraction: f64) -> Result<()> {
 
 /// Marks `chosen` of `count` indices, by the first steps of a Fisher-Yates shuffle.
 ///
-/// Spelt out rather than left to a library, so that a split stays the same for ever; the remainder's bias is
-/// below 2^-32 for any count that fits into memory.
+/// Written out here, because a library may change its shuffle and a split must stay the same. The bias of the
+/// remainder is below 2^-32 for any count that fits into memory.
 fn choose(count: usize, chosen: usize, seed: u64) -> Vec<bool> {
     let mut generator = Philox::new(seed, stream::SPLIT, 0);
     let mut indices: Vec<usize> = (0..count).collect();

@@ -1,4 +1,4 @@
-//! Tests of [`super::open`] and [`Dataset::validate`], and of the real files where they are there.
+//! Tests of [`super::open`] and [`Dataset::validate`], and of the real files where they exist.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn what_cannot_be_opened_is_explained() {
     assert!(text.contains("notes.txt: this is not an IDX file"), "{text}");
 }
 
-/// Even where the dataset would not need them.
+/// Options are checked even for a dataset that does not use them.
 #[test]
 fn options_are_checked_first() {
     let text = message("mnist", &Options { test_fraction: 1.5, ..Options::default() });

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::report::frame::{Frame, ellipse, heading, legend, shade};
 use crate::report::scene::{Anchor, Colour, Scene};
 
-/// Nats below its largest value at which the picture of log p(x|z) ends.
+/// The picture of log p(x|z) shows values down to this many nats below the largest.
 const SHOWN: f64 = 400.0;
 
 pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
@@ -21,7 +21,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     }
     let side = context.choose(101, 41);
     let found = terms(device, &mut session, std::slice::from_ref(&image), side)?.swap_remove(0);
-    // Most of the prior, and all of what the posterior is shown on.
+    // The square holds most of the prior, and the whole close-up of the posterior.
     let (x, y) = close_up(&found);
     let half = [x.0, x.1, y.0, y.1].into_iter().map(|end| end.abs() + 0.3).fold(3.5, f64::max);
     let wide = Grid { x: (-half, half), y: (-half, half), side };
@@ -42,7 +42,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
             .to_string(),
         format!(
             "The integral that equation (2) calls intractable is a sum over a grid in two dimensions: log p(x) = \
-             {:.3} nats; the encoder's q(z|x) = N(({:.2}, {:.2}), diag({:.3}², {:.3}²)) approximates the posterior \
+             {:.3} nats. The encoder's q(z|x) = N(({:.2}, {:.2}), diag({:.3}², {:.3}²)) approximates the posterior \
              with a divergence of {:.3} nats.",
             found.evidence, mean[0], mean[1], deviation[0], deviation[1], found.gap
         ),
@@ -120,7 +120,7 @@ fn draw(
             let (x, y) = close_up(found);
             frame = Frame::new(frame.corner, frame.size, x, y);
             frame.axes(&mut scene, "", ["z1", "z2"], [5, 5]);
-            // Of the image's grid, the part that the frame shows.
+            // The part of the image's grid that lies in the frame.
             let pixel = |value: f64, range: (f64, f64)| {
                 let share = (value - range.0) / (range.1 - range.0);
                 (share * grid.side as f64).round().clamp(0.0, grid.side as f64 - 1.0) as u32
@@ -128,7 +128,7 @@ fn draw(
             let (left, right) = (pixel(x.0, grid.x), pixel(x.1, grid.x));
             let (top, bottom) = (pixel(-y.1, (-grid.y.1, -grid.y.0)), pixel(-y.0, (-grid.y.1, -grid.y.0)));
             let part = image::imageops::crop_imm(&image, left, top, right - left + 1, bottom - top + 1);
-            // A pixel of the grid reaches half a step to all sides of its point.
+            // A pixel extends half a grid step to all sides of its point.
             let step = |range: (f64, f64)| (range.1 - range.0) / (grid.side - 1) as f64;
             let edge =
                 |pixel: u32, half: f64, range: (f64, f64)| range.0 + (f64::from(pixel) + half) * step(range);

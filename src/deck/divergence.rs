@@ -7,7 +7,7 @@ use crate::Result;
 use crate::report::frame::{Frame, ellipse, heading, legend, shade};
 use crate::report::scene::{Anchor, Colour, Scene};
 
-/// Weights and parts of the target.
+/// Weights and components of the target.
 fn target() -> [(f64, Gaussian); 2] {
     [
         (0.6, Gaussian::new([-1.5, -1.0], [0.45, 0.2, 0.35])),
@@ -22,7 +22,7 @@ fn gaussian(p: &Parameters) -> Gaussian {
     Gaussian { mean: [p[0], p[1]], factor: [p[2].exp(), p[3], p[4].exp()] }
 }
 
-/// Adam (Kingma and Ba 2015), with a rate that falls to nothing.
+/// Adam (Kingma and Ba 2015), with a learning rate that falls to 0.
 fn minimise(
     mut at: Parameters,
     steps: usize,
@@ -85,7 +85,7 @@ fn forward(p: &Parameters, samples: &[([f64; 2], f64)]) -> (f64, Parameters) {
     (value, gradient)
 }
 
-/// The Gaussian with the mean and covariance of the target: what minimises KL(p||q).
+/// The Gaussian with the mean and covariance of the target, which minimises KL(p||q).
 fn moments() -> Gaussian {
     let parts = target();
     let mean = [0, 1].map(|i| parts.iter().map(|(weight, part)| weight * part.mean[i]).sum::<f64>());
@@ -111,7 +111,7 @@ fn divergences(q: &Gaussian, lattice: &Lattice, log_p: &[[f64; 3]]) -> [f64; 2] 
     })
 }
 
-/// A fit: its name, Gaussian, and divergence by step.
+/// A fit: its name, its Gaussian, and its divergence after each step.
 struct Fit {
     name: &'static str,
     q: Gaussian,
@@ -126,7 +126,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let unit = Gaussian::new([0.0, 0.0], [1.0, 0.0, 1.0]);
     let noise = draws(device, &unit, count, seed, 100)?;
     let mut density = MixtureDensity::new(device, &parts, count)?;
-    // As many draws of each part as its weight says.
+    // The number of draws of each component is proportional to its weight.
     let mut points = Vec::new();
     for (i, (weight, part)) in parts.iter().enumerate() {
         let own = if i == 0 { (weight * count as f64).round() as usize } else { count - points.len() };
@@ -187,14 +187,14 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                 title: "Two divergences, two fits".into(),
                 caption: [
                     format!(
-                        "KL(q||p) is small only where p is large wherever q is: minimised by gradient descent on \
-                         reparametrized draws, it settles on one of the two modes, which one depending on the start, \
-                         at {:.3} and {:.3} nats.",
+                        "KL(q||p) is small only if p is large wherever q is large. Minimised by gradient descent on \
+                         reparametrized draws, it settles on one of the two modes, at {:.3} and {:.3} nats; the start \
+                         decides which.",
                         numbers[0][0], numbers[1][0]
                     ),
                     format!(
-                        "KL(p||q) makes q cover all of p, also the empty middle: it ends at {:.3} nats, where the \
-                         Gaussian with p's mean and covariance, the exact minimiser, has {exact:.3}.",
+                        "KL(p||q) makes q cover all of p, also the empty middle. It ends at {:.3} nats; the exact \
+                         minimiser, the Gaussian with p's mean and covariance, has {exact:.3}.",
                         numbers[2][1]
                     ),
                 ],
@@ -232,7 +232,7 @@ fn draw(fits: &[Fit], side: usize, density: &mut dyn FnMut(&Lattice) -> Result<V
     let frame =
         Frame::new((812.0, 70.0), (280.0, 300.0), (0.0, longest as f64), (0.0, 1.05 * highest.min(6.0)));
     frame.axes(&mut scene, "", ["step of the optimiser", "divergence, nats"], [5, 7]);
-    scene.text((952.0, 22.0), "the way there", heading(Anchor::Middle));
+    scene.text((952.0, 22.0), "during the fit", heading(Anchor::Middle));
     for fit in fits {
         let line: Vec<(f64, f64)> = fit.values.iter().enumerate().map(|(i, v)| (i as f64, *v)).collect();
         frame.line(&mut scene, &line, fit.colour, 2.0);

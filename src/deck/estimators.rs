@@ -1,4 +1,4 @@
-//! The reparametrized gradient against the score function's: the same expectation, and how far samples of it spread.
+//! Variance of two gradient estimators with the same mean: the reparametrized gradient and the score function's.
 
 use super::graphs::{arrow, node};
 use super::{Block, Context, Figure, Section};
@@ -22,7 +22,7 @@ struct Sample {
     gradient: [f64; 2],
 }
 
-/// What is known of q.
+/// Mean and deviation of q.
 struct Posterior {
     deviation: [f64; 2],
 }
@@ -96,7 +96,7 @@ type Curves = [Vec<(f64, f64)>; 3];
 fn curves(posterior: &Posterior, samples: &[Sample]) -> (Curves, [Spread; 3]) {
     let mut curves: Curves = Default::default();
     let mut size = 1;
-    // At least 64 groups: their variance is then known to a fifth.
+    // Use at least 64 groups, which give their variance to within a fifth.
     while samples.len() / size >= 64 {
         for (curve, estimates) in curves.iter_mut().zip(estimates(posterior, samples, size)) {
             if !estimates.is_empty() {
@@ -130,7 +130,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
         if let (Some(baseline), Some(reparametrized)) = (curves[2].last(), curves[0].last()) {
             left.push(baseline.1 / reparametrized.1);
         }
-        // By how many standard errors the best two means differ.
+        // Difference of the two best means, in standard errors.
         let groups = samples.len() as f64 / 2.0;
         let error = ((pairs[0].variance + pairs[2].variance) / groups).sqrt();
         let distance = (pairs[0].mean[0] - pairs[2].mean[0]).hypot(pairs[0].mean[1] - pairs[2].mean[1]);
@@ -146,9 +146,9 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
         heading: "Reparametrization trick",
         blocks: vec![
             Block::Text(
-                "z is sampled from q(z|x), and no gradient passes through a draw. Written as z = μ + σ ε, with ε drawn \
-                 from N(0, I), it is a differentiable function of μ and σ. The score function is the other way to \
-                 differentiate an expectation."
+                "z is sampled from q(z|x), and no gradient passes through a random draw. Written as z = μ + σ ε, with \
+                 ε drawn from N(0, I), z is a differentiable function of μ and σ. The score function is the other way \
+                 to differentiate an expectation."
                     .into(),
             ),
             Block::Equation(r"z = \mu + \sigma \epsilon , \epsilon ~ N(0, I)", ""),
@@ -161,9 +161,10 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                 title: "Variance of two gradient estimators".into(),
                 caption: [
                     format!(
-                        "Variance of the gradient of E log p(x|z) in the posterior's mean, for one held-out image of \
-                         {} white pixels, over {} samples: by one sample the score function's is {} and {} times that \
-                         of the reparametrized gradient (early in training, and at its end).",
+                        "Variance of the gradient of E log p(x|z) with respect to the posterior's mean, for one \
+                         held-out image of {} white pixels, over {} samples. With one sample, the variance of the \
+                         score function is {} times that of the reparametrized gradient early in training, and {} \
+                         times at its end.",
                         white,
                         thousands(count * rounds as usize),
                         rounded(ratios[0]),
@@ -171,8 +172,8 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                     ),
                     format!(
                         "All of them estimate the same gradient (means of pairs agree within {agreement:.1} standard \
-                         errors) and gain as 1/n; a baseline, the mean of the group's other samples, takes most of that \
-                         away and leaves a factor of {:.0} and {:.0}.",
+                         errors), and their variances fall as 1/n. A baseline, the mean of the group's other samples, \
+                         reduces the ratio to {:.0} and {:.0}.",
                         left.first().unwrap_or(&f64::NAN),
                         left.last().unwrap_or(&f64::NAN)
                     ),
@@ -183,13 +184,13 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     })
 }
 
-/// Two digits that count: `1,200,000`.
+/// A number rounded to two significant digits: `1,200,000`.
 fn rounded(value: f64) -> String {
     let power = 10f64.powf((value.abs().max(1.0)).log10().floor() - 1.0).max(1.0);
     thousands(((value / power).round() * power) as usize)
 }
 
-/// The sampling step as a node that is drawn, and as a function of one.
+/// The sampling step drawn twice: as a random node, and as a function of a random node.
 fn draw_graphs(scene: &mut Scene) {
     scene.text((144.0, 22.0), "a draw, and a function of one", heading(Anchor::Middle));
     let radius = 22.0;
@@ -246,8 +247,8 @@ mod tests {
     use super::*;
     use crate::random::Philox;
 
-    /// For log p = -z'z/2 all is known: the gradient in the mean is -mean, and the reparametrized one has the variance
-    /// of z.
+    /// For log p = -z'z/2 the answers are known: the gradient in the mean is -mean, and the reparametrized estimator has
+    /// the variance of z.
     #[test]
     fn both_estimators_have_the_same_mean() {
         let (mean, deviation) = ([0.7, -0.2], [0.5, 0.8]);
@@ -267,7 +268,7 @@ mod tests {
                 assert!((found + mean).abs() < 5.0 * error, "{:?} {error}", estimator.mean);
             }
         }
-        // Of one sample: 0.25 + 0.64; of four: a quarter.
+        // Variance with one sample: 0.25 + 0.64; with four: a quarter of it.
         assert!((curves[0][0].1 - 0.89).abs() < 0.02, "{:?}", curves[0]);
         assert!((4.0 * curves[0][1].1 - 0.89).abs() < 0.03, "{:?}", curves[0]);
         assert!(curves[1][0].1 > 1.0);

@@ -10,17 +10,17 @@ use crate::report::scene::{Anchor, Colour, Scene, Type};
 use crate::session::Session;
 use std::f64::consts::PI;
 
-/// Where the grid of all images ends: the prior has 3e-7 of its mass outside.
+/// Half the side of the grid for all images; the prior has 3e-7 of its mass outside.
 const REACH: f64 = 5.25;
-/// Nats below the largest joint density at which an image's own grid ends.
+/// An image's own grid ends where the joint density is this many nats below its largest value.
 const DEPTH: f64 = 30.0;
 /// Nodes of a Gauss-Hermite rule along an axis.
 const HERMITE: usize = 20;
 
-/// Latents of a pass.
+/// Latents in one run of the program.
 const PASS: usize = 512;
 
-/// An image in black (0) and white (1), as the model sees it that takes 128 as the threshold.
+/// An image in black (0) and white (1), with the threshold 128 that the model uses.
 pub(super) fn black_and_white(image: &[u8]) -> Vec<f32> {
     image.iter().map(|&value| if value >= 128 { 1.0 } else { 0.0 }).collect()
 }
@@ -43,7 +43,7 @@ pub(super) fn log_likelihood(density: &mut Density, latents: &[[f64; 2]]) -> Res
 pub(super) struct Grid {
     pub(super) x: (f64, f64),
     pub(super) y: (f64, f64),
-    /// Points along a side; odd, so that every other one is a grid too.
+    /// Points along a side; odd, so that every other point also forms a grid.
     pub(super) side: usize,
 }
 
@@ -72,18 +72,18 @@ fn log_prior([x, y]: [f64; 2]) -> f64 {
     -(2.0 * PI).ln() - 0.5 * (x * x + y * y)
 }
 
-/// What equation (13) has for an image, in nats.
+/// The terms of equation (13) for an image, in nats.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// log p(x), by quadrature.
     pub(super) evidence: f64,
-    /// By how much the same with half the points along each axis differs.
+    /// Change of log p(x) with half the points along each axis.
     pub(super) grid_error: f64,
     /// The evidence lower bound: E_q log p(x|z) by a Gauss-Hermite rule around q's mean, and KL(q || p(z)) by its
     /// formula.
     pub(super) elbo: f64,
-    /// KL(q || p(z|x)), on the grid, with p(x) by every other of its points along each axis: with the same p(x) as above it
-    /// would fall out of the residual, whatever its error.
+    /// KL(q || p(z|x)) on the grid, with p(x) from every other of its points along each axis. With the same p(x) as
+    /// above, an error in p(x) would cancel in the residual.
     pub(super) gap: f64,
     /// The image's own grid.
     pub(super) grid: Grid,
@@ -94,16 +94,15 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// What is left of equation (13).
+    /// The residual of equation (13).
     pub(super) fn residual(&self) -> f64 {
         self.evidence - self.elbo - self.gap
     }
 }
 
-/// The terms of equation (13) of the images numbered from 0, which `session`, on `device`, holds and `images` repeats in
-/// black and white. `side` is the
-/// number of points along an axis of an image's own grid, which encloses its posterior as a coarse grid over the prior
-/// shows it, and q.
+/// The terms of equation (13) for the first images of `session` on `device`; `images` are the same images in black and
+/// white. Each image has a grid with `side` points along an axis. It encloses q, and the posterior as found on a coarse
+/// grid over the prior.
 pub(super) fn terms(
     device: &OpenDevice,
     session: &mut Session,
@@ -115,7 +114,7 @@ pub(super) fn terms(
     let coarse = Grid { x: (-REACH, REACH), y: (-REACH, REACH), side: 85 };
     let points = coarse.points();
     let mut density = density(device, session)?;
-    // Of the density exp(-x^2), where N(0, 1) has exp(-x^2 / 2).
+    // The rule is for the density exp(-x^2); N(0, 1) has exp(-x^2 / 2).
     let rule: Vec<(f64, f64)> =
         gauss_hermite(HERMITE).into_iter().map(|(x, weight)| (2.0_f64.sqrt() * x, weight)).collect();
     let mut all = Vec::new();
@@ -157,7 +156,7 @@ pub(super) fn terms(
     Ok(all)
 }
 
-/// The grid that encloses all points of the coarse one with a density worth counting, and q.
+/// The grid that encloses q, and all points of the coarse grid whose density matters.
 fn own_grid(
     coarse: &Grid,
     points: &[[f64; 2]],
@@ -234,16 +233,15 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let caption = [
         format!(
             "While the model trains, log p(x) of {count} held-out images, made black and white at 128, rises (by \
-             quadrature over the latent space), \
-             and the ELBO below it; at the end the mean evidence is {:.2} nats, the bound {:.2}, and the gap between \
-             them, KL(q(z|x) || p(z|x)), {:.2}.",
+             quadrature over the latent space), and so does the ELBO below it. At the end the mean evidence is {:.2} \
+             nats, the bound {:.2}, and the gap between them, KL(q(z|x) || p(z|x)), {:.2}.",
             last[0], last[1], last[2]
         ),
         format!(
-            "The three are computed apart (a grid, a Gauss-Hermite rule with the analytic KL to the prior, and a sum \
-             of q against the grid, normalised by every other of its points), so what is left of equation (13) is a \
-             check: at most {residual} nats for any image at any time, where the coarser grid changes log p(x) by \
-             {grid} at most."
+            "The three are computed separately: on a grid, by a Gauss-Hermite rule with the analytic KL to the prior, \
+             and by a sum of q over the grid, normalised by every other of its points. So the residual of equation \
+             (13) is a check: it is at most {residual} nats for any image at any time. The coarser grid changes log \
+             p(x) by at most {grid}."
         ),
     ];
     let rows = stages
@@ -301,7 +299,7 @@ fn passes(epochs: f64) -> String {
 
 fn draw(bars: &[(f64, [f64; 3])]) -> Scene {
     let mut scene = Scene::new(1080.0, 430.0);
-    // Hundreds of nats below, the untrained model would leave no height for the rest.
+    // The untrained model lies hundreds of nats below, and would leave no height for the rest.
     let trained = if bars.len() > 2 { &bars[1..] } else { bars };
     let lowest = trained.iter().map(|bar| bar.1[1]).fold(0.0, f64::min);
     let highest = bars.iter().map(|bar| bar.1[0]).fold(f64::NEG_INFINITY, f64::max);
@@ -376,7 +374,7 @@ mod tests {
             .sum();
         let found = divergence_on(&grid, &points, &joint, evidence, (mean, own));
         assert!((found - expected).abs() < 1e-8, "{found} {expected}");
-        // The evidence by half the points is as good here, and an error in it would be one of the divergence.
+        // The evidence from half the points is as good here; an error in it would be an error of the divergence.
         assert!((grid.log_integral(&joint, 2) - evidence).abs() < 1e-8);
         let off = divergence_on(&grid, &points, &joint, evidence + 0.5, (mean, own));
         assert!((off - expected - 0.5).abs() < 1e-8, "{off}");

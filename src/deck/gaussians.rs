@@ -41,7 +41,7 @@ impl Gaussian {
         -TAU.ln() - (a * c).ln() - 0.5 * (first * first + second * second)
     }
 
-    /// What the kernel `mixture_density` wants of a component.
+    /// A component in the form that the kernel `mixture_density` reads.
     pub(super) fn component(&self, weight: f64) -> [f32; 8] {
         let [xx, xy, yy] = self.covariance();
         let determinant = xx * yy - xy * xy;
@@ -61,7 +61,7 @@ pub(super) fn draws(
 ) -> Result<Vec<[f64; 2]>> {
     let [a, b, c] = gaussian.factor.map(|value| value as f32);
     let mut factor = [0.0; 16];
-    // Columns, of four.
+    // Columns of four elements each.
     (factor[0], factor[1], factor[5]) = (a, b, c);
     let mean = [gaussian.mean[0] as f32, gaussian.mean[1] as f32, 0.0, 0.0];
     let mut run = KernelRun::new(
@@ -86,7 +86,7 @@ pub(super) struct MixtureDensity {
 }
 
 impl MixtureDensity {
-    /// Of so many points at a time.
+    /// A density that is evaluated at `count` points at a time.
     pub(super) fn new(device: &OpenDevice, parts: &[(f64, Gaussian)], count: usize) -> Result<Self> {
         let components: Vec<f32> =
             parts.iter().flat_map(|(weight, gaussian)| gaussian.component(*weight)).collect();
@@ -181,8 +181,8 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                         thousands(count)
                     ),
                     format!(
-                        "The draws have the moments they should: with correlation −0.8 they correlate by {}, and a \
-                         correlation ρ of n draws is known to about (1 − ρ²)/√n = {:.4}.",
+                        "The draws have the right moments: those with correlation −0.8 correlate by {}. A correlation ρ \
+                         of n draws has a standard error of about (1 − ρ²)/√n = {:.4}.",
                         last.replace('-', "−"),
                         (1.0 - 0.8_f64.powi(2)) / (count as f64).sqrt()
                     ),

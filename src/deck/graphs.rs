@@ -41,7 +41,7 @@ fn curve(scene: &mut Scene, points: &[Point], dashed: bool) {
     let length = (end.0 - before.0).hypot(end.1 - before.1).max(1e-9);
     let (x, y) = ((end.0 - before.0) / length, (end.1 - before.1) / length);
     let base = (end.0 - HEAD * x, end.1 - HEAD * y);
-    // The points of an arc are closer than the head is long: the line ends where the head begins.
+    // The points of an arc are closer together than the head is long, so the line ends where the head begins.
     let mut line: Vec<Point> =
         points.iter().copied().filter(|point| (end.0 - point.0).hypot(end.1 - point.1) > HEAD).collect();
     line.push(base);
@@ -54,7 +54,7 @@ fn curve(scene: &mut Scene, points: &[Point], dashed: bool) {
     scene.area(&head, (Colour::Ink, 1.0), None);
 }
 
-/// An arc from one point to another that passes `side` pixels beside the straight way.
+/// An arc from one point to another that passes `side` pixels beside the straight line.
 fn arc(from: Point, to: Point, side: f64) -> Vec<Point> {
     let middle = ((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0);
     let length = (to.0 - from.0).hypot(to.1 - from.1);

@@ -20,7 +20,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
         posteriors.means.chunks_exact(2).map(|mean| (f64::from(mean[0]), f64::from(mean[1]))).collect();
     let mut distances: Vec<f64> = means.iter().map(|(x, y)| x.abs().max(y.abs())).collect();
     distances.sort_by(f64::total_cmp);
-    // All but one in 200 are shown.
+    // The frame shows all but one in 200 points.
     let reach = distances.get((0.995 * count as f64) as usize).copied().unwrap_or(0.0).max(3.0) * 1.04;
     let outside = distances.iter().filter(|distance| **distance > reach).count();
     let frame = Frame::new((64.0, 24.0), (560.0, 560.0), (-reach, reach), (-reach, reach));
@@ -31,7 +31,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let radius = if count > 4000 { 1.7 } else { 2.6 };
     match &dataset.test.labels {
         Some(labels) if dataset.classes.len() <= 10 => {
-            // A few at a time of each class, so that none covers the others.
+            // Draw a few points of each class at a time, so that no class covers the others.
             for part in 0..8 {
                 for class in 0..dataset.classes.len() {
                     let members = means.iter().zip(labels).enumerate();
@@ -59,11 +59,11 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
             caption: [
                 format!(
                     "Each of {} held-out images is a point, the mean of its posterior q(z|x), coloured by its class, \
-                     which the model was never told.",
+                     which the model has not seen.",
                     thousands(count)
                 ),
                 format!(
-                    "{:.0} of 100 means lie within distance 2 of the origin, where the prior has 86 of 100 draws; the \
+                    "{:.0} of 100 means lie within distance 2 of the origin, where the prior has 86 of 100 draws. The \
                      held-out ELBO is {:.2} nats per image.",
                     100.0 * inside,
                     evaluation.elbo()
@@ -116,12 +116,11 @@ pub(super) fn manifold(context: &mut Context<'_>) -> Result<Section> {
             title: format!("The learned manifold of {}", context.options.dataset.name),
             caption: [
                 format!(
-                    "{side} × {side} points of the unit square, sent through the inverse of the normal distribution \
-                     function to the latent space and decoded, so that every image stands for the same share of the \
-                     prior.",
+                    "{side} × {side} points of the unit square, mapped to the latent space by the inverse of the normal \
+                     distribution function, and decoded. Every image stands for the same share of the prior.",
                 ),
-                "Neighbours differ little: the decoder is a smooth surface in the space of images, on which kinds of \
-                 image pass into one another."
+                "Neighbours differ little: the decoder is a smooth surface in the space of images, on which one kind \
+                 of image changes gradually into another."
                     .into(),
             ],
             scene,

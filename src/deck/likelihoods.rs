@@ -1,4 +1,4 @@
-//! Binary cross-entropy and squared error as the two likelihoods they are.
+//! Binary cross-entropy and squared error, seen as two likelihoods.
 
 use super::kernel::{Content, KernelRun};
 use super::latent_space::tiles;
@@ -43,7 +43,7 @@ fn loss(device: &OpenDevice, kind: LikelihoodKind, x: f32, outputs: &[f32]) -> R
         Grid::Elements(count),
     )?;
     let values = run.run("value", 0, 0)?.into_iter().map(f64::from).collect();
-    // The kernel's gradient is that of the mean over samples.
+    // The kernel returns the gradient of the mean over samples.
     let gradient = run.run("decoded_gradient", 0, 0)?;
     Ok((values, gradient.iter().step_by(4).map(|g| f64::from(*g) * count as f64).collect()))
 }
@@ -74,7 +74,7 @@ fn reconstructions(
     }
     .resolve()?;
     let mut training = Training::start(&context.options.device, &config, dataset)?;
-    // Of a large set a part is enough for as many steps as the digits have.
+    // A part of a large dataset is enough: the number of steps is that of the digits.
     let share = (10_000.0 / dataset.train.count as f64).min(1.0);
     training.until(config.epochs as f64 * share.max(0.25))?;
     let numbers: Vec<u32> = (0..count as u32).collect();
@@ -170,13 +170,13 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
                 caption: [
                     format!(
                         "A Bernoulli pixel makes −log p(x|z) the binary cross-entropy, whose derivative (dashed) in \
-                         the logit, π − x, never exceeds 1; a Gaussian pixel of fixed σ makes it the squared error \
+                         the logit, π − x, never exceeds 1 in size. A Gaussian pixel of fixed σ makes it the squared error \
                          over 2σ² plus a constant, {constant:.3} here, with a derivative that grows with the error."
                     ),
                     format!(
-                        "Both curves come from the kernels that train the models; trained on the same grey pixels, \
-                         both reconstruct, with a mean squared error of {bernoulli_error:.4} and {gaussian_error:.4}, \
-                         but their losses do not compare: one is no density of grey values, the other is one."
+                        "Both curves come from the kernels that train the models. Trained on the same grey pixels, both \
+                         reconstruct with a mean squared error of {bernoulli_error:.4} and {gaussian_error:.4}. But \
+                         their losses cannot be compared: only the Gaussian one is a density of grey values."
                     ),
                 ],
                 scene,

@@ -1,5 +1,5 @@
-//! The slides this program grew from, computed: every figure and equation of a talk on variational autoencoders, drawn
-//! from a model that is trained on the spot and from distributions whose answers are known.
+//! Every figure and equation of a talk on variational autoencoders, computed: from a model that is trained for it, and
+//! from distributions whose answers are known.
 //!
 //! [`Deck::compute`] does the work on a device; [`Deck::save`] writes one HTML page that needs no network, and the
 //! figures as PNG files beside it.
@@ -27,26 +27,26 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use training::Trained;
 
-/// What to compute, and where.
+/// Options of a deck.
 #[derive(Debug)]
 pub struct Options<'a> {
     /// The device.
     pub device: OpenDevice,
     /// The images of the model.
     pub dataset: &'a Dataset,
-    /// A smaller model, fewer images, fewer samples: to see that it works.
+    /// Use a smaller model, fewer images and fewer samples, for a quick check.
     pub quick: bool,
-    /// Of everything random.
+    /// Random seed.
     pub seed: u64,
 }
 
-/// A drawing and what it shows.
+/// A drawing with its caption.
 #[derive(Debug)]
 struct Figure {
-    /// Its file's name, without the ending.
+    /// Name of its file, without the extension.
     name: &'static str,
     title: String,
-    /// What it shows, in two sentences.
+    /// Caption, in two paragraphs.
     caption: [String; 2],
     scene: Scene,
 }
@@ -64,7 +64,7 @@ enum Block {
     Table(Vec<String>, Vec<Vec<String>>),
 }
 
-/// A slide or some of them.
+/// A section of the page: one or more slides of the talk.
 #[derive(Debug)]
 struct Section {
     heading: &'static str,
@@ -75,30 +75,30 @@ struct Section {
 #[derive(Debug)]
 pub struct Deck {
     sections: Vec<Section>,
-    /// What it was computed with.
+    /// One sentence on device, seed, images and model.
     facts: String,
 }
 
-/// What the figures are computed from.
+/// The data that the figures are computed from.
 struct Context<'a> {
     options: &'a Options<'a>,
     trained: Trained,
 }
 
 impl Context<'_> {
-    /// `whole`, or `few` where it has to be quick.
+    /// `whole`, or `few` for a quick deck.
     fn choose<T>(&self, whole: T, few: T) -> T {
         if self.options.quick { few } else { whole }
     }
 }
 
-/// A table's rows from anything that can be written.
+/// A table from anything that can be printed.
 fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> Block {
     Block::Table(head.map(str::to_string).to_vec(), rows.into_iter().map(Vec::from).collect())
 }
 
 impl Deck {
-    /// Train the model and compute every figure, telling `progress` what comes next.
+    /// Train the model and compute every figure. `progress` is called with the name of each part before it begins.
     ///
     /// # Errors
     /// [`Error::Setting`] if the images are not of one colour channel; else if the device fails.
@@ -161,7 +161,7 @@ impl Deck {
             save_png(&figure.scene.to_png(), &path)?;
             files.push(path);
         }
-        // The page comes last, as the sign that all are there.
+        // Write the page last: its presence shows that all files are complete.
         write_atomically(&files[0], self.html()?.as_bytes())?;
         Ok(files)
     }

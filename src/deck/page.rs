@@ -1,11 +1,11 @@
-//! The page: one HTML file that needs nothing else.
+//! The page: one HTML file that loads no other file.
 
 use super::mathml::mathml;
 use super::{Block, Deck, Figure, Section};
 use crate::Result;
 use crate::report::scene::{css_colours, escaped};
 
-/// What is the same on every page; `LIGHT` and `DARK` stand for the colours.
+/// The style sheet of every page; `LIGHT` and `DARK` are replaced by the colours.
 const STYLE: &str = "\
 :root{color-scheme:light dark;LIGHT--page:#f6f7f8}
 @media (prefers-color-scheme:dark){:root{DARK--page:#0d0f12}}
@@ -39,7 +39,7 @@ th:first-child,td:first-child{text-align:left}
 @media print{section{break-inside:avoid;border:0}}";
 
 impl Deck {
-    /// The page as HTML: figures as inline SVG, equations as MathML, light or dark as the reader's system is.
+    /// The page as HTML: figures as inline SVG, equations as MathML, light or dark like the reader's system.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] if an equation of the program is not in its notation.

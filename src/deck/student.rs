@@ -11,10 +11,11 @@ use crate::report::frame::{Frame, heading, legend, scientific};
 use crate::report::scene::{Anchor, Colour, Scene};
 use crate::text::thousands;
 
-/// No parent, for the kernel.
+/// The kernel's number for a missing parent.
 const NONE: u32 = 8;
 
-/// A variable with its values, its parents' numbers, and P(variable | parents), a row for each of their values.
+/// A variable: its values, the numbers of its parents, and P(variable | parents) with one row for each combination of
+/// their values.
 struct Variable {
     name: &'static str,
     meaning: &'static str,
@@ -23,7 +24,7 @@ struct Variable {
     rows: &'static [&'static [f64]],
 }
 
-/// In an order in which parents come first.
+/// The variables, parents before their children.
 const NETWORK: [Variable; 5] = [
     Variable {
         name: "I",
@@ -62,7 +63,7 @@ const NETWORK: [Variable; 5] = [
     },
 ];
 
-/// The values of all variables, from a sample's number: the first variable is its highest digit.
+/// Decodes a sample's number into the values of all variables. The first variable is its highest digit.
 fn decoded(mut code: usize) -> [usize; NETWORK.len()] {
     let mut values = [0; NETWORK.len()];
     for (value, variable) in values.iter_mut().zip(&NETWORK).rev() {
@@ -111,7 +112,7 @@ fn conditional(joint: &[f64], query: Pair, evidence: &[Pair]) -> f64 {
     both / given
 }
 
-/// Number of the network's draws: no Gaussian of the other figures has it.
+/// Number of this figure's draws, different from those of all other figures.
 const DRAW: u32 = 1000;
 
 /// `count` samples of the network, drawn on the device, as outcomes' numbers.
@@ -119,7 +120,7 @@ fn sample(device: &OpenDevice, count: usize, seed: u64) -> Result<Vec<usize>> {
     let (mut nodes, mut cumulative) = (Vec::new(), Vec::<f32>::new());
     for variable in &NETWORK {
         let parent = |i: usize| variable.parents.get(i).map_or(NONE, |&parent| parent as u32);
-        // With one parent it is the second, whose value counts in ones.
+        // A single parent is the second one, whose value has weight 1.
         let parents = if variable.parents.len() == 2 { [parent(0), parent(1)] } else { [NONE, parent(0)] };
         nodes.extend([variable.values.len() as u32, parents[0], parents[1], cumulative.len() as u32]);
         for row in variable.rows {
@@ -176,7 +177,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let caption = [
         format!(
             "{} ancestral samples, every variable drawn after its parents on the device, give all {} joint \
-             probabilities with a root mean square error of {}, where {} is to be expected.",
+             probabilities with a root mean square error of {}; the expected error is {}.",
             thousands(count),
             outcomes(),
             scientific(last[0]),
@@ -219,7 +220,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     })
 }
 
-/// Of a variable's circle.
+/// Radius of a variable's circle.
 const RADIUS: f64 = 43.0;
 
 fn draw_network(scene: &mut Scene) {
@@ -250,7 +251,7 @@ fn draw_marginals(scene: &mut Scene, exact: &[f64], counted: &[f64]) {
     let rows = bars.len() as f64;
     let frame = Frame::new((480.0, 64.0), (240.0, 292.0), (0.0, 1.0), (0.0, rows));
     frame.axes(scene, "", ["probability", ""], [5, 0]);
-    scene.text((600.0, 24.0), "Every variable by itself", heading(Anchor::Middle));
+    scene.text((600.0, 24.0), "Each variable alone", heading(Anchor::Middle));
     legend(scene, (500.0, 48.0), &[("exact", Colour::Series(0)), ("sampled", Colour::Series(1))]);
     for (row, (name, [one, two])) in bars.iter().enumerate() {
         let y = rows - row as f64 - 0.5;

@@ -39,7 +39,7 @@ impl<'a> Training<'a> {
         self.images.div_ceil(self.config.batch_size) as u64
     }
 
-    /// Go on until so many passes over the images are done.
+    /// Train until `epochs` passes over the images are done.
     ///
     /// # Errors
     /// If the device fails.
@@ -81,14 +81,14 @@ impl<'a> Training<'a> {
     }
 }
 
-/// Parameters on the way.
+/// Parameters at a moment of training.
 pub(super) struct Snapshot {
     /// Passes over the images.
     pub(super) epochs: f64,
     pub(super) parameters: Vec<f32>,
 }
 
-/// The model of the figures, with what it was on the way.
+/// The trained model of the figures, with its parameters at moments of training.
 pub(super) struct Trained {
     pub(super) config: Config,
     pub(super) session: Session,
@@ -158,7 +158,7 @@ impl Trained {
 
 /// The settings of the model.
 fn config(options: &Options<'_>) -> Result<Config> {
-    // A tenth of the images needs more passes for as many steps.
+    // With a tenth of the images, the same number of steps needs more passes.
     let epochs = if options.dataset.train.count > 20_000 { 20 } else { 16 };
     Config {
         hidden: vec![if options.quick { 48 } else { 500 }],

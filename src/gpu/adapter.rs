@@ -1,4 +1,4 @@
-//! Which adapters this machine has, and what they can do.
+//! The adapters of this machine and their limits.
 
 use crate::{Error, Result};
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What every kernel of this crate relies on: the limits of WebGPU 1.0 that each browser keeps.
+    /// The limits that every kernel of this crate relies on: the default limits of WebGPU 1.0, which all browsers offer.
     pub const REQUIRED: Self = Self {
         max_buffer_size: 128 << 20,
         max_storage_buffer_binding_size: 128 << 20,
@@ -150,7 +150,7 @@ pub struct AdapterInfo {
     pub subgroup_size: [u32; 2],
     /// Whether single dispatches can be timed ([`super::GpuExecutor::profile`]).
     pub timestamps: bool,
-    /// Whether its driver lets compiled kernels be kept.
+    /// Whether its driver can save compiled kernels.
     pub pipeline_cache: bool,
     /// Index of the adapter, earlier in the list, that is the same device through a better backend.
     pub same_as: Option<usize>,
@@ -164,7 +164,7 @@ impl AdapterInfo {
         self.kind == AdapterKind::Software
     }
 
-    /// Better adapters first: usable, hardware, a native backend, a GPU of its own.
+    /// Sort key, better adapters first: usable, hardware, a native backend, a discrete GPU.
     fn rank(&self) -> (bool, bool, bool, AdapterKind, bool) {
         (
             self.unusable.is_some(),

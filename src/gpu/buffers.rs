@@ -16,9 +16,9 @@ const PIECE: usize = 64 << 20;
 pub(super) struct Buffers {
     /// The plan's blocks of memory.
     blocks: Vec<wgpu::Buffer>,
-    /// Which of them holds a buffer.
+    /// For each buffer of the plan, the index of its block.
     block_of: Vec<usize>,
-    /// What the plan says of its buffers.
+    /// The plan's descriptions of its buffers.
     plan: Vec<Buffer>,
     /// Where reads are copied to before the host sees them; kept for the next read.
     staging: Option<wgpu::Buffer>,
@@ -132,7 +132,7 @@ const WAITING: u8 = 0;
 const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
-/// What has become of a request to see a buffer's bytes on the host.
+/// State of a request to map a buffer, so that the host can read it.
 #[derive(Debug, Default)]
 pub(super) struct Mapping(Arc<AtomicU8>);
 

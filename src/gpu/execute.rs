@@ -23,7 +23,7 @@ pub struct GpuExecutor {
     /// Uniform records of a submit's steps, `stride` bytes apart.
     steps: wgpu::Buffer,
     stride: usize,
-    /// The same on the host, kept from submit to submit.
+    /// The same records on the host; the memory is reused by the next submit.
     records: Vec<u8>,
     max_steps: usize,
 }
@@ -121,7 +121,7 @@ impl GpuExecutor {
     }
 }
 
-/// A submit's steps fit into the plan's rows of metrics.
+/// Check that a submit's steps fit into the plan's rows of metrics, and that programs name existing dispatches.
 fn check_steps(plan: &Plan, metrics: Option<BufferId>, max_steps: usize) -> Result<()> {
     let rows = metrics.map_or(usize::MAX, |id| plan.buffers[id.0].length / plan.metrics.len().max(1));
     if max_steps == 0 || max_steps > rows {

@@ -1,4 +1,4 @@
-//! The driver's compiled pipelines, kept from one run of the program to the next where the driver allows it.
+//! Saves the pipelines that a driver has compiled for the next run of the program, where the driver supports that.
 
 use super::AdapterInfo;
 use crate::files::{cache_folder, write_atomically};
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct KeptPipelines {
     cache: wgpu::PipelineCache,
     file: PathBuf,
-    /// Length of what the file holds: a cache only ever grows.
+    /// Length of the data in the file. A cache never shrinks, so an equal length means that nothing is new.
     saved: Arc<AtomicUsize>,
 }
 
 impl KeptPipelines {
-    /// The cache of `device`, with what the last run left; `None` where there is nothing to keep it in.
+    /// The cache of `device`, with the pipelines of earlier runs; `None` if the driver or the system does not support it.
     pub(super) fn open(device: &wgpu::Device, adapter: &AdapterInfo) -> Option<Self> {
         if !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
             return None;
@@ -30,24 +30,24 @@ impl KeptPipelines {
         let descriptor = wgpu::PipelineCacheDescriptor {
             label: Some("vae"),
             data: data.as_deref(),
-            // Data of another driver is left alone, and an empty cache made.
+            // Ignore data of another driver, and begin with an empty cache.
             fallback: true,
         };
         // SAFETY: the data comes from `PipelineCache::get_data` of an earlier run: the file is in the user's own cache
         // folder, is replaced only as a whole, and carries a checksum that `read` has compared. wgpu itself refuses
-        // what was made for another adapter or driver.
+        // data of another adapter or driver.
         #[allow(unsafe_code, reason = "the one way to give a driver its cache back")]
         let cache = unsafe { device.create_pipeline_cache(&descriptor) };
         let saved = Arc::new(AtomicUsize::new(data.map_or(0, |data| data.len())));
         Some(Self { cache, file, saved })
     }
 
-    /// To compile with.
+    /// The cache to compile with.
     pub(super) fn cache(&self) -> &wgpu::PipelineCache {
         &self.cache
     }
 
-    /// Write what was compiled since. Failing costs the next run time and nothing else.
+    /// Write the newly compiled pipelines. If that fails, the next run compiles them again.
     pub(super) fn save(&self) {
         let Some(data) = self.cache.get_data() else { return };
         if data.len() == self.saved.swap(data.len(), Ordering::Relaxed) {
@@ -69,14 +69,14 @@ fn checksum(data: &[u8]) -> [u8; 4] {
     crc.sum().to_le_bytes()
 }
 
-/// `data` with its checksum behind it.
+/// `data` followed by its checksum.
 fn sealed(mut data: Vec<u8>) -> Vec<u8> {
     let sum = checksum(&data);
     data.extend(sum);
     data
 }
 
-/// What a file holds, if it is whole.
+/// The data of a file, if its checksum is right.
 fn read(file: &Path) -> Option<Vec<u8>> {
     let mut data = std::fs::read(file).ok()?;
     let sum = data.split_off(data.len().checked_sub(4)?);

@@ -1,6 +1,6 @@
 //! Runs a plan through wgpu: on Vulkan, Metal, DX12 or GL. The only module that imports wgpu.
 //!
-//! [`adapters`] lists what there is, [`Gpu::open`] opens one, and [`GpuExecutor::new`] compiles a
+//! [`adapters`] lists the adapters, [`Gpu::open`] opens one, and [`GpuExecutor::new`] compiles a
 //! [`crate::plan::Plan`] for it: buffers, pipelines and bind groups are created once, and a submit only
 //! replays them.
 
@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long one submit may take before the device is given up. Software adapters are slow, so it is long.
+/// Longest time of one submit, after which the device counts as hung. It is long because software adapters are slow.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long one call into the driver may block.
 const POLL: Duration = Duration::from_secs(5);

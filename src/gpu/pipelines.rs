@@ -23,7 +23,7 @@ pub(super) struct Prepared {
     pub(super) grid: [u32; 3],
 }
 
-/// All that is compiled for a plan.
+/// Everything compiled for a plan.
 #[derive(Debug)]
 pub(super) struct Pipelines {
     /// The distinct pipelines.

@@ -89,7 +89,7 @@ fn words(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// What `record` leaves in `history` after steps with these numbers of rows.
+/// Expected content of `history` after `record` ran steps with these numbers of rows.
 fn history(rows: impl IntoIterator<Item = usize>) -> u32 {
     rows.into_iter().fold(0u32, |history, rows| history.wrapping_mul(3).wrapping_add(rows as u32))
 }

@@ -12,7 +12,7 @@ const DISPATCHES_PER_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 impl GpuExecutor {
     /// Run one step of program `name` and time each dispatch: its index in the plan, and nanoseconds.
     ///
-    /// Each dispatch gets a pass of its own, so the sum is more than the step takes in a submit.
+    /// Each dispatch runs in a separate pass, so the sum is more than the step takes in a submit.
     ///
     /// # Errors
     /// [`Error::Device`] if the adapter has no timestamps ([`super::AdapterInfo::timestamps`]).

@@ -1,8 +1,7 @@
 //! The registry of WGSL kernels.
 //!
-//! A kernel is an entry point of a file in `shaders/`. What the host must know of it (bindings with their
-//! access, override constants, workgroup size, named tile constants) is read from the WGSL by naga, so
-//! nothing is typed twice.
+//! A kernel is an entry point of a file in `shaders/`. naga reads its description from the WGSL: bindings with their
+//! access, override constants, workgroup size, named tile constants. So nothing is typed twice.
 
 mod sources;
 
@@ -43,7 +42,7 @@ pub enum VariableKind {
     Storage(Access),
 }
 
-/// An entry point of a WGSL file, and what naga reads of it.
+/// An entry point of a WGSL file, as naga describes it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// The kernel's name, unique over all files: that of its entry point or, where files share this, with the word that
@@ -136,7 +135,7 @@ fn reflect(file: &File) -> Vec<Kernel> {
     module.entry_points.iter().map(|entry| describe(file, &module, &entry.name)).collect()
 }
 
-/// Drop all that `entry` does not use, and list what is left.
+/// Drop everything that `entry` does not use, and list the rest.
 fn describe(file: &File, whole: &naga::Module, entry: &str) -> Kernel {
     let mut module = whole.clone();
     module.entry_points.retain(|candidate| candidate.name == entry);

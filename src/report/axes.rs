@@ -6,7 +6,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{Area, Canvas, Drawn, FAINT, FRAME, INK, LABEL, SCALE, SOFT, text_style};
 
-/// What one pair of axes shows.
+/// Titles, names and ticks of one pair of axes.
 pub(super) struct Axes<'a> {
     /// Bold, above the frame; may be empty.
     pub(super) title: &'a str,
@@ -14,7 +14,7 @@ pub(super) struct Axes<'a> {
     pub(super) y: (f64, f64),
     pub(super) x_name: &'a str,
     pub(super) y_name: &'a str,
-    /// How many ticks there may be on each axis.
+    /// Most ticks on each axis.
     pub(super) ticks: (usize, usize),
     /// Whether x counts something, and has no ticks between whole numbers.
     pub(super) whole_x: bool,
@@ -66,7 +66,7 @@ impl ValueFormatter<f64> for Axis {
 }
 
 impl Axes<'_> {
-    /// Draws grid lines, frame, ticks and names on `area`, which is [`SCALE`] times larger than life.
+    /// Draws grid lines, frame, ticks and names on `area`, which is [`SCALE`] times larger than the picture.
     pub(super) fn draw<'area, 'image>(&self, area: &'area Area<'image>) -> Drawn<Chart<'area, 'image>> {
         let label = text_style(LABEL * SCALE, false, SOFT, (HPos::Left, VPos::Top));
         let name = text_style((LABEL + 1) * SCALE, false, INK, (HPos::Left, VPos::Top));
@@ -117,7 +117,7 @@ pub(super) fn ticks(range: (f64, f64), most: usize) -> Vec<f64> {
     Vec::new()
 }
 
-/// The decimals that tell neighbouring ticks apart.
+/// Number of decimals that distinguishes neighbouring ticks.
 fn digits(ticks: &[f64], whole: bool) -> usize {
     if whole {
         return 0;

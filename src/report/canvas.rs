@@ -29,7 +29,7 @@ pub(super) const TITLE: u32 = 19;
 /// The size of all other text.
 pub(super) const LABEL: u32 = 14;
 
-/// What drawing returns.
+/// Result of a drawing function.
 pub(super) type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<Infallible>>;
 /// A drawing area addressed in pixels.
 pub(super) type Area<'a> = DrawingArea<Canvas<'a>, Shift>;
@@ -42,7 +42,7 @@ pub(super) struct Canvas<'a> {
 /// Draws onto `image` as it is, pixel for pixel.
 pub(super) fn paint(image: &mut RgbImage, draw: impl FnOnce(&Area<'_>) -> Drawn) {
     let area = Canvas { image }.into_drawing_area();
-    // No part of this backend can fail; plotters' own checks (a size, a lock) stay.
+    // This backend never fails; plotters itself may (a size, a lock).
     if let Err(problem) = draw(&area) {
         log::error!("a picture is incomplete: {problem}");
     }

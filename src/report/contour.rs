@@ -14,7 +14,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// The coordinates of all points, `[side * side, 2]`, for the one who fills `values`.
+    /// The coordinates of all points, `[side * side, 2]`, at which to compute `values`.
     pub fn points(x: (f64, f64), y: (f64, f64), side: usize) -> Vec<[f64; 2]> {
         let at = |(low, high): (f64, f64), i: usize| low + (high - low) * i as f64 / (side.max(2) - 1) as f64;
         (0..side).flat_map(|row| (0..side).map(move |column| [at(x, column), at(y, row)])).collect()
@@ -46,7 +46,7 @@ impl Field {
         segments
     }
 
-    /// Values of this log-density above which lie these shares of its mass.
+    /// Levels of this log-density: the points above each level hold the given share of the mass.
     pub fn levels(&self, shares: &[f64]) -> Vec<f64> {
         let mut values: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
         values.sort_by(|a, b| b.total_cmp(a));

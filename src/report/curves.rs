@@ -20,8 +20,8 @@ type Value = fn(&EpochRecord) -> f64;
 /// The ELBO per epoch on the left, its reconstruction and KL terms on the right, each for the training images
 /// and for those held out.
 ///
-/// Past ten epochs the first tenth of them does not set the ranges of the y axes: the lines then enter from
-/// outside the frame.
+/// With more than ten epochs, the first tenth of them is ignored when the ranges of the y axes are chosen. The lines
+/// then enter from outside the frame.
 pub fn curves(history: &[EpochRecord], title: &str) -> RgbImage {
     chart(WIDTH, HEIGHT, |area| {
         area.fill(&WHITE)?;
@@ -89,7 +89,7 @@ fn panel(area: &Area<'_>, title: &str, ticks: usize, history: &[EpochRecord], va
     Ok(())
 }
 
-/// What the y axis spans.
+/// Range of the y axis.
 fn y_range(history: &[EpochRecord], values: [Value; 2]) -> (f64, f64) {
     let skipped = if history.len() > 10 { history.len() / 10 } else { 0 };
     let mut range = (f64::INFINITY, f64::NEG_INFINITY);

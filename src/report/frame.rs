@@ -1,4 +1,4 @@
-//! Charts on a [`Scene`]: a frame with axes, and what is drawn in it.
+//! Charts on a [`Scene`]: a frame with axes, and lines, dots and boxes in it.
 
 use image::RgbaImage;
 
@@ -22,16 +22,16 @@ pub(crate) fn heading(anchor: Anchor) -> Type {
     Type { size: TITLE, bold: true, colour: Colour::Ink, anchor, turned: false }
 }
 
-/// A rectangle of a scene, with the range of numbers that it shows.
+/// A rectangle of a scene, with the ranges of the two axes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     pub(crate) corner: Point,
     pub(crate) size: Point,
     pub(crate) x: (f64, f64),
     pub(crate) y: (f64, f64),
-    /// Distances along x are ratios.
+    /// Whether the x axis is logarithmic.
     pub(crate) log_x: bool,
-    /// Distances along y are ratios.
+    /// Whether the y axis is logarithmic.
     pub(crate) log_y: bool,
 }
 
@@ -49,7 +49,7 @@ impl Frame {
         }
     }
 
-    /// Where a pair of numbers lies.
+    /// The place of a pair of numbers on the scene.
     pub(crate) fn at(&self, (x, y): Point) -> Point {
         (
             self.corner.0 + self.size.0 * Self::fraction(x, self.x, self.log_x),
@@ -57,7 +57,7 @@ impl Frame {
         )
     }
 
-    /// Frame, grid lines, ticks, the axes' names, and a title above; an empty name or title takes no room.
+    /// Draw frame, grid lines, ticks, the axes' names, and a title above. An empty name or title takes no room.
     pub(crate) fn axes(&self, scene: &mut Scene, title: &str, names: [&str; 2], most: [usize; 2]) {
         let (left, top) = self.corner;
         let (right, bottom) = (left + self.size.0, top + self.size.1);
@@ -127,7 +127,7 @@ impl Frame {
         scene.picture(self.corner, self.size, image, smooth);
     }
 
-    /// The pieces of a line within the frame, as places of the scene.
+    /// The pieces of a line within the frame, in scene coordinates.
     fn inside(&self, points: &[Point]) -> Vec<Vec<Point>> {
         let (low, high) = (self.corner, (self.corner.0 + self.size.0, self.corner.1 + self.size.1));
         let mut pieces: Vec<Vec<Point>> = Vec::new();
@@ -176,7 +176,7 @@ fn marks(range: (f64, f64), most: usize, log: bool) -> Vec<(f64, String)> {
     if log {
         let (first, last) = (range.0.log10().ceil() as i32, range.1.log10().floor() as i32);
         if first >= last {
-            // Less than a power of ten: 1, 2 and 5 times the powers around.
+            // The range is less than a power of ten: use 1, 2 and 5 times the neighbouring powers.
             let all = (first - 1..=last + 1).flat_map(|power| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(power)));
             let within = all.filter(|value| *value >= range.0 && *value <= range.1);
             return within.map(|value| (value, plain(value))).collect();

@@ -12,9 +12,9 @@ use crate::data::ImageShape;
 
 /// The space around a picture.
 const MARGIN: u32 = 24;
-/// From the top of a picture to the tiles, when there is a title.
+/// Height from the top of a picture to the tiles, if it has a title.
 const HEADER: u32 = 62;
-/// No picture is narrower: its title must fit.
+/// Smallest width of a picture, so that its title fits.
 const NARROWEST: u32 = 420;
 /// Tiles are enlarged while all of them stay within this many pixels...
 const COMFORTABLE: usize = 1120;
@@ -22,7 +22,7 @@ const COMFORTABLE: usize = 1120;
 const LARGEST_FACTOR: usize = 8;
 const LARGEST: usize = 3700;
 
-/// A pixel value as it comes: `[0, 1]` in floats, or bytes.
+/// A pixel value: a float in `[0, 1]`, or a byte.
 trait Value: Copy {
     fn byte(self) -> u8;
 }
@@ -51,12 +51,12 @@ fn tile<V: Value>(values: &[V], shape: ImageShape, index: usize) -> RgbImage {
     })
 }
 
-/// How many whole images `values` holds.
+/// Number of whole images in `values`.
 fn count<V>(values: &[V], shape: ImageShape) -> usize {
     values.len() / shape.pixels().max(1)
 }
 
-/// Where tiles go: `columns` by `rows` of them, from a corner of the picture on.
+/// The layout of the tiles: `columns` by `rows`, beginning at a corner of the picture.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     columns: usize,
@@ -80,7 +80,7 @@ impl Layout {
             let (width, height) = (shape.width.max(1) * factor, shape.height.max(1) * factor);
             return Self { columns, rows, width: width as u32, height: height as u32, gap, group };
         }
-        // Gaps that would fill the picture are left out.
+        // Leave out gaps that would fill the picture.
         let (gap, group) = if gaps.max(vertical) > LARGEST / 2 { ((0, 0), (0, 0)) } else { (gap, group) };
         let (gaps, vertical) = if gap == (0, 0) { (0, 0) } else { (gaps, vertical) };
         let factor =

@@ -47,9 +47,10 @@ pub fn class_colour(index: usize, classes: usize) -> [u8; 3] {
 
 /// The encoder's means of held-out images, one translucent point each, coloured by class.
 ///
-/// `means` is `[count, 2]`; `labels` are indices into `classes`; `axes` name the two coordinates (`z1`, `z2`). Both axes have one scale. The frame holds the
-/// 0.5 to 99.5 per cent quantiles of both coordinates with a margin; how many points lie outside is written
-/// under the legend. Each class is also named at its median, for eyes that do not tell its colour apart.
+/// `means` is `[count, 2]`; `labels` are indices into `classes`; `axes` name the two coordinates (`z1`, `z2`). Both
+/// axes have one scale. The frame holds the 0.5 to 99.5 per cent quantiles of both coordinates with a margin. The number
+/// of points outside is written under the legend. Each class is also named at its median, for readers who cannot
+/// distinguish its colour.
 pub fn latent(
     means: &[[f32; 2]],
     labels: Option<&[u32]>,
@@ -77,7 +78,7 @@ fn at(x: u32, y: u32) -> (i32, i32) {
     ((x * SCALE) as i32, (y * SCALE) as i32)
 }
 
-/// Every class that has a name or a point, with its name: its number where it has none.
+/// Every class that has a name or a point, with its name, or its number if it has no name.
 fn legend(labels: Option<&[u32]>, classes: &[String]) -> Vec<(u32, String)> {
     let Some(labels) = labels else { return Vec::new() };
     let mut present: Vec<u32> = (0..classes.len() as u32).chain(labels.iter().copied()).collect();
@@ -131,7 +132,7 @@ fn scatter(
         u >= x.0 && u <= x.1 && v >= y.0 && v <= y.1
     };
     let label = |index: usize| labels.and_then(|labels| labels.get(index).copied());
-    // In an order unrelated to the classes: none of them covers all the others.
+    // Draw in an order unrelated to the classes, so that no class covers all the others.
     let points = shuffled(means.len()).filter(|&index| inside(&means[index])).map(|index| {
         let colour = colour_of(legend, label(index)).mix(alpha);
         let place = (f64::from(means[index][0]), f64::from(means[index][1]));

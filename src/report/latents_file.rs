@@ -4,7 +4,7 @@ use crate::files::write_atomically;
 use crate::{Error, Result};
 use std::path::Path;
 
-/// What the latent dimensions carried at an epoch's end, in nats per image.
+/// Statistics of the latent dimensions at the end of an epoch, in nats per image.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LatentRecord {
     /// Epochs finished, this one included.
@@ -13,7 +13,7 @@ pub struct LatentRecord {
     pub step: u64,
     /// Dimensions whose posterior mean varies by more than 0.01 over images (Burda et al. 2016).
     pub active_units: usize,
-    /// The bound of the training images that the objective is the negative of, where it weighs samples.
+    /// Importance-weighted bound of the training images; `None` unless the objective is `iwae` or `dreg`.
     pub train_bound: Option<f64>,
     /// The same of the images held out.
     pub test_bound: Option<f64>,
@@ -26,8 +26,8 @@ pub struct LatentRecord {
 pub struct LatentsFile;
 
 impl LatentsFile {
-    /// Put `record` behind the lines of earlier steps in the file at `path`. Lines of this step and later ones, which a
-    /// resumed run makes again, are dropped, and so is one that was cut off.
+    /// Append `record` after the lines of earlier steps in the file at `path`. Lines of this step and of later ones are
+    /// dropped, since a resumed run writes them again. So is a line that was cut off.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read or written.
@@ -54,7 +54,7 @@ fn header(dimensions: usize) -> String {
     format!("epoch,step,active_units,train_bound,test_bound{columns}\n")
 }
 
-/// Bounds are empty where there are none.
+/// A missing bound is an empty field.
 fn line(record: &LatentRecord) -> String {
     let number = |bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{bound:?}"));
     let divergences: String = record.divergences.iter().map(|kl| format!(",{kl:?}")).collect();

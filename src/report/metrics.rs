@@ -157,7 +157,7 @@ impl MetricsFile {
         written.map_err(|problem| Error::io(&self.path, problem))
     }
 
-    /// Drops the epochs that ended after `step`: those a resumed run will make again.
+    /// Drops the epochs that ended after `step`, because a resumed run computes them again.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl MetricsFile {
         Ok(())
     }
 
-    /// The records of the file at `path`. A last line without its line break, cut off when a run was killed, is
+    /// The records of the file at `path`. A last line without a line break was cut off when a run was killed; it is
     /// dropped with a warning.
     ///
     /// # Errors

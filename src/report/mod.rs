@@ -1,4 +1,4 @@
-//! What a run leaves for people to look at: pictures, the record of its epochs, and the progress display.
+//! Output for people: pictures, the metrics of each epoch, and the progress display.
 //!
 //! Everything here takes plain numbers (slices, labels, records) and never talks to a device.
 

@@ -27,16 +27,17 @@ pub const SHARES: [f64; 3] = [0.5, 0.9, 0.99];
 /// A diagonal Gaussian: mean and deviation of each dimension.
 pub type Diagonal = Vec<(f64, f64)>;
 
-/// What is drawn.
+/// Contents of the picture.
 #[derive(Clone, Debug)]
 pub struct PosteriorPicture<'a> {
-    /// Above all.
+    /// Title of the picture.
     pub title: String,
     /// The image, `[height, width, channels]` in [0, 1].
     pub pixels: &'a [f32],
     /// Its size.
     pub shape: ImageShape,
-    /// log p(x, z) up to a constant where the mass is: a field of two dimensions, or, of one, values along x.
+    /// log p(x, z) up to a constant, over the region that holds the mass: a field for two dimensions, values along x for
+    /// one.
     pub joint: Field,
     /// The encoder's q.
     pub encoder: Diagonal,
@@ -48,7 +49,8 @@ pub struct PosteriorPicture<'a> {
     pub notes: Vec<String>,
 }
 
-/// Draws it: for two latent dimensions the whole latent space and the part where the mass is, for one the densities.
+/// Draws the picture. Two latent dimensions: the whole latent space, and the part that holds the mass. One: the
+/// densities.
 pub fn posterior(picture: &PosteriorPicture<'_>) -> RgbImage {
     let two = picture.encoder.len() == 2;
     let width = if two { 2 * SQUARE } else { 2 * SQUARE - 160 };
@@ -91,7 +93,7 @@ fn ellipse(of: &[(f64, f64)], share: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Lines are cut at the frame: plotters draws past it.
+/// Cuts lines at the frame, because plotters draws past it.
 fn lines(
     chart: &mut Chart<'_, '_>,
     frame: ((f64, f64), (f64, f64)),
@@ -111,7 +113,7 @@ fn line(colour: RGBColor, width: f64) -> ShapeStyle {
 
 fn dots(chart: &mut Chart<'_, '_>, frame: ((f64, f64), (f64, f64)), draws: &[f64], size: f64) -> Drawn {
     let inside = |z: &[f64]| z[0] > frame.0.0 && z[0] < frame.0.1 && z[1] > frame.1.0 && z[1] < frame.1.1;
-    // Some thousand are enough to see a density.
+    // A few thousand points are enough to show a density.
     let every = (draws.len() / 2).div_ceil(2500).max(1);
     let points = draws.chunks_exact(2).step_by(every).filter(|z| inside(z));
     let radius = (size * f64::from(SCALE)) as u32;
@@ -155,7 +157,7 @@ fn overview(area: &Area<'_>, picture: &PosteriorPicture<'_>) -> Drawn {
     Ok(())
 }
 
-/// The part where the mass is.
+/// The part that holds the mass.
 fn closeup(area: &Area<'_>, picture: &PosteriorPicture<'_>) -> Drawn {
     let frame = (picture.joint.x, picture.joint.y);
     let axes = Axes {

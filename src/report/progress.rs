@@ -8,17 +8,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::EpochRecord;
 use crate::text::thousands;
 
-/// Lines of short epochs are at least this far apart where there is no terminal.
+/// Without a terminal, shortest time between the lines of two epochs.
 const EPOCH_LINES: Duration = Duration::from_secs(1);
-/// So often a long epoch says that it is alive where there is no terminal.
+/// Without a terminal, longest time without a line during an epoch.
 const STEP_LINES: Duration = Duration::from_secs(10);
 
-/// Where training stands. ELBO and its terms are recent means in nats per image.
+/// The state of training. ELBO and its terms are recent means in nats per image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// The epoch that is running, counted from 1.
     pub epoch: u64,
-    /// How many there will be, where that is known.
+    /// Number of epochs in all, if known.
     pub epochs: Option<u64>,
     /// The evidence lower bound.
     pub elbo: f64,
@@ -28,20 +28,20 @@ pub struct Snapshot {
     pub kl: f64,
     /// Throughput.
     pub images_per_second: f64,
-    /// Time to the end, where that is known.
+    /// Seconds until the end, if known.
     pub seconds_left: Option<f64>,
 }
 
-/// Shows how far training is.
+/// Shows the progress of training.
 pub struct Progress {
     total_steps: Option<u64>,
     steps_per_epoch: u64,
     bar: Option<ProgressBar>,
     output: Box<dyn Write + Send>,
     last: Snapshot,
-    /// An epoch's line that came too soon after the one before it.
+    /// The line of an epoch that ended too soon after the line before it.
     held_back: Option<String>,
-    /// What the next epoch's line ends with.
+    /// Text at the end of the next epoch's line.
     aside: String,
     written: Option<Instant>,
 }
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// A display for `total_steps` training steps (`None` where there is no end), `steps_per_epoch` to the epoch.
+    /// A display for `total_steps` training steps (`None` if unlimited), with `steps_per_epoch` steps in an epoch.
     /// With `terminal` a bar is drawn on standard error; without, lines are written to `output`.
     pub fn new(
         total_steps: Option<u64>,
@@ -94,7 +94,7 @@ impl Progress {
         }
     }
 
-    /// Step `step` (counted from 1 over the whole run) is done.
+    /// Report that step `step` (counted from 1 over the whole run) is done.
     pub fn update(&mut self, step: u64, snapshot: &Snapshot) {
         self.last = *snapshot;
         let text = self.step_text(step);
@@ -120,7 +120,7 @@ impl Progress {
         )
     }
 
-    /// An epoch is done: one line, above the bar where there is one. Elsewhere lines that come faster than one a
+    /// Report the end of an epoch by one line, above the bar if there is one. Without a bar, lines that follow within a
     /// second are left out, except the last.
     pub fn epoch_done(&mut self, record: &EpochRecord) {
         let left = if Some(record.step) == self.total_steps { None } else { self.last.seconds_left };
@@ -153,7 +153,7 @@ impl Progress {
         self.aside = text;
     }
 
-    /// Says something in between.
+    /// Print a message between the lines of progress.
     pub fn message(&mut self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
@@ -173,7 +173,7 @@ impl Progress {
 
     fn write(&mut self, line: &str) {
         self.written = Some(Instant::now());
-        // Training goes on when nobody can read its progress any more (a closed pipe).
+        // Training continues even if progress can no longer be written (a closed pipe).
         let _ = writeln!(self.output, "{line}").and_then(|()| self.output.flush());
     }
 }

@@ -23,9 +23,9 @@ pub(crate) enum Colour {
     Faint,
     /// Axes and frames.
     Frame,
-    /// What everything stands on.
+    /// The background.
     Paper,
-    /// One of ten colours that tell things apart: see [`class_colour`].
+    /// One of ten distinct colours: see [`class_colour`].
     Series(usize),
 }
 
@@ -50,7 +50,7 @@ impl Colour {
         }
     }
 
-    /// Red, green and blue on paper.
+    /// Red, green and blue on a light page.
     pub(crate) fn bytes(self) -> [u8; 3] {
         let RGBColor(red, green, blue) = self.rgb();
         [red, green, blue]
@@ -91,7 +91,7 @@ pub(crate) fn css_colours() -> [String; 2] {
     [light, dark]
 }
 
-/// Where text stands to its point.
+/// Position of a text relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Anchor {
     /// The text begins there.
@@ -102,7 +102,7 @@ pub(crate) enum Anchor {
     End,
 }
 
-/// How text looks.
+/// Style of a text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Type {
     /// Pixels to the em.
@@ -181,7 +181,7 @@ impl Scene {
         self.shapes.push(Shape::Picture { at, size, image, smooth });
     }
 
-    /// Painted on white, in the colours of paper.
+    /// Painted on white, in the colours of a light page.
     pub(crate) fn to_png(&self) -> RgbImage {
         let (width, height) = (self.width.ceil() as u32, self.height.ceil() as u32);
         let mut large = white(width * SCALE, height * SCALE);
@@ -194,8 +194,7 @@ impl Scene {
         imageops::thumbnail(&large, width, height)
     }
 
-    /// As an `svg` element for a page that defines the colours of [`css_colours`]. `title` is read to those who do not
-    /// see it.
+    /// As an `svg` element for a page that defines the colours of [`css_colours`]. Screen readers read out `title`.
     pub(crate) fn to_svg(&self, title: &str) -> String {
         let (width, height) = (self.width, self.height);
         let mut svg = format!(

@@ -1,9 +1,9 @@
-//! What is held against a publication, and how it went.
+//! Comparison of our numbers with those of a publication.
 
 use super::{Achieved, Expectation, Measure};
 use serde::{Deserialize, Serialize};
 
-/// What a figure without numbers shows, of held-out evidence lower bounds.
+/// A statement about held-out ELBOs, read from a figure without numbers.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Claim {
@@ -11,7 +11,7 @@ pub enum Claim {
     Rises {
         /// In this order.
         variants: Vec<String>,
-        /// By so many nats at least.
+        /// Smallest improvement from each variant to the next, in nats.
         least: f64,
     },
     /// The last step from variant to variant gains less than each before it.
@@ -23,7 +23,7 @@ pub enum Claim {
     Keeps {
         /// In this order.
         variants: Vec<String>,
-        /// By so many nats at most.
+        /// Largest loss that is tolerated, in nats.
         most: f64,
     },
     /// All variants lie on the figure's axis.
@@ -35,10 +35,10 @@ pub enum Claim {
     },
 }
 
-/// How ours compare in one respect.
+/// One comparison of our result with the published one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
-    /// What is compared.
+    /// The compared quantity.
     pub what: String,
     /// Ours.
     pub ours: String,
@@ -70,7 +70,7 @@ impl Judgement {
             what: format!("{}, {name}", expected.variant),
             ours,
             theirs: format!("{} ± {}", expected.theirs, expected.tolerance),
-            // Not a number is outside.
+            // NaN counts as outside.
             holds: (value - expected.theirs).abs() <= expected.tolerance,
         })
     }

@@ -1,4 +1,4 @@
-//! The likelihood of a recipe's model by importance weights, and how many of its latent dimensions are in use.
+//! The likelihood of a recipe's model by importance weights, and the number of its active latent dimensions.
 
 use crate::Result;
 use crate::data::Dataset;
@@ -11,19 +11,19 @@ use crate::session::Session;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
-/// How a recipe's models are evaluated, beyond the bound that training tells.
+/// How a recipe's models are evaluated, beyond the held-out ELBO that training reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Evaluation {
     /// Samples K per image of the bound L_K.
     pub importance_samples: usize,
-    /// The first so many held-out images are weighed where a fraction of the passes is run; else, and where nothing is
-    /// given, all.
+    /// Number of held-out images to use when only a fraction of the epochs is run. All are used otherwise, and if this is
+    /// not given.
     #[serde(default)]
     pub scaled_images: Option<usize>,
 }
 
-/// Latent dimensions of a stochastic layer.
+/// Active and all latent dimensions of a stochastic layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerUnits {
@@ -33,17 +33,17 @@ pub struct LayerUnits {
     pub all: usize,
 }
 
-/// What the held-out images are worth under a model.
+/// The likelihood of held-out images under a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Likelihood {
     /// -L_K, averaged over images: an upper bound on -log p(x) in expectation, nats per image.
     pub negative_log_likelihood: f64,
-    /// Of that average, over images.
+    /// Standard error of that average, over images.
     pub standard_error: f64,
     /// K.
     pub samples: usize,
-    /// The first so many held-out images were weighed.
+    /// Number of held-out images used, the first ones.
     pub images: usize,
     /// The stochastic layers, that nearest to the data first.
     pub layers: Vec<LayerUnits>,
@@ -52,14 +52,14 @@ pub struct Likelihood {
 }
 
 impl Evaluation {
-    /// How many of `held_out` images are weighed where this fraction of the passes is run.
+    /// Number of the `held_out` images to use when the fraction `scale` of the epochs is run.
     pub fn images(&self, held_out: usize, scale: f64) -> usize {
         let most = if scale < 1.0 { self.scaled_images } else { None };
         most.map_or(held_out, |most| most.min(held_out))
     }
 
     /// Evaluate the model that `session` has trained on `device`, by the first `images` held-out images of `dataset`.
-    /// `progress` is told how many are done. The noise is fixed, and that of `vae eval`.
+    /// `progress` receives the number of finished images. The noise is fixed, the same as in `vae eval`.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] if a weight is not a number; else if the device fails.

@@ -1,4 +1,4 @@
-//! What a reproduction keeps in its folder, so that one that was stopped can go on.
+//! The files of a reproduction's folder, with which a stopped reproduction is resumed.
 
 use super::Achieved;
 use crate::device::DeviceChoice;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const REQUEST: &str = "reproduce.toml";
 const ACHIEVED: &str = "achieved.json";
 
-/// What was asked for.
+/// The request: the arguments of `vae reproduce`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Request {
@@ -22,9 +22,9 @@ pub struct Request {
     pub variants: Vec<String>,
     /// Seed of everything random.
     pub seed: u64,
-    /// What to run on.
+    /// The device to run on.
     pub device: DeviceChoice,
-    /// Where the images are, if that was given.
+    /// The folder with the images, if given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ impl Request {
         folder.join(REQUEST).is_file()
     }
 
-    /// Keep it in `folder`, which is made where it is missing.
+    /// Write the request to `folder`, which is created if it is missing.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -45,7 +45,7 @@ impl Request {
         write_atomically(&folder.join(REQUEST), text.as_bytes())
     }
 
-    /// What was asked for in `folder`.
+    /// Read the request from `folder`.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if the folder holds no reproduction, or its file cannot be understood.
@@ -74,17 +74,17 @@ impl Request {
 }
 
 impl Achieved {
-    /// Keep what a variant came to in the folder of its run.
+    /// Write the result of a variant to the folder of its run.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, run: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::Internal(format!("what a variant came to: {error}")))?;
+            .map_err(|error| Error::Internal(format!("the result of a variant: {error}")))?;
         write_atomically(&run.join(ACHIEVED), (text + "\n").as_bytes())
     }
 
-    /// What the variant whose run is in this folder came to; `None` where it is not done.
+    /// The result of the variant whose run is in this folder; `None` if it is not finished.
     ///
     /// # Errors
     /// If the file is there and cannot be read.

@@ -1,4 +1,4 @@
-//! Recipes: published settings with their numbers, and what ours are held against.
+//! Recipes: published settings with their numbers, and the comparison with ours.
 //!
 //! A recipe is a TOML file in `assets/recipes`, compiled into the program. Its `[config]` has the keys of [`Config`]; every
 //! `[[variant]]` may change some of them. `[[expect]]` are numbers with a tolerance, `[[claim]]` what a figure without
@@ -29,7 +29,7 @@ const RECIPES: [(&str, &str); 6] = [
     ("iwae-2-layer", include_str!("../../assets/recipes/iwae-2-layer.toml")),
 ];
 
-/// What is compared.
+/// The quantity that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
@@ -39,9 +39,9 @@ pub enum Measure {
     /// The negative importance-weighted bound of the held-out images, by as many samples an image as the recipe's
     /// `[evaluation]` says, nats per image.
     NegativeLogLikelihood,
-    /// Latent dimensions in use, by the rule of Burda et al. (2016); of the layer nearest to the data, where there are two.
+    /// Active latent dimensions by the rule of Burda et al. (2016), of the stochastic layer nearest to the image.
     ActiveUnits,
-    /// The same of the layer above.
+    /// The same of the layer above it.
     UpperActiveUnits,
 }
 
@@ -49,13 +49,13 @@ pub enum Measure {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Expectation {
-    /// Of which variant.
+    /// The variant it belongs to.
     pub variant: String,
-    /// What it is.
+    /// The quantity.
     pub measure: Measure,
     /// The number, in the measure's unit.
     pub theirs: f64,
-    /// How far ours may be off.
+    /// Largest difference that counts as agreement.
     pub tolerance: f64,
 }
 
@@ -65,31 +65,31 @@ pub struct Expectation {
 pub struct Variant {
     /// Its name in tables and pictures.
     pub name: String,
-    /// What it changes of the recipe's settings.
+    /// Settings in which it differs from the recipe.
     #[serde(default)]
     config: toml::Table,
 }
 
-/// A published setting, and what came of it.
+/// A published setting and its results.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Recipe {
-    /// The name it is asked for by.
+    /// Its name on the command line.
     #[serde(skip)]
     pub name: &'static str,
-    /// What it reproduces.
+    /// Title of the reproduced table or figure.
     pub title: String,
     /// Where its numbers are from.
     pub source: String,
-    /// What to know when comparing.
+    /// Differences from the publication that matter for the comparison.
     pub note: String,
-    /// What the numbers are numbers of, which stands beside them wherever they are printed: binarisation, above all.
+    /// The pixels that the numbers refer to, above all their binarisation. Printed beside the numbers.
     pub pixels: String,
-    /// The images' folder, where they have no name that `--dataset` knows.
+    /// Name of the folder with the images, if `--dataset` has no name for them.
     folder: Option<String>,
     /// Settings of all variants.
     config: toml::Table,
-    /// How the models are evaluated, where the bound that training tells does not do.
+    /// How the models are evaluated, if the held-out ELBO that training reports is not enough.
     #[serde(default)]
     pub evaluation: Option<Evaluation>,
     /// The models.
@@ -98,12 +98,12 @@ pub struct Recipe {
     /// Published numbers.
     #[serde(rename = "expect", default)]
     pub expectations: Vec<Expectation>,
-    /// What a figure shows.
+    /// Statements read from a figure.
     #[serde(rename = "claim", default)]
     pub claims: Vec<Claim>,
 }
 
-/// What a variant came to.
+/// The result of a variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Achieved {
@@ -141,7 +141,7 @@ pub fn recipes() -> Result<Vec<Recipe>> {
 /// The recipe called `name`.
 ///
 /// # Errors
-/// [`Error::Setting`] with a list of what there is.
+/// [`Error::Setting`] with a list of all recipes.
 pub fn recipe(name: &str) -> Result<Recipe> {
     recipes()?.into_iter().find(|recipe| recipe.name == name).ok_or_else(|| {
         let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
@@ -173,7 +173,7 @@ impl Recipe {
         Ok(config)
     }
 
-    /// The settings whose values may be others where a reproduction goes on: where it runs, and where its images are.
+    /// The settings that may change when a reproduction is resumed: its device, and the place of its images.
     pub fn places(&self) -> &'static [&'static str] {
         match self.folder {
             Some(_) => &["device", "data-dir", "dataset"],
@@ -181,7 +181,7 @@ impl Recipe {
         }
     }
 
-    /// How ours compare: every number, then every claim. Claims on variants that were not run are left out.
+    /// Compare our results: every number, then every claim. Claims about variants that were not run are left out.
     pub fn judge(&self, achieved: &[Achieved]) -> Vec<Judgement> {
         let numbers = self.expectations.iter().filter_map(|expected| {
             let ours = achieved.iter().find(|found| found.variant == expected.variant)?;
@@ -191,7 +191,7 @@ impl Recipe {
     }
 }
 
-/// The steps of a run of `total` that is cut to a fraction, at least one.
+/// The fraction `scale` of `total` steps, at least one.
 pub fn scaled(total: u64, scale: f64) -> u64 {
     ((total as f64 * scale).round() as u64).max(1)
 }

@@ -5,8 +5,8 @@ use crate::report::frame::{Frame, heading, label};
 use crate::report::scene::{Anchor, Colour, Scene};
 use image::RgbImage;
 
-/// The evidence lower bound of held-out images (solid) and of those trained on (dashed) by training images seen, a colour
-/// for each variant. `runs` are names and histories.
+/// The ELBO of held-out images (solid) and of training images (dashed) against the number of training images seen, with
+/// one colour for each variant. `runs` are names and histories.
 pub fn curves(runs: &[(String, Vec<EpochRecord>)], title: &str) -> RgbImage {
     let mut scene = Scene::new(960.0, 560.0);
     scene.text((470.0, 24.0), title, heading(Anchor::Middle));
@@ -26,7 +26,8 @@ pub fn curves(runs: &[(String, Vec<EpochRecord>)], title: &str) -> RgbImage {
     }
     let bounds = || records().flat_map(|r| [r.test_elbo, r.train_elbo]).filter(|v| v.is_finite());
     let highest = bounds().fold(f64::NEG_INFINITY, f64::max);
-    // The first passes are far below: the worst end decides how much of them is seen, unless all ends are close together.
+    // The first epochs lie far below. The worst final value decides how much of them is shown, unless all final values
+    // are close together.
     let worst = finals.iter().copied().fold(f64::INFINITY, f64::min);
     let rise = (highest - bounds().fold(f64::INFINITY, f64::min)).min(0.5 * highest.abs());
     let span = (highest - worst).max(0.4 * rise).max(1e-3 * worst.abs()).max(1e-6);
@@ -88,7 +89,7 @@ mod tests {
         }
     }
 
-    /// A variant alone has no others' ends to measure by: its way is seen all the same.
+    /// With one variant there are no other final values to scale by; its curve must be visible all the same.
     #[test]
     fn a_variant_alone_shows_how_it_rises() {
         let history: Vec<EpochRecord> = (1..6).map(|e| record(600 * e, -140.0 - 60.0 / e as f64)).collect();

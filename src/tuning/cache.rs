@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Table(BTreeMap<String, BTreeMap<String, Variant>>);
 
-/// What is known of one adapter.
+/// The known choices for one adapter.
 #[derive(Debug)]
 pub(super) struct Cache {
     file: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub(super) struct Cache {
     changed: bool,
 }
 
-/// What a choice depends on beside the product.
+/// Key of a choice, beside the product: adapter, driver and shaders.
 pub(super) fn key(adapter: &AdapterInfo) -> String {
     let mut crc = flate2::Crc::new();
     for file in kernels::files().filter(|name| name.starts_with("matmul")) {
@@ -38,7 +38,7 @@ fn read(file: &Path) -> Option<Table> {
 }
 
 impl Cache {
-    /// What `file` knows of `adapter`: nothing, if it is missing or cannot be understood.
+    /// The choices in `file` for `adapter`; empty if the file is missing or cannot be parsed.
     pub(super) fn load(file: Option<&Path>, adapter: &AdapterInfo) -> Self {
         let key = key(adapter);
         let known = file.and_then(read).and_then(|mut table| table.0.remove(&key)).unwrap_or_default();
@@ -54,8 +54,8 @@ impl Cache {
         self.changed = true;
     }
 
-    /// Keep what is known. Another program may have written in the meantime: its choices stay, but for this adapter's
-    /// same products.
+    /// Write the choices to the file. If another program has written to it in the meantime, its choices stay, except
+    /// those for the same adapter and the same products.
     pub(super) fn save(&self) {
         let Some(file) = self.file.as_deref().filter(|_| self.changed) else { return };
         let mut table = read(file).unwrap_or_default();

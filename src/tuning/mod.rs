@@ -1,9 +1,9 @@
-//! Which variant of each matrix product suits a device.
+//! Chooses the fastest variant of each matrix product on a device.
 //!
-//! GPUs differ in what they want of a matrix product, and products in what they want of a GPU, so the variants that make
-//! sense are checked and timed when a device first meets a product of some size. What was found is kept in the user's
-//! cache folder, under the adapter, its driver and the shaders. A choice is made before a model's first step and holds
-//! to its last, so that it never comes between two runs of one seed.
+//! The fastest variant depends on the GPU and on the size of the product. So the plausible variants are checked and
+//! timed when a device first meets a product of some size. The results are kept in the user's cache folder, under the
+//! adapter, its driver and the shaders. A choice is made before a model's first step and holds until its last, because
+//! variants round differently.
 
 mod cache;
 
@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 
 /// Time that may be spent on measuring for one model. The products left are chosen by rule, and measured the next time.
 const BUDGET: Duration = Duration::from_secs(4);
-/// Seconds that one variant of one product is timed, beside what it takes to compile and to check it.
+/// Seconds for which one variant of one product is timed, not counting its compilation and its check.
 const PATIENCE: f64 = 0.03;
 /// A variant must be faster than the best before it by this factor: a smaller gain is noise.
 const GAIN: f64 = 0.95;
 
-/// How variants are chosen: what `--matmul` says.
+/// How variants are chosen: the value of `--matmul`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Tuning {
@@ -101,8 +101,8 @@ impl Choices {
     }
 }
 
-/// The choices of a run and where they were made. A run that goes on keeps them, whatever is measured later: other
-/// variants round otherwise.
+/// The choices of a run, and the adapter they were made for. A resumed run keeps them, whatever is measured later,
+/// because other variants round differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Adapter, driver and shaders.
@@ -111,7 +111,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// What was chosen on `device`; `None` where there was nothing to choose.
+    /// The choices made on `device`; `None` if there was no choice to make.
     pub fn of(device: &OpenDevice, choices: &Choices) -> Option<Self> {
         match device {
             OpenDevice::Gpu(gpu) if !choices.0.is_empty() => {
@@ -121,10 +121,10 @@ impl Record {
         }
     }
 
-    /// Read what [`Record::write`] wrote; `None` if there is no such file.
+    /// Read a file of [`Record::write`]; `None` if it does not exist.
     ///
     /// # Errors
-    /// If it cannot be read, or is something else.
+    /// If it cannot be read, or is not such a file.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -133,7 +133,7 @@ impl Record {
         };
         serde_json::from_str(&text).map(Some).map_err(|problem| {
             let hint = "delete it, and the variants of matrix products are chosen anew";
-            Error::checkpoint(path, format!("no record of choices: {problem}"), hint)
+            Error::checkpoint(path, format!("not a record of chosen variants: {problem}"), hint)
         })
     }
 
@@ -179,7 +179,7 @@ pub struct Refused {
     pub problem: String,
 }
 
-/// The variants that may be best on a device of this kind, the one of least risk first.
+/// The variants that may be fastest on a device of this kind, the safest first.
 pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
     // Workgroup memory and barriers cost a software adapter far more than they save.
     if adapter.is_software() {
@@ -252,7 +252,7 @@ fn products(plan: &Plan) -> BTreeMap<Product, usize> {
     dispatches.filter_map(|(index, dispatch)| Some((Product::of(dispatch)?, index))).collect()
 }
 
-/// How long dispatch number `.0` takes in a variant, in milliseconds, or what is wrong with it.
+/// Times dispatch number `.0` in a variant: milliseconds, or the problem with its result.
 type Timer<'a> = &'a mut dyn FnMut(usize, Variant) -> Result<std::result::Result<f64, String>>;
 
 /// The choices known from `file`; the others by timing the candidates of each product, for up to `budget`.
@@ -290,7 +290,7 @@ fn measured(
         if start.elapsed() >= budget {
             skipped += 1;
             let rule = by_rule(adapter, product);
-            // What was wrong for one product is trusted for no other.
+            // A variant that was wrong for one product is not used for any other.
             let wrong = refused.iter().any(|refused: &Refused| refused.variant == rule);
             choices.0.insert(name, if wrong { Variant::Registers } else { rule });
             continue;
@@ -320,7 +320,7 @@ fn measured(
         };
         log::debug!("{name}: {variant}");
         choices.0.insert(name.clone(), variant);
-        // What only some candidates were tried for is found out the next time.
+        // If only some candidates were tried, measure this product again the next time.
         if complete {
             cache.insert(name, variant);
         }

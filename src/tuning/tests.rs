@@ -47,8 +47,8 @@ fn rules_keep_software_simple_and_gpus_busy() {
     }
 }
 
-/// The choice as a GPU makes it, on whatever adapter there is: variants are checked and timed, the choice is kept, and
-/// taken from there the next time.
+/// The choice as on a GPU, made on a software adapter: variants are checked and timed, the choice is kept in the file,
+/// and read from it the next time.
 #[test]
 fn choices_are_measured_once_and_kept() {
     let Ok(device) = OpenDevice::open(&DeviceChoice::Software) else {
@@ -73,13 +73,13 @@ fn choices_are_measured_once_and_kept() {
     assert_eq!(refused, [], "no variant is wrong");
     assert!(choices.0.contains_key(&first.to_string()));
 
-    // What is kept is believed, whatever it says.
+    // A choice in the file is used without measuring.
     let text = std::fs::read_to_string(&file).unwrap();
     let other = if choices.of(first) == Variant::Registers { "split-4" } else { "registers" };
     std::fs::write(&file, text.replace(&choices.of(first).to_string(), other)).unwrap();
     assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first).to_string(), other);
 
-    // But for another driver, or shaders, it counts for nothing; then no time means the rule.
+    // It is ignored for another driver or other shaders. Without time to measure, the rule then decides.
     std::fs::write(&file, text.replace("driver ", "driver of old, ")).unwrap();
     assert_eq!(measure(Duration::ZERO, Some(&file)).0.of(first), by_rule(&adapter, first));
     std::fs::write(&file, "no JSON").unwrap();
@@ -102,7 +102,7 @@ fn wrong_variants_are_refused() {
             Variant::Registers => Ok(2.0),
             Variant::Tiled(_) => Err("output[3] is 1, should be 2".to_string()),
             Variant::Split(4) => Ok(1.0),
-            // Not faster by enough to be more than noise.
+            // Faster, but by less than the noise.
             Variant::Split(_) => Ok(0.99),
         })
     };
@@ -119,7 +119,7 @@ fn wrong_variants_are_refused() {
     assert!(error.contains("no variant of matmul_nt 128x40x500"), "{error}");
 }
 
-/// A run that goes on takes its own choices, whatever is known by then; on another driver they mean nothing.
+/// A resumed run keeps its own choices, whatever was measured since; on another driver they are ignored.
 #[test]
 fn a_run_keeps_its_choices() {
     let Ok(OpenDevice::Gpu(gpu)) = OpenDevice::open(&DeviceChoice::Software) else {

@@ -62,7 +62,7 @@ fn mistakes_are_explained() {
     vae(&["train", "--device", "cpu", "--noise-samples", "4000000000"])
         .assert()
         .code(1)
-        .stderr(contains("CPU: the system does not grant").and(contains("--batch-size")));
+        .stderr(contains("CPU: the system cannot allocate").and(contains("--batch-size")));
     vae(&["posterior", "run", "--chains", "10001"]).assert().code(2).stderr(contains("from 0 to 10000"));
     vae(&["posterior", "run", "--chains", "0", "--draws", "3"]).assert().code(1).stderr(contains("--draws"));
     let nowhere = place.path("nowhere");

@@ -17,15 +17,15 @@ use strokes::Skeletons;
 
 /// Number of the first test image: images are numbered from 0 in the train part, from here in the test part.
 const TEST_START: u64 = 1 << 32;
-/// Set in the item numbers of the draws that order the labels, apart from those of the images.
+/// Bit set in the item numbers of the draws that order the labels, to keep them apart from the draws of images.
 const LABELS: u64 = 1 << 63;
 /// Smallest canvas side on which the digits can still be told apart.
 const SMALLEST_SIDE: usize = 8;
 
 /// `train` and `test` images of 28x28 grey pixels, white ink on black, labelled with the ten classes `0` to `9`.
 ///
-/// The labels are in random order, every class once in each run of ten images. Image `i` of a part depends on
-/// nothing but `seed` and `i`: a larger dataset begins with the images of a smaller one.
+/// The labels are in random order, with every class once in each group of ten images. Image `i` of a part depends
+/// only on `seed` and `i`, so a larger dataset begins with the images of a smaller one.
 ///
 /// # Errors
 ///

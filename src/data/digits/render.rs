@@ -5,10 +5,10 @@ use crate::random::Philox;
 use rand::RngExt;
 use std::f32::consts::TAU;
 
-/// Half the width of an edge's fall from white to black, in pixels of a 28-pixel canvas.
+/// Half the width of the ramp from white to black at an edge, in pixels of a 28-pixel canvas.
 const SOFTNESS: f32 = 0.95;
 
-/// The most ink, as a part of the smallest rectangle around a digit's strokes, that a pen may lay.
+/// The largest share of the rectangle around a digit's strokes that ink may cover.
 const FILL: f32 = 0.67;
 
 /// A canvas size in pixels.
@@ -39,7 +39,7 @@ impl Canvas {
     /// canvas, the centre of mass in the middle.
     pub(super) fn draw(self, lines: &[Line], random: &mut Philox) -> Vec<u8> {
         let pieces = self.place(lines, random);
-        // The largest `radius - distance` of any piece, row by row; edges are where it crosses zero.
+        // For each pixel the largest `radius - distance` of any piece, row by row. Edges are where it crosses zero.
         let softness = SOFTNESS * self.scale();
         let mut depth = vec![-softness; self.width * self.height];
         for piece in &pieces {
@@ -47,7 +47,7 @@ impl Canvas {
             let span = |axis: usize, limit: usize| {
                 let (low, high) =
                     (piece.from[axis].min(piece.to[axis]), piece.from[axis].max(piece.to[axis]));
-                // Pixel i is centred on i + 0.5; `as usize` takes what lies left of the canvas to 0.
+                // Pixel i is centred on i + 0.5; `as usize` turns a position left of the canvas into 0.
                 ((low - reach).floor() as usize).min(limit)..((high + reach).ceil() as usize).min(limit)
             };
             let along = [piece.to[0] - piece.from[0], piece.to[1] - piece.from[1]];
@@ -74,14 +74,14 @@ impl Canvas {
             .collect()
     }
 
-    /// Chooses the pen, and moves the lines to where they go on the canvas.
+    /// Chooses the pen, and moves the lines to their place on the canvas.
     fn place(self, lines: &[Line], random: &mut Philox) -> Vec<Piece> {
         let scale = self.scale();
         let size = (20.0 - random.random::<f32>()) * scale;
         let bounds = [0, 1].map(|axis| bounds(lines, axis));
         let extent = bounds.map(|(low, high)| (high - low).max(1e-6));
         let longest = extent[0].max(extent[1]);
-        // A pen too broad for the strokes it has to draw would fill their loops.
+        // A pen that is too broad for the strokes would fill their loops.
         let length: f32 =
             lines.iter().flat_map(|line| line.windows(2)).map(|ends| distance(ends[0], ends[1])).sum();
         let paper = extent.map(|side| side.max(0.45 * longest));
@@ -118,7 +118,7 @@ impl Canvas {
         }
         let shift = [(0, self.width), (1, self.height)].map(|(axis, side)| {
             let wanted = 0.5 * side as f32 - zoom * mass[axis] / mass[2].max(1e-12);
-            // Ink keeps off the border even where the mass lies far from the middle.
+            // Keep ink off the border even if the centre of mass is far from the middle.
             let margin = pen + 2.0 * scale;
             let (low, high) = bounds[axis];
             wanted.max(margin - zoom * low).min(side as f32 - margin - zoom * high)

@@ -6,12 +6,12 @@ use rand::RngExt;
 use serde::Deserialize;
 use std::f32::consts::TAU;
 
-/// Straight pieces that stand for the curve between two points of a skeleton.
+/// Number of straight pieces that approximate the curve between two points of a skeleton.
 const PIECES: usize = 6;
 
-/// How far mixtures of poses go: 1 ends at the poses themselves, more goes a little beyond them.
+/// Range of the mixtures of poses: 1 ends at the poses themselves, more goes a little beyond them.
 const REACH: f32 = 1.25;
-/// Standard deviation of a skeleton point's own movement, in skeleton units.
+/// Standard deviation of the random shift of each skeleton point, in skeleton units.
 const JITTER: f32 = 1.6;
 
 /// A place on the paper, `[x, y]`.
@@ -85,7 +85,7 @@ impl Skeletons {
 }
 
 impl Family {
-    /// Says what makes the family unusable, if anything does.
+    /// Returns an error that says why the family is unusable, if it is.
     fn check(&self) -> Result<(), String> {
         let Some(first) = self.poses.first() else {
             return Err("no pose".into());
@@ -117,7 +117,7 @@ impl Family {
         weights.iter_mut().for_each(|weight| *weight = even + REACH * (*weight / total - even));
         let mut strokes = self.poses[0].clone();
         for (s, stroke) in strokes.iter_mut().enumerate() {
-            // Neighbours move much alike, else curves would turn into polygons.
+            // Neighbouring points move by similar amounts, else curves would become polygons.
             let mut moved = [0.0; 2];
             for p in 0..stroke.len() {
                 // A corner is one point written twice: both copies move as one.
@@ -160,7 +160,7 @@ fn curve(stroke: &[Point]) -> Line {
             let chord = [to[0] - from[0], to[1] - from[1]];
             let length = chord[0].hypot(chord[1]);
             let scaled = |unit: Point| [unit[0] * length, unit[1] * length];
-            // A free end bends as little as the other end lets it.
+            // A free end takes the direction that bends the curve least.
             let free = |other: Point| [0, 1].map(|axis| 1.5 * chord[axis] - 0.5 * other[axis]);
             let (start, end) = match (direction(p).map(scaled), direction(p + 1).map(scaled)) {
                 (Some(start), Some(end)) => (start, end),
@@ -205,7 +205,7 @@ pub(super) fn bounds(lines: &[Line], axis: usize) -> (f32, f32) {
     })
 }
 
-/// What one hand does to a whole digit: slant, proportions, a turn, and a smooth warp of the paper.
+/// The distortion of a whole digit by one hand: slant, proportions, a turn, and a smooth warp.
 struct Wobble {
     /// How far down the waist moves, in skeleton units, and how much wider than the waist the foot is.
     waist: f32,
@@ -225,7 +225,7 @@ impl Wobble {
         // y runs down: a positive slant pushes the top (small y) to the right.
         let linear = [[cosine * width, -sine - slant * cosine], [sine * width, cosine - slant * sine]];
         let waves = [(); 4].map(|()| {
-            // One wave in 110 to 250 units: the warp bends strokes, it does not crumple them.
+            // Wavelengths of 110 to 250 units: the warp bends strokes without crumpling them.
             let wave = [normal(), normal()];
             let length = wave[0].hypot(wave[1]).max(1e-6);
             let frequency = TAU / (110.0 + 140.0 / (1.0 + normal().abs()));
