@@ -7,6 +7,11 @@ use serde_json::Value;
 use std::process::Stdio;
 
 #[test]
+fn the_version_is_that_of_the_program() {
+    vae(&["--version"]).assert().success().stdout(predicates::str::starts_with("vae "));
+}
+
+#[test]
 fn a_plan_is_shown_and_written() {
     vae(&["plan", "--hidden", "64,32", "--latent", "3"])
         .assert()
