@@ -109,11 +109,7 @@ fn the_step_record_is_laid_out_alike_on_both_sides() {
         slot,
         rows,
         first_index,
-        beta,
-        learning_rate,
-        first_correction,
-        second_correction,
-        capacity
+        numbers, groups, padding
     );
     for (field, offset) in host {
         assert_eq!(shader.get(field), Some(&offset), "{field}");
