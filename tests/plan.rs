@@ -4,8 +4,7 @@
 use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
-use vae::graph::{Activation, LikelihoodKind};
-use vae::model::ObjectiveKind;
+use vae::graph::LikelihoodKind;
 use vae::plan::{self, Executor, Plan, Setting, Step};
 use vae::session::{PROGRAMS, UPPER_PROGRAMS, plan_model};
 
@@ -17,7 +16,7 @@ fn plans(config: &Config) -> [Plan; 2] {
     model.graph.differentiate().unwrap();
     let optimizer = config.optimizer();
     let mut programs = PROGRAMS.to_vec();
-    if config.upper_latent.is_some() {
+    if config.model.latent().len() > 1 {
         programs.extend(UPPER_PROGRAMS);
     }
     [plan::lower, plan::lower_unfused].map(|lower| lower(&model.graph, Some(&optimizer), &programs, SETTING))
@@ -51,35 +50,45 @@ fn trained(plan: &Plan, rows: u32) -> (Vec<f64>, Vec<f64>) {
     (cpu.real(parameters).to_vec(), metrics)
 }
 
+fn with(base: &Config, settings: &str) -> Config {
+    base.with(settings).unwrap()
+}
+
+/// A small model, in minibatches of 3.
+fn small() -> Config {
+    let settings = "model = { hidden = [6, 5], latent = 3 }\nrun.batch-size = 3\noptimizer.clip-norm = 1.0";
+    with(&Config::default(), settings)
+}
+
 /// Two stochastic layers, under every objective that gives them gradients of their own.
-fn two_layers(base: &Config) -> Vec<Config> {
-    let elbo =
-        Config { upper_hidden: Some(vec![4]), upper_latent: Some(2), noise_samples: 2, ..base.clone() };
-    let weighed =
-        |objective| Config { objective, importance_samples: Some(3), noise_samples: 1, ..elbo.clone() };
+fn two_layers(base: &Config, hidden: &str) -> Vec<Config> {
+    let two = with(base, &format!("model = {{ hidden = {hidden}, latent = [3, 2] }}"));
+    let elbo = with(&two, "objective.noise-samples = 2");
     vec![
-        weighed(ObjectiveKind::Iwae),
-        weighed(ObjectiveKind::Dreg),
-        Config { free_bits: 0.1, ..elbo.clone() },
-        Config { capacity: Some(2.0), ..elbo.clone() },
+        with(&two, "objective = { kind = 'iwae', importance-samples = 3 }"),
+        with(&two, "objective = { kind = 'dreg', importance-samples = 3 }"),
+        with(&elbo, "objective.free-bits = 0.1"),
+        with(&elbo, "objective.capacity = 2.0"),
         elbo,
     ]
 }
 
 #[test]
 fn fusion_changes_nothing_that_is_computed() {
-    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    let mut configs = two_layers(&base);
-    configs.extend([
-        base.clone(),
-        Config { activation: Activation::Silu, free_bits: 0.1, ..base.clone() },
-        Config { likelihood: LikelihoodKind::Gaussian, hidden: vec![], ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
-        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
-        Config { likelihood: LikelihoodKind::DiscretizedLogistic, noise_samples: 2, ..base.clone() },
-        Config { likelihood: LikelihoodKind::ContinuousBernoulli, ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianLearned, activation: Activation::Identity, ..base },
-    ]);
+    let mut configs = two_layers(&small(), "[[6, 5], [4]]");
+    configs.extend(
+        [
+            "",
+            "model.activation = 'silu'\nobjective.free-bits = 0.1",
+            "model = { likelihood = 'gaussian', hidden = [] }",
+            "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
+            "objective = { kind = 'dreg', importance-samples = 3 }",
+            "model.likelihood = 'discretized-logistic'\nobjective.noise-samples = 2",
+            "model.likelihood = 'continuous-bernoulli'",
+            "model = { likelihood = 'gaussian-learned', activation = 'identity' }",
+        ]
+        .map(|settings| with(&small(), settings)),
+    );
     for config in configs {
         let [fused, unfused] = plans(&config);
         let steps = |plan: &Plan| plan.program("train").unwrap().dispatches.len();
@@ -99,15 +108,17 @@ fn fusion_changes_nothing_that_is_computed() {
 /// Two images of three: what is stale in shared memory must not be taken for a third image's.
 #[test]
 fn sharing_memory_changes_no_bit() {
-    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    let mut configs = two_layers(&base);
-    configs.extend([
-        base.clone(),
-        Config { free_bits: 0.1, hidden: vec![], ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
-        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianLearned, ..base },
-    ]);
+    let mut configs = two_layers(&small(), "[[6, 5], [4]]");
+    configs.extend(
+        [
+            "",
+            "model.hidden = []\nobjective.free-bits = 0.1",
+            "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
+            "objective = { kind = 'dreg', importance-samples = 3 }",
+            "model.likelihood = 'gaussian-learned'",
+        ]
+        .map(|settings| with(&small(), settings)),
+    );
     for config in configs {
         for plan in plans(&config) {
             let shared = plan.clone().with_shared_memory();
@@ -126,9 +137,9 @@ fn sharing_memory_changes_no_bit() {
 /// Without gradients other values share memory: wide layers with loss terms that do not fill whole vec4.
 #[test]
 fn sharing_memory_changes_no_bit_of_an_evaluation() {
-    let base = Config { hidden: vec![60], latent: 3, batch_size: 3, ..Config::default() };
-    let mut configs = two_layers(&base);
-    configs.extend(LikelihoodKind::ALL.map(|likelihood| Config { likelihood, ..base.clone() }));
+    let base = with(&Config::default(), "model = { hidden = [60], latent = 3 }\nrun.batch-size = 3");
+    let mut configs = two_layers(&base, "[[60], [4]]");
+    configs.extend(LikelihoodKind::ALL.map(|kind| with(&base, &format!("model.likelihood = '{kind}'"))));
     for config in configs {
         let model = config.model(SHAPE).for_evaluation();
         let (_, shared) = plan_model(&model, None, SETTING).unwrap();
@@ -161,7 +172,7 @@ fn sharing_memory_changes_no_bit_of_an_evaluation() {
 
 #[test]
 fn a_training_step_of_one_hidden_layer_takes_at_most_twenty_dispatches() {
-    let config = Config { hidden: vec![500], latent: 20, ..Config::default() };
+    let config = with(&Config::default(), "model.latent = 20");
     let shape = ImageShape { width: 28, height: 28, channels: 1 };
     let (_, plan) = plan_model(&config.model(shape), Some(&config.optimizer()), SETTING).unwrap();
     let train = plan.program("train").unwrap();
@@ -177,7 +188,7 @@ fn a_training_step_of_one_hidden_layer_takes_at_most_twenty_dispatches() {
 #[test]
 fn every_likelihood_is_fused_with_its_gradient() {
     for likelihood in LikelihoodKind::ALL {
-        let [plan, _] = plans(&Config { likelihood, hidden: vec![6], batch_size: 3, ..Config::default() });
+        let [plan, _] = plans(&with(&small(), &format!("model.likelihood = '{likelihood}'")));
         let train = plan.program("train").unwrap();
         let kernels: Vec<&str> = train.dispatches.iter().map(|&i| plan.dispatches[i].kernel).collect();
         let name = likelihood.to_string().replace('-', "_");
@@ -188,7 +199,7 @@ fn every_likelihood_is_fused_with_its_gradient() {
 
 #[test]
 fn no_buffer_is_read_and_written_in_one_dispatch() {
-    for plan in plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() }) {
+    for plan in plans(&small()) {
         let plan = plan.with_shared_memory();
         for dispatch in &plan.dispatches {
             for (i, a) in dispatch.bindings.iter().enumerate() {
@@ -205,7 +216,7 @@ fn no_buffer_is_read_and_written_in_one_dispatch() {
 
 #[test]
 fn plans_are_written_as_json() {
-    let [plan, _] = plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() });
+    let [plan, _] = plans(&small());
     let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(json["buffers"].as_array().unwrap().len(), plan.buffers.len());
     assert_eq!(json["dispatches"][0]["kernel"], plan.dispatches[0].kernel);

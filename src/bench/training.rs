@@ -4,7 +4,6 @@ use super::{Bench, Progress, Spread};
 use crate::config::Config;
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
-use crate::graph::Activation;
 use crate::model::Initialisation;
 use crate::plan::{Buffer, Metrics, Role, Step};
 use crate::random::{Philox, stream};
@@ -19,20 +18,19 @@ use std::time::{Duration, Instant};
 pub struct Model {
     /// `784-500-20-tanh`
     pub name: &'static str,
-    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
-    pub hidden: &'static [usize],
-    /// Latent dimensions.
-    pub latent: usize,
-    /// Between layers.
-    pub activation: Activation,
+    /// What it has otherwise than the defaults, as a configuration file.
+    pub settings: &'static str,
 }
 
 /// The models whose training steps are timed.
 pub const MODELS: [Model; 4] = [
-    Model { name: "784-500-20-tanh", hidden: &[500], latent: 20, activation: Activation::Tanh },
-    Model { name: "784-400-20-relu", hidden: &[400], latent: 20, activation: Activation::Relu },
-    Model { name: "784-500-2-tanh", hidden: &[500], latent: 2, activation: Activation::Tanh },
-    Model { name: "784-200-200-50-tanh", hidden: &[200, 200], latent: 50, activation: Activation::Tanh },
+    Model { name: "784-500-20-tanh", settings: "model.latent = 20" },
+    Model {
+        name: "784-400-20-relu",
+        settings: "model = { hidden = [400], latent = 20, activation = 'relu' }",
+    },
+    Model { name: "784-500-2-tanh", settings: "model.latent = 2" },
+    Model { name: "784-200-200-50-tanh", settings: "model = { hidden = [200, 200], latent = 50 }" },
 ];
 const BATCHES: [usize; 4] = [100, 128, 512, 1024];
 
@@ -82,13 +80,8 @@ impl TrainingStep {
     /// # Errors
     /// If the device cannot hold it, or fails.
     pub fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
-        let config = Config {
-            hidden: model.hidden.to_vec(),
-            latent: model.latent,
-            activation: model.activation,
-            batch_size: batch,
-            ..Config::default()
-        };
+        let mut config = Config::default().with(model.settings)?;
+        config.run.batch_size = batch;
         let config = config.resolve()?;
         let dataset = noise();
         let spec = config.model(dataset.shape);
@@ -122,7 +115,7 @@ impl TrainingStep {
                     step
                 })
                 .collect();
-            let batch = self.config.batch_size;
+            let batch = self.config.run.batch_size;
             let batches: Vec<&[u32]> = self.order.chunks_exact(batch).collect();
             let batches: Vec<&[u32]> =
                 (0..now).map(|i| batches[(self.taken as usize + i) % batches.len()]).collect();
@@ -140,7 +133,8 @@ impl TrainingStep {
     /// If the device fails.
     pub fn check(&mut self, model: &Model) -> Result<Option<String>> {
         let actual = self.take(CHECKED, CHECKED)?;
-        let expected = Self::open(&OpenDevice::Cpu, model, self.config.batch_size)?.take(CHECKED, CHECKED)?;
+        let expected =
+            Self::open(&OpenDevice::Cpu, model, self.config.run.batch_size)?.take(CHECKED, CHECKED)?;
         Ok(differing(&actual, &expected))
     }
 

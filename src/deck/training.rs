@@ -35,7 +35,7 @@ impl<'a> Training<'a> {
     }
 
     fn steps_per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.config.batch_size) as u64
+        self.images.div_ceil(self.config.run.batch_size) as u64
     }
 
     /// Go on until so many passes over the images are done.
@@ -47,8 +47,8 @@ impl<'a> Training<'a> {
         let end = (epochs * per_epoch as f64).round() as u64;
         while self.step < end {
             let epoch = self.step / per_epoch;
-            let order = epoch_order(self.images, self.config.seed, epoch);
-            let batches: Vec<&[u32]> = order.chunks(self.config.batch_size).collect();
+            let order = epoch_order(self.images, self.config.run.seed, epoch);
+            let batches: Vec<&[u32]> = order.chunks(self.config.run.batch_size).collect();
             let first = (self.step % per_epoch) as usize;
             let count = batches.len().min(first + (end - self.step) as usize) - first;
             for group in batches[first..first + count].chunks(self.session.max_steps().min(16)) {
@@ -65,13 +65,13 @@ impl<'a> Training<'a> {
 
     fn record(&self, step: u64) -> Step {
         let mut record = Step {
-            seed_low: self.config.seed as u32,
-            seed_high: (self.config.seed >> 32) as u32,
+            seed_low: self.config.run.seed as u32,
+            seed_high: (self.config.run.seed >> 32) as u32,
             counter_low: step as u32,
             counter_high: (step >> 32) as u32,
             stream: stream::TRAIN_NOISE,
-            beta: self.config.beta as f32,
-            learning_rate: self.config.learning_rate.unwrap_or(1e-3) as f32,
+            beta: self.config.objective.beta as f32,
+            learning_rate: self.config.group_settings().learning_rate() as f32,
             ..Step::default()
         };
         self.optimizer.prepare(step + 1, &mut record);
@@ -114,12 +114,12 @@ impl Trained {
         let mut training = Training::start(&options.device, &config, options.dataset)?;
         let mut snapshots = vec![Snapshot { epochs: 0.0, parameters: training.parameters()? }];
         let mut epochs = 0.25;
-        while epochs < config.epochs as f64 {
+        while epochs < config.run.epochs as f64 {
             training.until(epochs)?;
             snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
             epochs *= 2.0;
         }
-        let epochs = config.epochs as f64;
+        let epochs = config.run.epochs as f64;
         training.until(epochs)?;
         snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
         let session = training.session;
@@ -147,12 +147,10 @@ impl Trained {
             test: part,
             classes: Vec::new(),
         };
-        let config = Config {
-            batch_size: batch,
-            noise_samples: samples,
-            binarize: Some(Binarize::Threshold),
-            ..self.config.clone()
-        };
+        let mut config = self.config.clone();
+        config.run.batch_size = batch;
+        config.objective.noise_samples = samples;
+        config.data.binarize = Some(Binarize::Threshold);
         Session::open_for_inspection(
             options.device.clone(),
             &config.model(dataset.shape),
@@ -166,13 +164,11 @@ impl Trained {
 fn config(options: &Options<'_>) -> Result<Config> {
     // A tenth of the images needs more passes for as many steps.
     let epochs = if options.dataset.train.count > 20_000 { 20 } else { 16 };
-    Config {
-        hidden: vec![if options.quick { 48 } else { 500 }],
-        epochs: if options.quick { 4 } else { epochs },
-        batch_size: if options.dataset.train.count > 20_000 { 100 } else { 64 }
-            .min(options.dataset.train.count),
-        seed: options.seed,
-        ..Config::default()
-    }
-    .resolve()
+    let (width, epochs) = if options.quick { (48, 4) } else { (500, epochs) };
+    let mut config = Config::default().with(&format!("model.hidden = [{width}]"))?;
+    config.run.epochs = epochs;
+    config.run.batch_size =
+        if options.dataset.train.count > 20_000 { 100 } else { 64 }.min(options.dataset.train.count);
+    config.run.seed = options.seed;
+    config.resolve()
 }

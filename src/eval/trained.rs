@@ -1,6 +1,6 @@
 //! A run's model, ready to be evaluated.
 
-use crate::config::Config;
+use crate::config::{Config, Difference};
 use crate::data::Dataset;
 use crate::device::{DeviceChoice, OpenDevice};
 use crate::session::Session;
@@ -42,14 +42,14 @@ impl TrainedModel {
     ) -> Result<Self> {
         let (run, mut config) = RunFolder::open(path)?;
         if let Some(data_dir) = data_dir {
-            config.data_dir = Some(data_dir.to_path_buf());
+            config.data.data_dir = Some(data_dir.to_path_buf());
         }
         let file = run.file(file);
         let checkpoint = Checkpoint::load(&file)?;
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         check_same_images(&checkpoint, &file, &config)?;
-        let device = OpenDevice::open(device.unwrap_or(&config.device))?.with_tuning(&config.matmul);
+        let device = OpenDevice::open(device.unwrap_or(&config.run.device))?.with_tuning(&config.run.matmul);
         let mut session =
             Session::open(device.clone(), &config.model(dataset.shape).for_evaluation(), None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
@@ -60,17 +60,13 @@ impl TrainedModel {
 /// Refuse a checkpoint (of file `path`) that was trained under settings by which other images are held out than under
 /// `config`.
 fn check_same_images(checkpoint: &Checkpoint, path: &Path, config: &Config) -> Result<()> {
-    let (theirs, ours) = (&checkpoint.config, config);
-    let settings = [
-        ("seed", theirs.seed.to_string(), ours.seed.to_string()),
-        ("test-fraction", theirs.test_fraction.to_string(), ours.test_fraction.to_string()),
-    ];
-    match settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
+    let decides = ["run.seed", "data.test-fraction"];
+    match checkpoint.config.difference(config, |path| decides.contains(&path))? {
         None => Ok(()),
-        Some((name, theirs, ours)) => {
+        Some(Difference { path: name, was, is }) => {
             let problem = format!(
-                "it was trained with {name} = {theirs}, and with {ours}, as the run's config.toml says, other images are \
-                 held out"
+                "it was trained with {name} = {was}, and with {is}, as the run's config.toml says, other images are held \
+                 out"
             );
             let hint = "put back the run's own checkpoint and config.toml";
             Err(Error::checkpoint(path, problem, hint))
@@ -78,7 +74,8 @@ fn check_same_images(checkpoint: &Checkpoint, path: &Path, config: &Config) -> R
     }
 }
 
-/// Refuse a checkpoint (of file `path`) whose parameters would mean something else in the model of `config`.
+/// Refuse a checkpoint (of file `path`) whose parameters would mean something else in the model of `config`: one whose
+/// table `[model]`, binarisation, or image size differs.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] naming the first setting, or the image size, that differs.
@@ -88,25 +85,11 @@ pub fn check_same_model(
     config: &Config,
     dataset: &Dataset,
 ) -> Result<()> {
-    let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
-    let (theirs, ours) = (checkpoint.config.model(checkpoint.shape), config.model(dataset.shape));
-    let settings = [
-        ("hidden", format!("{:?}", theirs.hidden), format!("{:?}", ours.hidden)),
-        ("latent", theirs.latent.to_string(), ours.latent.to_string()),
-        ("second layer", format!("{:?}", theirs.upper), format!("{:?}", ours.upper)),
-        ("activation", format!("{:?}", theirs.activation), format!("{:?}", ours.activation)),
-        ("likelihood", theirs.likelihood.kind.to_string(), ours.likelihood.kind.to_string()),
-        ("sigma", theirs.likelihood.sigma.to_string(), ours.likelihood.sigma.to_string()),
-        (
-            "mean-activation",
-            format!("{:?}", theirs.likelihood.mean_activation),
-            format!("{:?}", ours.likelihood.mean_activation),
-        ),
-        ("binarize", theirs.binarize.to_string(), ours.binarize.to_string()),
-    ];
-    if let Some((name, theirs, ours)) = settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
-        let problem = format!("it was trained with {name} = {theirs}, but the run's config.toml says {ours}");
-        return Err(Error::checkpoint(path, problem.to_lowercase(), hint));
+    let decides = |path: &str| path.starts_with("model.") || path == "data.binarize";
+    if let Some(Difference { path: name, was, is }) = checkpoint.config.difference(config, decides)? {
+        let problem = format!("it was trained with {name} = {was}, but the run's config.toml says {is}");
+        let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
+        return Err(Error::checkpoint(path, problem, hint));
     }
     if checkpoint.shape != dataset.shape {
         let problem = format!(

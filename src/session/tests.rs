@@ -11,8 +11,8 @@ use crate::model::Initialisation;
 fn streaming_changes_nothing() {
     let dataset = digits(70, 20, 1).unwrap();
     for binarize in [Binarize::None, Binarize::Static, Binarize::Dynamic] {
-        let config =
-            Config { binarize: Some(binarize), hidden: vec![12], batch_size: 16, ..Config::default() };
+        let mut config = Config::default().with("model.hidden = [12]\nrun.batch-size = 16").unwrap();
+        config.data.binarize = Some(binarize);
         let spec = config.model(dataset.shape);
         let [resident, streamed] = [false, true].map(|streamed| {
             let optimizer = config.optimizer();
@@ -52,7 +52,7 @@ fn streaming_changes_nothing() {
 #[test]
 fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
     let dataset = digits(20, 5, 1).unwrap();
-    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let config = Config::default().with("model.hidden = [12]\nrun.batch-size = 8").unwrap();
     let (model, optimizer) = (config.model(dataset.shape), config.optimizer());
     let batch: Vec<u32> = (0..8).collect();
     let read = |mut session: Session| {
@@ -70,7 +70,7 @@ fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
 #[test]
 fn evaluation_averages_over_images_and_samples() {
     let dataset = digits(40, 21, 1).unwrap();
-    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let config = Config::default().with("model.hidden = [12]\nrun.batch-size = 8").unwrap();
     let mut session = Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
     let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
     session.write_flat("parameters", &start).unwrap();
@@ -89,7 +89,7 @@ fn evaluation_averages_over_images_and_samples() {
 #[test]
 fn decoding_more_latents_than_a_minibatch_gives_each_its_image() {
     let dataset = digits(40, 21, 1).unwrap();
-    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let config = Config::default().with("model.hidden = [12]\nrun.batch-size = 8").unwrap();
     let mut session = Session::open(OpenDevice::Cpu, &config.model(dataset.shape), None, &dataset).unwrap();
     let start = Initialisation::FanIn.values(&session.model.graph, 3, 1.0);
     session.write_flat("parameters", &start).unwrap();

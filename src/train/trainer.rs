@@ -1,7 +1,7 @@
 //! The training loop.
 
 use super::{Checkpoint, Optimizer, RunFolder, TrainState, schedule};
-use crate::config::Config;
+use crate::config::{Config, OptimizerConfig};
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
@@ -69,6 +69,7 @@ pub enum Outcome {
 pub struct Trainer<'a> {
     session: Session,
     config: Config,
+    settings: OptimizerConfig,
     optimizer: Optimizer,
     run: &'a RunFolder,
     metrics: MetricsFile,
@@ -114,6 +115,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             session,
             config: config.clone(),
+            settings: config.group_settings(),
             optimizer: config.optimizer(),
             run,
             metrics,
@@ -140,7 +142,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.config.batch_size) as u64
+        self.images.div_ceil(self.config.run.batch_size) as u64
     }
 
     /// Train until all steps are done or `interrupt` is set, saving as it goes.
@@ -187,9 +189,9 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.steps_per_epoch();
         let epoch = first / per_epoch;
         if self.order.0 != epoch {
-            self.order = (epoch, schedule::epoch_order(self.images, self.config.seed, epoch));
+            self.order = (epoch, schedule::epoch_order(self.images, self.config.run.seed, epoch));
         }
-        let batch = self.config.batch_size;
+        let batch = self.config.run.batch_size;
         let place = (first % per_epoch) as usize;
         let batches: Vec<&[u32]> = self.order.1.chunks(batch).skip(place).take(count as usize).collect();
         let steps = (first..first + count).map(|step| self.step_record(step)).collect();
@@ -201,33 +203,33 @@ impl<'a> Trainer<'a> {
     /// Weight of the KL divergence at `step`.
     fn beta(&self, step: u64) -> f64 {
         let (config, per_epoch) = (&self.config, self.steps_per_epoch());
-        let step = schedule::step_of_cycle(config.kl_cycle, step, per_epoch);
-        schedule::beta(config.beta, config.kl_warmup, step, per_epoch)
+        let step = schedule::step_of_cycle(config.objective.kl_cycle, step, per_epoch);
+        schedule::beta(config.objective.beta, config.objective.kl_warmup, step, per_epoch)
     }
 
     /// Nats that the KL divergence is drawn to at `step`.
     fn capacity(&self, step: u64) -> f64 {
-        let config = &self.config;
-        let nats = config.capacity.unwrap_or(0.0);
-        schedule::capacity(nats, config.capacity_epochs, step, self.steps_per_epoch())
+        let objective = &self.config.objective;
+        let nats = objective.capacity.unwrap_or(0.0);
+        schedule::capacity(nats, objective.capacity_epochs, step, self.steps_per_epoch())
     }
 
     /// Step size at `step`.
     fn learning_rate(&self, step: u64) -> f64 {
-        let factor = self.config.learning_rate_schedule.factor(step, self.steps_per_epoch());
-        self.config.learning_rate.unwrap_or(1e-3) * factor
+        let factor = self.settings.learning_rate_schedule.factor(step, self.steps_per_epoch());
+        self.settings.learning_rate() * factor
     }
 
     /// Whether the objective weighs samples, and so has a bound of its own.
     fn weighs(&self) -> bool {
-        self.config.objective.weighting().is_some()
+        self.config.objective.kind.weighting().is_some()
     }
 
     fn step_record(&self, step: u64) -> Step {
-        let config = &self.config;
+        let seed = self.config.run.seed;
         let mut record = Step {
-            seed_low: config.seed as u32,
-            seed_high: (config.seed >> 32) as u32,
+            seed_low: seed as u32,
+            seed_high: (seed >> 32) as u32,
             counter_low: step as u32,
             counter_high: (step >> 32) as u32,
             stream: stream::TRAIN_NOISE,
@@ -307,7 +309,7 @@ impl<'a> Trainer<'a> {
 
     fn diverged(&self, term: &str, value: f32) -> Error {
         let clip =
-            if self.config.clip_norm > 0.0 { "a smaller --clip-norm" } else { "a --clip-norm such as 10" };
+            if self.settings.clip_norm > 0.0 { "a smaller --clip-norm" } else { "a --clip-norm such as 10" };
         let mut hint = format!("begin a new run with a smaller --learning-rate, or {clip}");
         if let Some(step) = self.saved_step {
             let path = self.run.path().display();
@@ -339,7 +341,7 @@ impl<'a> Trainer<'a> {
             epoch: state.step.div_ceil(per_epoch),
             step: state.step,
             images: state.step / per_epoch * self.images as u64
-                + state.step % per_epoch * self.config.batch_size as u64,
+                + state.step % per_epoch * self.config.run.batch_size as u64,
             seconds: state.seconds,
             train_elbo: -(reconstruction + kl),
             train_reconstruction: reconstruction,
