@@ -82,7 +82,7 @@ impl Config {
             [("data.data-dir", self.data.data_dir.is_some()), ("data.color", self.data.color.is_some())];
         match given.iter().find(|(_, given)| *given) {
             Some((flag, _)) => {
-                let hint = "leave it out, or name the dataset it is for, such as mnist as data.dataset";
+                let hint = "leave it out, or name the dataset it is for, such as data.dataset = mnist";
                 Err(Error::setting(*flag, "the dataset is 'digits', which is drawn in grey, not read", hint))
             }
             None => Ok(()),

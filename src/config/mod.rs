@@ -64,7 +64,7 @@ impl Config {
         let binarize = *config.data.binarize.get_or_insert(standard);
         if likelihood == LikelihoodKind::DiscretizedLogistic && binarize != Binarize::None {
             let problem = "the likelihood is discretized-logistic, which is of 256 grey levels";
-            let hint = "leave it out, or choose bernoulli as model.likelihood";
+            let hint = "leave it out, or choose model.likelihood = bernoulli";
             return Err(Error::setting("data.binarize", problem, hint));
         }
         Ok(config)

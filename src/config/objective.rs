@@ -89,7 +89,7 @@ impl ObjectiveConfig {
         if self.kind == ObjectiveKind::Elbo {
             if self.importance_samples.is_some() {
                 let problem = "the objective is elbo, which weights no samples";
-                let hint = "use objective.noise-samples, or choose iwae or dreg as objective.kind";
+                let hint = "use objective.noise-samples, or choose objective.kind = iwae or dreg";
                 return Err(Error::setting("objective.importance-samples", problem, hint));
             }
             return Ok(());
@@ -101,7 +101,7 @@ impl ObjectiveConfig {
         ] {
             if given {
                 let problem = format!("the objective is {}, which does not take it", self.kind);
-                return Err(Error::setting(path, problem, "leave it out, or choose elbo as objective.kind"));
+                return Err(Error::setting(path, problem, "leave it out, or choose objective.kind = elbo"));
             }
         }
         Ok(())

@@ -150,7 +150,7 @@ impl OptimizerConfig {
         let epsilon = self.adam_epsilon;
         if !self.kind.is_adam() && epsilon != Self::default().adam_epsilon {
             let problem = "the optimizer is neither adam nor adamax";
-            let hint = "leave it out, or choose adam as optimizer.kind";
+            let hint = "leave it out, or choose optimizer.kind = adam";
             return Err(Error::setting(path("adam-epsilon"), problem, hint));
         }
         // Outside of these it is 0 or infinite in single precision, or no small number.

@@ -94,7 +94,7 @@ impl MlpConfig {
         let has_sigma = matches!(self.likelihood, LikelihoodKind::Gaussian | LikelihoodKind::GaussianShared);
         if !has_sigma && self.sigma != Self::default().sigma {
             let problem = format!("the likelihood is {}, which takes no standard deviation", self.likelihood);
-            let hint = "leave it out, or use gaussian or gaussian-shared as model.likelihood";
+            let hint = "leave it out, or choose model.likelihood = gaussian or gaussian-shared";
             return Err(Error::setting("model.sigma", problem, hint));
         }
         if !self.mean_activation.derivative_from_value() {

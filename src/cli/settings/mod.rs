@@ -194,14 +194,17 @@ fn lay(mut below: Table, above: Table) -> Table {
     below
 }
 
-/// An error of the library with flags in the place of key paths.
+/// An error of the library with flags in the place of key paths: `--latent 20` where it says `model.latent = 20`.
 pub(crate) fn by_flags(error: Error) -> Error {
     let Error::Setting { setting, problem, hint } = error else { return error };
     let mut flags: Vec<&Flag> = FLAGS.iter().filter(|flag| matches!(flag.takes, Takes::Value(_))).collect();
     // objective.capacity-epochs before objective.capacity
     flags.sort_by_key(|flag| std::cmp::Reverse(flag.path.len()));
     let with_flags = |text: String| {
-        flags.iter().fold(text, |text, flag| text.replace(flag.path, &format!("--{}", flag.name)))
+        flags.iter().fold(text, |text, flag| {
+            let typed = format!("--{}", flag.name);
+            text.replace(&format!("{} = ", flag.path), &format!("{typed} ")).replace(flag.path, &typed)
+        })
     };
     let named = setting.starts_with("--set ") || setting.contains(": ");
     Error::Setting {

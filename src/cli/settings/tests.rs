@@ -187,6 +187,7 @@ fn errors_name_what_was_typed() {
         assert!(problem.starts_with(&expected), "{arguments:?}: {problem}");
     }
     assert!(refused(&["--capacity-epochs=1"]).contains("give --capacity too"));
+    assert!(refused(&["--importance-samples=1"]).contains("choose --objective iwae or dreg"));
     let problem = by_flags(Error::setting("data.images, data.image-size", "", "")).to_string();
     assert!(problem.starts_with("--images, --image-size: "), "{problem}");
 }
