@@ -3,7 +3,6 @@
 use crate::cpu::CpuExecutor;
 use crate::gpu::{AdapterInfo, Gpu, GpuExecutor, adapters};
 use crate::plan::{Executor, Plan};
-use crate::tuning::{Record, Tuning};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -100,24 +99,6 @@ impl OpenDevice {
             Chosen::Cpu => Self::Cpu,
             Chosen::Gpu(index, _) => Self::Gpu(Box::new(Gpu::open(index)?)),
         })
-    }
-
-    /// The same device, with the variants of matrix products chosen as `tuning` says. The processor has one variant.
-    #[must_use]
-    pub fn with_tuning(self, tuning: &Tuning) -> Self {
-        match self {
-            Self::Cpu => Self::Cpu,
-            Self::Gpu(gpu) => Self::Gpu(Box::new(gpu.with_tuning(tuning.clone()))),
-        }
-    }
-
-    /// The same device, on which the choices of an earlier run are kept.
-    #[must_use]
-    pub fn with_recorded(self, record: Option<Record>) -> Self {
-        match self {
-            Self::Cpu => Self::Cpu,
-            Self::Gpu(gpu) => Self::Gpu(Box::new(gpu.with_recorded(record))),
-        }
     }
 
     /// Bytes of the largest buffer a kernel can see; `None` for no limit but memory.

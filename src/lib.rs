@@ -15,12 +15,16 @@
 //!   encode, decode). It names kernels of [`kernels`], which reads their bindings and constants from the WGSL.
 //! * [`gpu`] runs a plan through wgpu, [`cpu`] with one twin for each kernel. In `f64` the twins are what the shaders
 //!   are checked against ([`selftest`]); in `f32` they are a device of their own. [`device`] chooses among them.
-//! * [`session`] is a model on a device: train steps, evaluate, encode, decode. [`train`] holds the loop around it, the
-//!   optimisers, the checkpoints and the run folder; [`eval`] opens a finished run; [`report`] draws and writes.
-//! * [`reproduce`] holds published settings against ours, [`deck`] computes the figures of a talk, [`mod@bench`] times kernels
-//!   and training steps, and [`tuning`] chooses among variants of the matrix products.
-//! * [`config`] is everything that decides a run, and [`random`] the counter-based random numbers that all devices
-//!   share.
+//! * [`probe`] checks and times one dispatch on a device; [`tuning`] chooses among variants of the matrix products by it.
+//! * [`session`] is a model on a device: train steps, evaluate, encode, decode. [`run`] is what is kept of a run: its
+//!   folder, its checkpoints, the trained model. [`train`] holds the optimisers and the loop, [`eval`] measures trained
+//!   models, [`report`] draws and writes.
+//! * [`reproduce`] holds published settings against ours, [`deck`] computes the figures of a talk, and [`mod@bench`] times
+//!   kernels and training steps.
+//! * [`config`] is everything that decides a run, [`random`] the counter-based random numbers that all devices share,
+//!   [`text`] tables and numbers for people.
+//!
+//! Each module uses only those below it; `tests/layers.rs` holds the order.
 //!
 //! # Example
 //!
@@ -84,12 +88,16 @@ pub mod gpu;
 pub mod graph;
 pub mod kernels;
 pub mod model;
+mod pace;
 pub mod plan;
+pub mod probe;
 pub mod random;
 pub mod report;
 pub mod reproduce;
+pub mod run;
 pub mod selftest;
 pub mod session;
+pub mod text;
 pub mod train;
 pub mod tuning;
 
@@ -97,7 +105,7 @@ pub use config::Config;
 pub use data::Dataset;
 pub use device::{DeviceChoice, OpenDevice};
 pub use error::{Error, Result};
-pub use eval::TrainedModel;
 pub use model::MlpVae;
+pub use run::{Checkpoint, RunFolder, TrainedModel};
 pub use session::{Evaluation, Posteriors, Session, Which};
-pub use train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, Trainer};
+pub use train::{Observer, Outcome, Snapshot, Trainer};

@@ -11,8 +11,9 @@ use std::sync::atomic::AtomicBool;
 use vae::config::Config;
 use vae::device::OpenDevice;
 use vae::report::EpochRecord;
+use vae::run::RunFolder;
 use vae::session::Session;
-use vae::train::{Observer, Outcome, RunFolder, Snapshot, Trainer};
+use vae::train::{Observer, Outcome, Snapshot, Trainer};
 
 #[derive(Default)]
 struct Records(Vec<EpochRecord>);

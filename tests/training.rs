@@ -15,7 +15,7 @@ use vae::model::{Initialisation, MlpVae, ObjectiveKind, UpperLayer};
 use vae::plan::{Metrics, Step, Variant};
 use vae::session::{Session, Which};
 use vae::train::{Optimizer, OptimizerKind, epoch_order};
-use vae::tuning::Tuning;
+use vae::tuning::{Matmul, Tuning};
 
 fn dataset() -> Dataset {
     digits(90, 25, 4).unwrap()
@@ -51,8 +51,18 @@ fn train(
     steps: usize,
     a_submit: usize,
 ) -> (Vec<f32>, Vec<Metrics>, f64) {
+    train_tuned(device, &Matmul::default(), spec, optimizer, [steps, a_submit])
+}
+
+fn train_tuned(
+    device: &OpenDevice,
+    matmul: &Matmul,
+    spec: &MlpVae,
+    optimizer: &Optimizer,
+    [steps, a_submit]: [usize; 2],
+) -> (Vec<f32>, Vec<Metrics>, f64) {
     let dataset = dataset();
-    let mut session = Session::open(device.clone(), spec, Some(optimizer), &dataset).unwrap();
+    let mut session = Session::open_tuned(device.clone(), matmul, spec, Some(optimizer), &dataset).unwrap();
     let start = Initialisation::FanIn.values(&session.model().graph, 3, 1.0);
     session.write_flat("parameters", &start).unwrap();
     let mut batches: Vec<Vec<u32>> = Vec::new();
@@ -84,8 +94,12 @@ fn train(
 }
 
 fn compare(name: &str, spec: &MlpVae, optimizer: &Optimizer, device: &OpenDevice) {
+    compare_tuned(name, spec, optimizer, device, &Matmul::default());
+}
+
+fn compare_tuned(name: &str, spec: &MlpVae, optimizer: &Optimizer, device: &OpenDevice, matmul: &Matmul) {
     let (expected, expected_metrics, expected_elbo) = train(&OpenDevice::Cpu, spec, optimizer, 20, 7);
-    let (actual, metrics, elbo) = train(device, spec, optimizer, 20, 7);
+    let (actual, metrics, elbo) = train_tuned(device, matmul, spec, optimizer, [20, 7]);
     assert_eq!(metrics.len(), 20);
     for (step, (a, b)) in metrics.iter().zip(&expected_metrics).enumerate() {
         for (a, b) in [(a.reconstruction, b.reconstruction), (a.kl, b.kl), (a.gradient_norm, b.gradient_norm)]
@@ -125,10 +139,11 @@ fn every_variant_of_the_matrix_products_trains_alike() {
     for (name, device) in common::adapters() {
         // The first variant is what the other tests run; sixteen parts are computed by the kernels of four.
         for variant in &Variant::ALL[1..5] {
-            let device = device.clone().with_tuning(&Tuning::Only(*variant));
+            let matmul = Tuning::Only(*variant).into();
             // Sums long enough to be split in four parts of whole tiles.
             let spec = MlpVae { hidden: vec![129], noise_samples: 1, ..model() };
-            compare(&format!("{name}, {variant}"), &spec, &Optimizer::new(OptimizerKind::Adam), &device);
+            let adam = Optimizer::new(OptimizerKind::Adam);
+            compare_tuned(&format!("{name}, {variant}"), &spec, &adam, &device, &matmul);
         }
     }
 }

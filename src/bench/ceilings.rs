@@ -1,9 +1,9 @@
 //! What a device can do at most.
 
-use super::case::Case;
-use super::{Bench, Layout, Progress, Runner, Spread, matmul};
+use super::{Bench, Layout, Progress, matmul};
 use crate::device::OpenDevice;
 use crate::plan::{Grid, Program, Step, constants};
+use crate::probe::{Case, Runner, Spread};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::time::Instant;
@@ -118,7 +118,7 @@ impl Bench {
         runner.time(self.patience())
     }
 
-    /// A ceiling that is computed wrongly is none.
+    /// Without a correct result the measurement is meaningless.
     fn demand(&self, runner: &mut Runner) -> Result<()> {
         match runner.check(self.near)? {
             None => Ok(()),

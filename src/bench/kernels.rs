@@ -1,13 +1,13 @@
 //! Every kernel on the shapes of real models.
 
-use super::case::{Case, IMAGES};
-use super::{Bench, Ceilings, Progress, Spread};
+use super::{Bench, Ceilings, Progress};
 use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
 use crate::eval::importance;
 use crate::model::DensityModel;
 use crate::plan::{self, Plan, Setting};
+use crate::probe::{Case, IMAGES, Spread};
 use crate::session::{MAX_STEPS, PROGRAMS};
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -1,12 +1,12 @@
 //! Matrix products: all layouts, all variants, square and as thin as a layer's.
 
-use super::case::Case;
-use super::{Bench, Ceilings, Progress, Spread};
+use super::{Bench, Ceilings, Progress};
 use crate::Result;
 use crate::device::OpenDevice;
 use crate::kernels;
 use crate::plan::{Grid, Product, Variant, constants};
-use crate::tuning;
+use crate::probe::{Case, Spread};
+use crate::tuning::{self, Matmul};
 use serde::Serialize;
 
 /// How the operands of `output[m, n] = sum over k` lie in memory.
@@ -154,7 +154,7 @@ impl Bench {
     /// # Errors
     /// If the device fails.
     pub fn matmul(&self, ceilings: Option<&Ceilings>, progress: Progress<'_>) -> Result<Vec<MatmulRow>> {
-        // More than so many seconds a run are not spent on a size.
+        // Sizes whose runs take longer, in seconds, are skipped.
         let limit = if self.options.quick { 0.15 } else { 1.0 };
         let mut rows: Vec<MatmulRow> = Vec::new();
         for (layout, size) in self.products() {
@@ -168,7 +168,10 @@ impl Bench {
             let binding = case_bytes(size);
             let fits = self.device.binding_limit().is_none_or(|most| binding <= most);
             let chosen = match Product::of(case.dispatch()) {
-                Some(product) if fits => tuning::choose(&self.device, &case.plan, case.rows)?.of(product),
+                Some(product) if fits => {
+                    let matmul = Matmul::default();
+                    tuning::choose(&self.device, &matmul, &case.plan, case.rows)?.of(product)
+                }
                 _ => Variant::Registers,
             };
             for variant in wanted {

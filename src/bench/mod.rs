@@ -3,26 +3,22 @@
 //! Everything is checked against the CPU twin before it is timed, warmed up, and given as a median with quartiles.
 //! What fails its check is reported and not timed. Nothing is printed here.
 
-mod case;
 mod ceilings;
 mod kernels;
 mod matmul;
-mod runner;
-mod spread;
 mod training;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::probe::Spread;
 pub use ceilings::Ceilings;
 pub use kernels::KernelRow;
 pub use matmul::{Layout, MatmulRow};
-pub use runner::Runner;
-pub use spread::Spread;
-pub use training::{MODELS, Model, StepRow, TrainingStep};
+pub use training::StepRow;
 
 use crate::device::OpenDevice;
-use crate::plan::{Plan, Variant};
+use crate::probe::{Case, Near, Runner, error_ratio};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -127,33 +123,6 @@ impl Report {
     }
 }
 
-/// Check a dispatch of `plan`, of minibatches of `rows` images, in `variant` against its twin, and time it for about
-/// `patience` seconds; what is wrong, if it is wrong or the driver refuses it.
-///
-/// # Errors
-/// If the device fails.
-pub(crate) fn time_variant(
-    device: &OpenDevice,
-    plan: &Plan,
-    index: usize,
-    rows: usize,
-    variant: Variant,
-    patience: f64,
-) -> Result<std::result::Result<Spread, String>> {
-    let case = case::Case::from_plan(plan, index, rows).with_variant(variant);
-    let mut runner = match Runner::new(device, &case) {
-        Ok(runner) => runner,
-        Err(refusal) => return Ok(Err(refusal.to_string())),
-    };
-    match runner.check(crate::selftest::error_ratio)? {
-        Some(problem) => Ok(Err(problem)),
-        None => Ok(Ok(runner.time(patience)?)),
-    }
-}
-
-/// The share of what the comparison of two numbers tolerates, from actual value, expected value and tolerance.
-type Near = fn(f64, f64, f64) -> f64;
-
 /// A device, and what to measure on it.
 #[derive(Debug)]
 pub struct Bench {
@@ -171,7 +140,7 @@ impl Bench {
     /// # Errors
     /// [`Error::Setting`] if the filter leaves nothing to measure.
     pub fn new(device: OpenDevice, options: Options) -> Result<Self> {
-        let bench = Self { device, options, near: crate::selftest::error_ratio };
+        let bench = Self { device, options, near: error_ratio };
         if bench.wants_ceilings() || !bench.training_names().is_empty() {
             return Ok(bench);
         }
@@ -213,12 +182,8 @@ impl Bench {
         if self.options.quick { 0.06 } else { 0.25 }
     }
 
-    /// Check `case`, and time it if it is right: how long it takes, or what is wrong.
-    fn measure(&self, case: &case::Case) -> Result<std::result::Result<Spread, String>> {
-        let mut runner = Runner::new(&self.device, case)?;
-        match runner.check(self.near)? {
-            Some(problem) => Ok(Err(problem)),
-            None => Ok(Ok(runner.time(self.patience())?)),
-        }
+    /// Check `case`, and time it if it is right. The inner error describes a wrong result.
+    fn measure(&self, case: &Case) -> Result<std::result::Result<Spread, String>> {
+        Runner::new(&self.device, case)?.measure(self.near, self.patience())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::kernels as registry;
+use crate::plan::Variant;
 
 fn bench(filter: &str) -> Bench {
     Bench::new(OpenDevice::Cpu, Options { filter: filter.into(), quick: true }).unwrap()

@@ -1,11 +1,13 @@
 //! Whole training steps.
 
-use super::{Bench, Progress, Spread};
+use super::{Bench, Progress};
 use crate::config::Config;
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
 use crate::model::Initialisation;
+use crate::pace::Pace;
 use crate::plan::{Buffer, Metrics, Role, Step};
+use crate::probe::Spread;
 use crate::random::{Philox, stream};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
@@ -14,16 +16,16 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// A model for images of 28 by 28 pixels, drawn black or white at random in each step, trained by Adam.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Model {
+#[derive(Clone, Copy)]
+struct Model {
     /// `784-500-20-tanh`
-    pub name: &'static str,
+    name: &'static str,
     /// What it has otherwise than the defaults, as a configuration file.
-    pub settings: &'static str,
+    settings: &'static str,
 }
 
 /// The models whose training steps are timed.
-pub const MODELS: [Model; 4] = [
+const MODELS: [Model; 4] = [
     Model { name: "784-500-20-tanh", settings: "model.latent = 20" },
     Model {
         name: "784-400-20-relu",
@@ -38,9 +40,10 @@ const BATCHES: [usize; 4] = [100, 128, 512, 1024];
 const IMAGES: usize = 8192;
 /// Steps that are compared with the processor before any is timed.
 const CHECKED: usize = 3;
-/// Seconds of a sample, and of work in one submit.
+/// Seconds of a sample.
 const SAMPLE: f64 = 0.2;
-const SUBMIT: f64 = 0.1;
+/// Work in one submit.
+const SUBMIT: Duration = Duration::from_millis(100);
 
 /// Training steps of one model with one size of minibatches.
 #[derive(Clone, Debug, Serialize)]
@@ -63,15 +66,13 @@ pub struct StepRow {
 }
 
 /// A model on a device, with random images to train on.
-#[derive(Debug)]
-pub struct TrainingStep {
+struct TrainingStep {
     session: Session,
     config: Config,
     order: Vec<u32>,
     /// Steps taken.
     taken: u64,
-    /// Steps in a submit.
-    group: usize,
+    pace: Pace,
 }
 
 impl TrainingStep {
@@ -79,7 +80,7 @@ impl TrainingStep {
     ///
     /// # Errors
     /// If the device cannot hold it, or fails.
-    pub fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
+    fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
         let mut config = Config::default().with(model.settings)?;
         config.run.batch_size = batch;
         let config = config.resolve()?;
@@ -90,7 +91,8 @@ impl TrainingStep {
         session.write_flat("parameters", &start)?;
         let mut random = Philox::new(4, stream::PRIOR, 0);
         let order = (0..IMAGES).map(|_| random.random_range(0..IMAGES as u32)).collect();
-        Ok(Self { session, config, order, taken: 0, group: 1 })
+        let pace = Pace::new(SUBMIT, session.max_steps());
+        Ok(Self { session, config, order, taken: 0, pace })
     }
 
     /// Take `count` steps, in submits of at most `group`, one of which may be in the queue while the next is prepared;
@@ -127,45 +129,42 @@ impl TrainingStep {
         Ok(metrics)
     }
 
-    /// Take the first steps, and compare their losses with those on the processor: what is wrong, if anything is.
+    /// Take the first steps, compare their losses with those on the CPU, and describe the difference, if there is one.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn check(&mut self, model: &Model) -> Result<Option<String>> {
+    fn check(&mut self, model: &Model) -> Result<Option<String>> {
         let actual = self.take(CHECKED, CHECKED)?;
         let expected =
             Self::open(&OpenDevice::Cpu, model, self.config.run.batch_size)?.take(CHECKED, CHECKED)?;
         Ok(differing(&actual, &expected))
     }
 
-    /// Take `count` steps and wait for them.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn run(&mut self, count: usize) -> Result<Duration> {
+    /// Take `count` steps in submits of `group`, and wait for them.
+    fn timed(&mut self, count: usize, group: usize) -> Result<Duration> {
         let start = Instant::now();
-        self.take(count, self.group)?;
+        self.take(count, group)?;
         Ok(start.elapsed())
     }
 
-    /// Find out how many steps make a submit that is long enough to hide the host, and short enough for every system;
-    /// returns seconds a step.
+    /// Find how many steps make a good submit; returns seconds a step.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn warm_up(&mut self) -> Result<f64> {
-        let mut seconds = self.run(1)?.as_secs_f64();
-        while self.group < self.session.max_steps() && seconds * (self.group as f64) < SUBMIT {
-            self.group *= 2;
-            seconds = self.run(self.group)?.as_secs_f64() / self.group as f64;
-        }
-        Ok(seconds.max(1e-9))
+    fn warm_up(&mut self) -> Result<f64> {
+        // The first step prepares the device, and is slow.
+        self.timed(1, 1)?;
+        let mut pace = self.pace;
+        let each = pace.settle(|steps| self.timed(steps, steps))?;
+        self.pace = pace;
+        Ok(each.as_secs_f64().max(1e-9))
     }
 
     fn time(&mut self, samples: usize) -> Result<Spread> {
         let seconds = self.warm_up()?;
         let count = ((SAMPLE / seconds) as usize).max(1);
-        let times = (0..samples).map(|_| Ok(self.run(count)?.as_secs_f64() / count as f64));
+        let times =
+            (0..samples).map(|_| Ok(self.timed(count, self.pace.steps())?.as_secs_f64() / count as f64));
         Ok(Spread::of(times.collect::<Result<_>>()?))
     }
 

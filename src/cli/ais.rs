@@ -5,12 +5,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Write;
-use vae::eval::TrainedModel;
 use vae::eval::ais::{AisSettings, Annealer, Estimate, Evidence, Sandwich, Schedule};
 use vae::eval::average::mean_and_error;
 use vae::eval::density::{Density, Weights, observed};
 use vae::graph::{Binarize, LikelihoodKind};
-use vae::report::{error_text, thousands};
+use vae::run::TrainedModel;
+use vae::text::{error_text, thousands};
 use vae::{Error, OpenDevice, Result};
 
 /// Rows of a pass: enough to keep a device busy.

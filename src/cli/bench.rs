@@ -9,7 +9,7 @@ use vae::Result;
 use vae::bench::{Bench as Benchmarks, Ceilings, DeviceDescription, KernelRow, MatmulRow, Options, Report};
 use vae::bench::{Spread, StepRow};
 use vae::device::{DeviceChoice, OpenDevice};
-use vae::report::{human_bytes, table, thousands};
+use vae::text::{human_bytes, table, thousands};
 
 /// Measure a device: what it can do at most, how near to that every kernel comes, and how fast it trains. Everything
 /// is checked before it is timed.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use vae::Result;
 use vae::device::{Chosen, automatic};
 use vae::gpu::{AdapterInfo, adapters};
-use vae::report::{human_bytes, table, thousands};
+use vae::text::{human_bytes, table, thousands};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

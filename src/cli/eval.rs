@@ -8,13 +8,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use vae::eval::TrainedModel;
 use vae::eval::average::mean_and_error;
 use vae::eval::importance::ImportanceSampler;
 use vae::eval::latents::{ACTIVE, Surgery};
 use vae::eval::layers::{joined, layer_use};
 use vae::graph::{Binarize, LikelihoodKind};
-use vae::report::{error_text, human_duration, thousands};
+use vae::report::human_duration;
+use vae::run::TrainedModel;
+use vae::text::{error_text, thousands};
 use vae::{Error, Result};
 
 /// So often a long evaluation says that it is alive.

@@ -26,7 +26,7 @@ use vae::Result;
 
 /// Train variational autoencoders on any GPU, or on none.
 #[derive(Debug, Parser)]
-#[command(version, disable_help_flag = true, disable_help_subcommand = true)]
+#[command(name = "vae", version, disable_help_flag = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 Begin with:
   vae train                     learn handwriting-like digits, no files needed

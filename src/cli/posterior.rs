@@ -9,11 +9,12 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use vae::eval::TrainedModel;
 use vae::eval::density::observed;
 use vae::eval::gaussian::Gaussian;
 use vae::eval::posterior::{Identity, PosteriorStudy, Sampled, Sampling};
 use vae::report::{self, Field, PosteriorPicture};
+use vae::run::TrainedModel;
+use vae::text;
 use vae::{Error, Result};
 
 /// Images whose chains walk together.
@@ -269,7 +270,7 @@ impl Posterior {
         ];
         if let Some(hmc) = hmc {
             let (it, error) = (hmc.annealed.log_evidence, hmc.annealed.standard_error);
-            notes.push(format!("log p(x) by AIS  {it:.2} ± {}", report::error_text(error, 2)));
+            notes.push(format!("log p(x) by AIS  {it:.2} ± {}", text::error_text(error, 2)));
         }
         let picture = PosteriorPicture {
             title: format!("{}: posterior of held-out image {}", model.dataset.name, identity.image),
@@ -299,7 +300,7 @@ impl Numbers {
         format!(
             "model           {}, step {}\ndevice          {}\nlikelihood      {}; {}\n",
             self.checkpoint.display(),
-            report::thousands(self.step as usize),
+            text::thousands(self.step as usize),
             self.device,
             self.likelihood,
             self.pixels
@@ -324,7 +325,7 @@ impl Numbers {
                 "± {:.1e}; image {}{label}; grid of {} points down to {:.1e}",
                 grid.log_evidence_error,
                 it.image,
-                report::thousands(grid.points),
+                text::thousands(grid.points),
                 grid.width
             ),
         );
@@ -366,7 +367,7 @@ impl Numbers {
                 text,
                 "by AIS          {:>12.5} nats  ± {}; log p(x) without a grid; HMC's acceptance {:.2}",
                 hmc.annealed.log_evidence,
-                report::error_text(hmc.annealed.standard_error, 3),
+                text::error_text(hmc.annealed.standard_error, 3),
                 hmc.acceptance
             );
             if entry.astray() {
@@ -402,7 +403,7 @@ impl Numbers {
                 ]
             })
             .collect();
-        let table = report::table(
+        let table = text::table(
             [
                 ">image",
                 ">log p(x)",

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use vae::config::{Config, Difference};
 use vae::data::Dataset;
 use vae::device::{DeviceChoice, OpenDevice};
-use vae::eval::check_same_model;
-use vae::report::{EpochRecord, MetricsFile, human_duration, table, thousands};
+use vae::report::{EpochRecord, MetricsFile, human_duration};
 use vae::reproduce::{Achieved, Likelihood, Recipe, Request, Variant, environment, recipe, recipes, scaled};
+use vae::run::{Checkpoint, RunFolder, check_same_model};
 use vae::session::Session;
-use vae::train::{Checkpoint, Outcome, RunFolder, Trainer};
+use vae::text::{table, thousands};
+use vae::train::{Outcome, Trainer};
+use vae::tuning::Matmul;
 use vae::{Error, Result};
 
 /// Train and evaluate a published setting, and print its numbers beside ours; without NAME, list what there is.
@@ -234,8 +236,9 @@ impl Reproduce {
             say(&format!("{name}: into {}", folder.display()));
             (run, None)
         };
-        let place = place.clone().with_tuning(&config.run.matmul).with_recorded(run.read_record()?);
-        let session = Session::open(place, &config.model(dataset.shape), Some(&config.optimizer()), dataset)?;
+        let matmul = Matmul { tuning: config.run.matmul.clone(), record: run.read_record()? };
+        let (spec, optimizer) = (config.model(dataset.shape), config.optimizer());
+        let session = Session::open_tuned(place.clone(), &matmul, &spec, Some(&optimizer), dataset)?;
         if let Some(record) = session.record() {
             run.write_record(record)?;
         }

@@ -6,8 +6,8 @@ use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vae::device::DeviceChoice;
-use vae::eval::TrainedModel;
 use vae::report;
+use vae::run::TrainedModel;
 use vae::{Error, Result};
 
 /// Which model, and where to run it.

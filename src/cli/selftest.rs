@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 use vae::Result;
 use vae::device::{Chosen, DeviceChoice, OpenDevice, choose};
-use vae::report::{table, thousands};
 use vae::selftest;
+use vae::text::{table, thousands};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vae selftest --device software")]

@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::Config;
 use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
-use vae::eval::{check_same_model, pictures};
+use vae::eval::pictures;
 use vae::graph::{Binarize, LikelihoodKind, Tensor};
-use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration, thousands};
+use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration};
+use vae::run::{Checkpoint, RunFolder, TrainState, check_same_model};
 use vae::session::Session;
-use vae::train::{Checkpoint, Observer, Outcome, RunFolder, Snapshot, TrainState, Trainer};
-use vae::tuning::Record;
+use vae::text::thousands;
+use vae::train::{Observer, Outcome, Snapshot, Trainer};
+use vae::tuning::{Matmul, Record};
 use vae::{Error, Result};
 
 /// The exit code of programs that were interrupted.
@@ -109,8 +111,9 @@ impl Train {
 
 /// The model of `config` on its device; with the variants of `record`, where a run goes on.
 fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> Result<Session> {
-    let device = OpenDevice::open(&config.run.device)?.with_tuning(&config.run.matmul).with_recorded(record);
-    Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
+    let device = OpenDevice::open(&config.run.device)?;
+    let matmul = Matmul { tuning: config.run.matmul.clone(), record };
+    Session::open_tuned(device, &matmul, &config.model(dataset.shape), Some(&config.optimizer()), dataset)
 }
 
 fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {

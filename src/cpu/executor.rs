@@ -4,7 +4,7 @@ use super::call::{Call, Slot};
 use super::{Real, Twin, twin};
 use crate::kernels;
 use crate::plan::{Access, Binding, BufferId, Element, Executor, Metrics, Plan, Role, Step};
-use crate::report::human_bytes;
+use crate::text::human_bytes;
 use crate::{Error, Result};
 use std::collections::VecDeque;
 

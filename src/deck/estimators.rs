@@ -7,8 +7,8 @@ use crate::plan::Step;
 use crate::random::stream;
 use crate::report::frame::{Frame, heading, label, legend};
 use crate::report::scene::{Anchor, Colour, Scene};
-use crate::report::thousands;
 use crate::session::{Session, Which};
+use crate::text::thousands;
 use crate::train::{Optimizer, OptimizerKind};
 use crate::{Error, Result};
 

@@ -8,7 +8,7 @@ use crate::device::OpenDevice;
 use crate::plan::{Grid, constants};
 use crate::report::frame::{Frame, ellipse, heading, shade};
 use crate::report::scene::{Anchor, Colour, Scene};
-use crate::report::thousands;
+use crate::text::thousands;
 use std::f64::consts::TAU;
 
 /// A Gaussian in two dimensions by its mean and the factor [[a, 0], [b, c]] of its covariance.

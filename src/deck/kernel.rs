@@ -1,31 +1,18 @@
-//! One kernel on a device, with buffers of its own: what the figures that need no model are computed by.
+//! One kernel on a device: figures that need no model are computed by it.
 
 use crate::device::OpenDevice;
-use crate::kernels;
-use crate::plan::{Binding, Buffer, BufferId, Dispatch, Element, Executor, Grid, Plan, Program, Role, Step};
+use crate::plan::{Executor, Grid, Plan, Step};
+pub(super) use crate::probe::Content;
+use crate::probe::{ONCE, single};
 use crate::random::stream;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-
-/// What a storage variable holds before the kernel runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Content<'a> {
-    /// Numbers.
-    Reals(&'a [f32]),
-    /// Words.
-    Words(&'a [u32]),
-    /// So many zeros, to be written.
-    Room(usize),
-}
 
 /// A kernel on a device.
 pub(super) struct KernelRun {
     plan: Plan,
     executor: Box<dyn Executor>,
 }
-
-/// The name of the only program.
-const ONCE: &str = "once";
 
 impl KernelRun {
     /// Put `kernel` on `device`, with the contents of all its storage variables.
@@ -39,33 +26,11 @@ impl KernelRun {
         contents: &[(&str, Content<'_>)],
         grid: Grid,
     ) -> Result<Self> {
-        let description = kernels::kernel(kernel);
-        let mut plan = Plan::default();
-        let mut bindings = Vec::new();
-        for (variable, access) in description.storage() {
-            let found = contents.iter().find(|(name, _)| *name == variable.name);
-            let (length, element) = match found.map(|(_, content)| *content) {
-                Some(Content::Reals(values)) => (values.len(), Element::Real),
-                Some(Content::Words(words)) => (words.len(), Element::Word),
-                Some(Content::Room(length)) => (length, Element::Real),
-                None => (0, Element::Real),
-            };
-            let (name, buffer) = (variable.name.clone(), BufferId(plan.buffers.len()));
-            let shape = vec![length];
-            plan.buffers.push(Buffer { name: name.clone(), shape, length, element, role: Role::Activation });
-            bindings.push(Binding { variable: name, buffer, offset: 0, length, access });
-        }
-        let (label, grid) = (kernel.to_string(), grid.workgroups(description));
-        plan.dispatches.push(Dispatch { label, kernel, constants, bindings, grid, flops: 0, bytes: 0 });
-        plan.programs.push(Program { name: ONCE, dispatches: vec![0] });
+        let plan = single(kernel, constants, contents, grid);
         let executor = device.executor(&plan, 1)?;
         let mut run = Self { plan, executor };
         for (name, content) in contents {
-            match content {
-                Content::Reals(values) => run.write(name, values)?,
-                Content::Words(words) => run.write_words(name, words)?,
-                Content::Room(_) => {}
-            }
+            run.write_words(name, &content.words(0, 0))?;
         }
         Ok(run)
     }

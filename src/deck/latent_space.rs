@@ -5,7 +5,7 @@ use crate::Result;
 use crate::report::frame::{Frame, heading, label};
 use crate::report::manifold_axis;
 use crate::report::scene::{Anchor, Colour, Point, Scene};
-use crate::report::thousands;
+use crate::text::thousands;
 use image::{Rgba, RgbaImage};
 
 pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {

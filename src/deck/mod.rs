@@ -140,7 +140,7 @@ impl Deck {
             context.trained.session.device_name(),
             options.seed,
             options.dataset.name,
-            crate::report::thousands(context.trained.images),
+            crate::text::thousands(context.trained.images),
             options.dataset.shape,
             config.model.outline(options.dataset.shape.pixels()),
             config.run.epochs,

@@ -9,7 +9,7 @@ use crate::device::OpenDevice;
 use crate::plan::{Grid, constants};
 use crate::report::frame::{Frame, heading, legend, scientific};
 use crate::report::scene::{Anchor, Colour, Scene};
-use crate::report::thousands;
+use crate::text::thousands;
 
 /// No parent, for the kernel.
 const NONE: u32 = 8;

@@ -1,4 +1,4 @@
-//! Looking at trained models: loading them, the evidence and the posteriors of their images, and the pictures that
+//! Looking at trained models: the evidence and the posteriors of their images, and the pictures that
 //! show what they have learned.
 
 pub mod ais;
@@ -14,6 +14,3 @@ pub mod layers;
 pub mod pictures;
 pub mod posterior;
 pub mod quadrature;
-mod trained;
-
-pub use trained::{TrainedModel, check_same_model};

@@ -6,7 +6,6 @@
 //! what the best diagonal Gaussian leaves and what the encoder adds ([`super::gap`]). HMC gives the posterior's moments,
 //! and AIS log p(x), once more without any grid.
 
-use super::TrainedModel;
 use super::ais::{AisSettings, Annealer, Estimate, Schedule};
 use super::average::mean_and_error;
 use super::density::{Density, Weights, observed};
@@ -16,6 +15,7 @@ use super::quadrature::{GridEstimate, integrate};
 use crate::data::Dataset;
 use crate::graph::Binarize;
 use crate::random::{Philox, stream};
+use crate::run::TrainedModel;
 use crate::{Error, Result};
 use rand::RngExt;
 use serde::Serialize;

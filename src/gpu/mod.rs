@@ -21,7 +21,6 @@ pub(crate) use adapter::tests::info as test_adapter;
 pub use adapter::{AdapterInfo, AdapterKind, Limits, adapters};
 pub use execute::GpuExecutor;
 
-use crate::tuning::{Record, Tuning};
 use crate::{Error, Result};
 use kept::KeptPipelines;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,8 +38,6 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: AdapterInfo,
-    tuning: Tuning,
-    recorded: Option<Record>,
     kept: Option<KeptPipelines>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
@@ -124,34 +121,12 @@ impl Gpu {
         });
         log::debug!("opened {name}, driver {}", info.driver);
         let kept = KeptPipelines::open(&device, &info);
-        Ok(Self { device, queue, info, tuning: Tuning::default(), recorded: None, kept, fault })
+        Ok(Self { device, queue, info, kept, fault })
     }
 
     /// The adapter that was opened.
     pub fn info(&self) -> &AdapterInfo {
         &self.info
-    }
-
-    /// How variants of matrix products are chosen on it.
-    pub fn tuning(&self) -> &Tuning {
-        &self.tuning
-    }
-
-    /// The same device, on which they are chosen as `tuning` says.
-    #[must_use]
-    pub fn with_tuning(self, tuning: Tuning) -> Self {
-        Self { tuning, ..self }
-    }
-
-    /// The choices of an earlier run, which are kept.
-    pub fn recorded(&self) -> Option<&Record> {
-        self.recorded.as_ref()
-    }
-
-    /// The same device, on which the choices of `record` are kept.
-    #[must_use]
-    pub fn with_recorded(self, record: Option<Record>) -> Self {
-        Self { recorded: record, ..self }
     }
 
     /// The name for logs and errors: `NAME (Backend)`.

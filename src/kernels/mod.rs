@@ -8,11 +8,20 @@ mod sources;
 
 use naga::compact::{KeepUnused, compact};
 use naga::{AddressSpace, Literal, StorageAccess};
+use serde::Serialize;
 use sources::{FILES, File};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::plan::Access;
+/// How a kernel uses a storage array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
 
 /// A variable a kernel reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq)]

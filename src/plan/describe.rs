@@ -1,7 +1,7 @@
 //! A plan as a table for people.
 
 use super::{Dispatch, Plan, Role};
-use crate::report::{human_bytes, human_number, table, thousands};
+use crate::text::{human_bytes, human_number, table, thousands};
 
 /// Every dispatch in order, what each program comes to, and the buffers by role.
 pub fn describe(plan: &Plan) -> String {

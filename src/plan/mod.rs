@@ -10,6 +10,7 @@ mod lowering;
 mod memory;
 mod variants;
 
+pub use crate::kernels::Access;
 pub use describe::describe;
 pub use executor::{Executor, Metrics, Step};
 pub(crate) use lowering::{Constant, Grid, Lowering, constants};
@@ -76,16 +77,6 @@ impl Buffer {
     pub fn bytes(&self) -> u64 {
         self.length as u64 * 4
     }
-}
-
-/// How a kernel uses a binding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    /// `var<storage, read>`
-    Read,
-    /// `var<storage, read_write>`
-    ReadWrite,
 }
 
 /// A range of a buffer, bound to one of a kernel's variables.

@@ -4,8 +4,8 @@ use image::RgbaImage;
 
 use super::axes::{number, ticks};
 use super::canvas::text_width;
-use super::latent::thousands;
 use super::scene::{Anchor, Colour, Point, Scene, Type};
+use crate::text::thousands;
 
 /// The size of labels, in pixels to the em.
 pub(crate) const LABEL: u32 = 14;

@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axes::{Axes, quantiles, widened};
 use super::canvas::{Area, Drawn, INK, LABEL, SCALE, SOFT, TITLE, chart, fitting, text_style, text_width};
+use crate::text::thousands;
 
 /// The chart and its labels; the frame within is a square, since [`Axes`] leaves 36 pixels more for labels on the
 /// left than below.
@@ -196,19 +197,6 @@ fn write_legend(
     Ok(())
 }
 
-/// `12345` as `12,345`.
-pub fn thousands(value: usize) -> String {
-    let digits = value.to_string();
-    let groups: Vec<&str> = (0..digits.len().div_ceil(3))
-        .rev()
-        .map(|group| {
-            let end = digits.len() - 3 * group;
-            &digits[end.saturating_sub(3)..end]
-        })
-        .collect();
-    groups.join(",")
-}
-
 /// The numbers below `count`, each once, neighbours far apart: multiples of a step near the golden section.
 fn shuffled(count: usize) -> impl Iterator<Item = usize> {
     fn divisor(a: usize, b: usize) -> usize {
@@ -281,10 +269,5 @@ mod tests {
             ["z1", "z2"],
             &"long title ".repeat(40),
         );
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }

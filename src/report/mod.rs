@@ -15,18 +15,16 @@ mod normal;
 mod posterior;
 mod progress;
 pub(crate) mod scene;
-mod table;
 
 pub use contour::Field;
 pub use curves::curves;
 pub use grid::{interpolation, manifold, reconstructions, samples};
-pub use latent::{class_colour, latent, thousands};
+pub use latent::{class_colour, latent};
 pub use latents_file::{LatentRecord, LatentsFile};
 pub use metrics::{EpochRecord, MetricsFile};
 pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
 pub use progress::{Progress, Snapshot, human_duration};
-pub use table::{error_text, human_bytes, human_number, table};
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::EpochRecord;
-use super::latent::thousands;
+use crate::text::thousands;
 
 /// Lines of short epochs are at least this far apart where there is no terminal.
 const EPOCH_LINES: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use crate::graph::{Stage, Tensor};
 use crate::model::{MlpVae, Vae};
 use crate::plan::{self, BufferId, Executor, Metrics, Plan, Setting, Step};
 use crate::train::Optimizer;
-use crate::tuning::{self, Record};
+use crate::tuning::{self, Matmul, Record};
 use crate::{Error, Result};
 
 /// Most steps in one submit.
@@ -130,12 +130,27 @@ pub(crate) fn floats(words: Vec<u32>) -> Vec<f32> {
 }
 
 impl Session {
-    /// Put `spec` and the images of `dataset` on `device`, with all parameters 0.
+    /// Put `spec` and the images of `dataset` on `device`, with all parameters 0. On a GPU, variants of
+    /// matrix products are chosen by measurement.
     ///
     /// # Errors
     /// If a tensor is larger than the device allows ([`Error::Limit`]) or the device fails.
     pub fn open(
         device: OpenDevice,
+        spec: &MlpVae,
+        optimizer: Option<&Optimizer>,
+        dataset: &Dataset,
+    ) -> Result<Self> {
+        Self::open_tuned(device, &Matmul::default(), spec, optimizer, dataset)
+    }
+
+    /// The same, with variants of matrix products chosen as `matmul` says.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_tuned(
+        device: OpenDevice,
+        matmul: &Matmul,
         spec: &MlpVae,
         optimizer: Option<&Optimizer>,
         dataset: &Dataset,
@@ -146,7 +161,7 @@ impl Session {
         if streamed {
             log::info!("the images ({largest} bytes) exceed the device's largest buffer: streaming them");
         }
-        Self::open_with(device, spec, optimizer, dataset, Memory { streamed, shared: true })
+        Self::open_with(device, matmul, spec, optimizer, dataset, Memory { streamed, shared: true })
     }
 
     /// The same with every value in memory of its own, so that [`Session::read_flat`] finds what the last step
@@ -160,11 +175,13 @@ impl Session {
         optimizer: Option<&Optimizer>,
         dataset: &Dataset,
     ) -> Result<Self> {
-        Self::open_with(device, spec, optimizer, dataset, Memory { streamed: false, shared: false })
+        let memory = Memory { streamed: false, shared: false };
+        Self::open_with(device, &Matmul::default(), spec, optimizer, dataset, memory)
     }
 
     fn open_with(
         device: OpenDevice,
+        matmul: &Matmul,
         spec: &MlpVae,
         optimizer: Option<&Optimizer>,
         dataset: &Dataset,
@@ -177,7 +194,7 @@ impl Session {
             streamed,
         };
         let (model, plan) = plan_model(spec, optimizer, setting)?;
-        let choices = tuning::choose(&device, &plan, spec.batch)?;
+        let choices = tuning::choose(&device, matmul, &plan, spec.batch)?;
         let record = Record::of(&device, &choices);
         let mut plan = choices.apply(plan);
         if !shared {

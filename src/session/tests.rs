@@ -19,6 +19,7 @@ fn streaming_changes_nothing() {
             let device = OpenDevice::Cpu;
             let mut session = Session::open_with(
                 device,
+                &Matmul::default(),
                 &spec,
                 Some(&optimizer),
                 &dataset,

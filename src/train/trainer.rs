@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::{Checkpoint, Optimizer, RunFolder, TrainState, schedule};
+use super::{Optimizer, schedule};
 use crate::config::{Config, OptimizerConfig};
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
@@ -8,6 +8,7 @@ use crate::eval::layers::{joined, layer_use};
 use crate::plan::{Metrics, Step};
 use crate::random::stream;
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
+use crate::run::{Checkpoint, RunFolder, TrainState};
 use crate::session::{Session, Which};
 use crate::{Error, Result};
 use std::collections::VecDeque;

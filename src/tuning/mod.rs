@@ -7,11 +7,11 @@
 
 mod cache;
 
-use crate::bench::time_variant;
 use crate::device::OpenDevice;
 use crate::files::{cache_folder, write_atomically};
 use crate::gpu::AdapterInfo;
 use crate::plan::{Plan, Product, Variant};
+use crate::probe::time_variant;
 use crate::{Error, Result};
 use cache::Cache;
 use serde::{Deserialize, Serialize};
@@ -21,12 +21,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Time that may be spent on measuring for one model; what is not reached in it is chosen by rule, and measured the next
-/// time.
+/// Time that may be spent on measuring for one model. The products left are chosen by rule, and measured the next time.
 const BUDGET: Duration = Duration::from_secs(4);
 /// Seconds that one variant of one product is timed, beside what it takes to compile and to check it.
 const PATIENCE: f64 = 0.03;
-/// A variant must be faster than the best before it by this factor: what is nearly as fast is noise.
+/// A variant must be faster than the best before it by this factor: a smaller gain is noise.
 const GAIN: f64 = 0.95;
 
 /// How variants are chosen: what `--matmul` says.
@@ -62,7 +61,7 @@ impl FromStr for Tuning {
             name => name.parse().map(Self::Only).map_err(|_: Error| {
                 let names = Variant::ALL.map(|variant| variant.to_string()).join(", ");
                 let hint = format!("use measured, fixed, or one of {names}");
-                Error::setting("--matmul", format!("'{name}' is no way to choose"), hint)
+                Error::setting("--matmul", format!("unknown mode '{name}'"), hint)
             }),
         }
     }
@@ -154,6 +153,21 @@ impl Record {
     }
 }
 
+/// How a run computes its matrix products.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matmul {
+    /// How variants are chosen.
+    pub tuning: Tuning,
+    /// Choices of an earlier run, which are kept on the device where they were made.
+    pub record: Option<Record>,
+}
+
+impl From<Tuning> for Matmul {
+    fn from(tuning: Tuning) -> Self {
+        Self { tuning, record: None }
+    }
+}
+
 /// A variant that gave wrong numbers, or that the driver refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -179,7 +193,7 @@ pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
     if tiles(64) >= 16 {
         candidates.push(Variant::Tiled(128));
     }
-    // Even the largest GPUs are busy with so many tiles.
+    // From 512 tiles on, even the largest GPUs are busy without a split.
     if tiles(32) < 512 {
         candidates.extend([4, 16].map(Variant::Split).into_iter().filter(|_| product.k >= 128));
     }
@@ -199,23 +213,24 @@ pub fn by_rule(adapter: &AdapterInfo, product: Product) -> Variant {
     }
 }
 
-/// Choose a variant for each matrix product of `plan` on `device`, for minibatches of `rows` images.
+/// Choose a variant for each matrix product of `plan` on `device`, for minibatches of `rows` images. The CPU has one
+/// variant.
 ///
 /// # Errors
 /// If the device fails. A cache that cannot be read or written is no error: it costs the time to measure again.
-pub fn choose(device: &OpenDevice, plan: &Plan, rows: usize) -> Result<Choices> {
+pub fn choose(device: &OpenDevice, matmul: &Matmul, plan: &Plan, rows: usize) -> Result<Choices> {
     let OpenDevice::Gpu(gpu) = device else { return Ok(Choices::default()) };
     let adapter = gpu.info();
     let products = products(plan);
     let fixed = |choose: &dyn Fn(Product) -> Variant| {
         Choices(products.keys().map(|&product| (product.to_string(), choose(product))).collect())
     };
-    match gpu.tuning() {
+    match &matmul.tuning {
         Tuning::Only(variant) => Ok(fixed(&|_| *variant)),
         Tuning::Fixed => Ok(fixed(&|product| by_rule(adapter, product))),
         Tuning::Measured => {
             let file = cache_folder().map(|folder| folder.join("matmul.json"));
-            let known = |product| gpu.recorded().and_then(|record| record.get(adapter, product));
+            let known = |product| matmul.record.as_ref()?.get(adapter, product);
             let open: Vec<_> = (products.iter())
                 .map(|(&product, &index)| {
                     let recorded = known(product).map(|variant| vec![variant]);
@@ -240,7 +255,7 @@ fn products(plan: &Plan) -> BTreeMap<Product, usize> {
 /// How long dispatch number `.0` takes in a variant, in milliseconds, or what is wrong with it.
 type Timer<'a> = &'a mut dyn FnMut(usize, Variant) -> Result<std::result::Result<f64, String>>;
 
-/// What is known from `file`, else what is found by timing the candidates of each product for up to `budget`.
+/// The choices known from `file`; the others by timing the candidates of each product, for up to `budget`.
 fn measured(
     adapter: &AdapterInfo,
     products: &[(Product, usize, Vec<Variant>)],

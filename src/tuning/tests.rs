@@ -136,7 +136,8 @@ fn a_run_keeps_its_choices() {
     record.write(&file).unwrap();
     assert_eq!(Record::read(&file).unwrap().unwrap(), record);
     let resumed = |record| {
-        choose(&OpenDevice::Gpu(Box::new((*gpu).clone().with_recorded(Some(record)))), &plan, 9).unwrap()
+        let matmul = Matmul { record: Some(record), ..Matmul::default() };
+        choose(&OpenDevice::Gpu(gpu.clone()), &matmul, &plan, 9).unwrap()
     };
     assert_eq!(resumed(record.clone()), chosen);
     assert_ne!(resumed(Record { adapter: "another".into(), ..record }), chosen);

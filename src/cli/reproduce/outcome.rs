@@ -5,8 +5,9 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
-use vae::report::{EpochRecord, error_text, human_duration, save_png, table, thousands};
+use vae::report::{EpochRecord, human_duration, save_png};
 use vae::reproduce::{Achieved, Judgement, Likelihood, Recipe, Request, Variant, curves};
+use vae::text::{error_text, table, thousands};
 use vae::{Error, Result};
 
 /// What `result.json` holds.

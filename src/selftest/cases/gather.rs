@@ -1,6 +1,6 @@
 //! The cases of `shaders/gather.wgsl`.
 
-use super::Content::{Below, Normal, Words};
+use super::Content::{AnyWords, Below, Normal};
 use super::{Case, case};
 use crate::plan::{Grid, constants};
 
@@ -16,7 +16,7 @@ pub(super) fn all() -> Vec<Case> {
                 "gather",
                 constants! { BATCH: batch, COLUMNS: columns, BINARIZE: binarize, STREAMED: streamed },
                 &[
-                    ("images", Words(images * columns)),
+                    ("images", AnyWords(images * columns)),
                     ("indices", Below(images, images as u32)),
                     ("batch", Normal(4 * batch * columns)),
                 ],

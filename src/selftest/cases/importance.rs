@@ -20,9 +20,10 @@ pub(super) fn all() -> Vec<Case> {
         let posterior = ("posterior", Normal(8 * posterior_rows * columns));
         let (z, noise) = (("z", Normal(values)), ("noise", Normal(values)));
         let weights = ("weights_read", Unit(l));
-        let mut add = |kernel, constants, contents: &[(&'static str, Content)], elements, reduction| {
-            cases.push(case(kernel, constants, contents, Grid::Elements(elements), rows, reduction));
-        };
+        let mut add =
+            |kernel, constants, contents: &[(&'static str, Content<'static>)], elements, reduction| {
+                cases.push(case(kernel, constants, contents, Grid::Elements(elements), rows, reduction));
+            };
         let sizes = constants! { BATCH: batch, SAMPLES: samples };
         let with = |more: std::collections::BTreeMap<&'static str, f64>| {
             let mut all = sizes.clone();

@@ -17,58 +17,15 @@ mod optimizer;
 mod sum;
 
 use crate::plan::{Grid, Step};
-use crate::random::{Philox, stream};
-use rand::RngExt;
+pub(super) use crate::probe::Content;
 use std::collections::BTreeMap;
-
-/// What a buffer holds before the kernel runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Content {
-    /// Standard normal numbers.
-    Normal(usize),
-    /// Numbers from 0 to 1.
-    Unit(usize),
-    /// Numbers from 0 to 0.01.
-    Hundredth(usize),
-    /// Random words.
-    Words(usize),
-    /// Random numbers below the second.
-    Below(usize, u32),
-}
-
-impl Content {
-    pub(super) fn length(self) -> usize {
-        match self {
-            Self::Normal(n) | Self::Unit(n) | Self::Hundredth(n) | Self::Words(n) | Self::Below(n, _) => n,
-        }
-    }
-
-    pub(super) fn is_words(self) -> bool {
-        matches!(self, Self::Words(_) | Self::Below(..))
-    }
-
-    /// The same words for the same case and variable, always.
-    pub(super) fn words(self, case: usize, variable: &str) -> Vec<u32> {
-        let item = variable.bytes().fold(case as u64, |hash, byte| hash.wrapping_mul(131) + u64::from(byte));
-        let mut random = Philox::new(11, stream::PRIOR, item);
-        (0..self.length())
-            .map(|_| match self {
-                Self::Normal(_) => (random.normal() as f32).to_bits(),
-                Self::Unit(_) => random.random::<f32>().to_bits(),
-                Self::Hundredth(_) => (0.01 * random.random::<f32>()).to_bits(),
-                Self::Words(_) => random.random::<u32>(),
-                Self::Below(_, bound) => random.random_range(0..bound),
-            })
-            .collect()
-    }
-}
 
 /// One run of one kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) kernel: &'static str,
     pub(super) constants: BTreeMap<&'static str, f64>,
-    pub(super) contents: Vec<(&'static str, Content)>,
+    pub(super) contents: Vec<(&'static str, Content<'static>)>,
     pub(super) grid: Grid,
     pub(super) step: Step,
     /// Absolute difference tolerated, on top of 2e-5 of the value.
@@ -78,7 +35,7 @@ pub(super) struct Case {
 pub(super) fn case(
     kernel: &'static str,
     constants: BTreeMap<&'static str, f64>,
-    contents: &[(&'static str, Content)],
+    contents: &[(&'static str, Content<'static>)],
     grid: Grid,
     rows: usize,
     reduction: usize,

@@ -45,7 +45,20 @@ fn scaled(mut value: f64, base: f64, units: &[&str]) -> String {
     if unit == 0 { format!("{value:.0} {}", units[0]) } else { format!("{value:.1} {}", units[unit]) }
 }
 
-/// A standard error with so many digits; `unknown` where there is none, as of an average of one value.
+/// `12345` as `12,345`.
+pub fn thousands(value: usize) -> String {
+    let digits = value.to_string();
+    let groups: Vec<&str> = (0..digits.len().div_ceil(3))
+        .rev()
+        .map(|group| {
+            let end = digits.len() - 3 * group;
+            &digits[end.saturating_sub(3)..end]
+        })
+        .collect();
+    groups.join(",")
+}
+
+/// A standard error with `digits` decimals; `unknown` where there is none, as of an average of one value.
 pub fn error_text(error: f64, digits: usize) -> String {
     if error.is_nan() { "unknown".to_string() } else { format!("{error:.digits$}") }
 }
@@ -69,5 +82,9 @@ mod tests {
             ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "16.0 EiB"]
         );
         assert_eq!([0.0, 999.0, 999_960.0, 2.5e9].map(human_number), ["0", "999", "1.0 M", "2.5 G"]);
+    }
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -1,10 +1,11 @@
 //! A run's model, ready to be evaluated.
 
+use super::{Checkpoint, RunFolder, TrainState};
 use crate::config::{Config, Difference};
 use crate::data::Dataset;
 use crate::device::{DeviceChoice, OpenDevice};
 use crate::session::Session;
-use crate::train::{Checkpoint, RunFolder, TrainState};
+use crate::tuning::Matmul;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -49,9 +50,10 @@ impl TrainedModel {
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         check_same_images(&checkpoint, &file, &config)?;
-        let device = OpenDevice::open(device.unwrap_or(&config.run.device))?.with_tuning(&config.run.matmul);
-        let mut session =
-            Session::open(device.clone(), &config.model(dataset.shape).for_evaluation(), None, &dataset)?;
+        let device = OpenDevice::open(device.unwrap_or(&config.run.device))?;
+        let matmul = Matmul::from(config.run.matmul.clone());
+        let spec = config.model(dataset.shape).for_evaluation();
+        let mut session = Session::open_tuned(device.clone(), &matmul, &spec, None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
         Ok(Self { run, config, dataset, session, device, state: checkpoint.state, checkpoint: file })
     }

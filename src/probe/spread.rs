@@ -17,7 +17,7 @@ pub struct Spread {
 
 impl Spread {
     /// Of times in seconds, at least one.
-    pub(super) fn of(mut seconds: Vec<f64>) -> Self {
+    pub(crate) fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let place = share * (seconds.len().max(1) - 1) as f64;
@@ -29,7 +29,7 @@ impl Spread {
     }
 
     /// `amount` a run, as billions a second; `None` for what was too fast for the clock.
-    pub(super) fn billions_per_second(&self, amount: u64) -> Option<f64> {
+    pub(crate) fn billions_per_second(&self, amount: u64) -> Option<f64> {
         (self.ms > 0.0).then(|| amount as f64 / self.ms * 1e-6)
     }
 }

@@ -1,17 +1,18 @@
 //! Runs one dispatch on a device: once to check it, then many times to time it.
 
-use super::case::{Case, MANY, ONCE, REPEATS};
-use super::{Near, Spread, kernels};
+use super::case::{Case, MANY, REPEATS};
+use super::{Near, ONCE, Spread};
+use crate::Result;
 use crate::cpu::{CpuExecutor, Real};
 use crate::device::OpenDevice;
 use crate::gpu::GpuExecutor;
+use crate::pace::Pace;
 use crate::plan::{Access, BufferId, Executor, Step};
-use crate::{Error, Result};
 use std::time::{Duration, Instant};
 
 /// Most steps in a submit.
 const MAX_STEPS: usize = 64;
-/// Fewest samples, of what is not too slow for so many.
+/// Fewest samples, unless one takes very long.
 const LEAST_SAMPLES: usize = 7;
 /// Most samples.
 const MOST_SAMPLES: usize = 1000;
@@ -20,7 +21,7 @@ const SAMPLE: f64 = 2e-3;
 /// Floating-point operations above which the twin runs in single precision, as double would take seconds.
 const LARGE: u64 = 4_000_000_000;
 
-/// How a device tells the time.
+/// How time is measured on a device.
 enum Machine {
     /// By timestamps around every dispatch.
     Stamped(Box<GpuExecutor>),
@@ -29,7 +30,7 @@ enum Machine {
 }
 
 /// A dispatch of a kernel, ready to run on a device.
-pub struct Runner {
+pub(crate) struct Runner {
     case: Case,
     machine: Machine,
 }
@@ -50,26 +51,8 @@ impl Machine {
 }
 
 impl Runner {
-    /// The largest dispatch of `kernel` in a training step of the models that `vae bench` measures kernels on, checked
-    /// against its twin.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if no model uses the kernel, [`Error::Internal`] if its result is wrong; else if the device
-    /// fails.
-    pub fn for_kernel(device: &OpenDevice, kernel: &str) -> Result<Self> {
-        let found = kernels::all_cases().into_iter().find(|(_, case)| case.dispatch().kernel == kernel);
-        let (_, case) = found.ok_or_else(|| {
-            Error::setting("kernel", format!("no model uses '{kernel}'"), "see the kernels of 'vae plan'")
-        })?;
-        let mut runner = Self::new(device, &case)?;
-        match runner.check(crate::selftest::error_ratio)? {
-            Some(problem) => Err(Error::Internal(problem)),
-            None => Ok(runner),
-        }
-    }
-
     /// Put `case` on `device`.
-    pub(super) fn new(device: &OpenDevice, case: &Case) -> Result<Self> {
+    pub(crate) fn new(device: &OpenDevice, case: &Case) -> Result<Self> {
         let machine = match device {
             OpenDevice::Gpu(gpu) if gpu.info().timestamps => {
                 Machine::Stamped(Box::new(GpuExecutor::new(gpu, &case.plan, MAX_STEPS)?))
@@ -93,8 +76,8 @@ impl Runner {
         (0..count).map(|slot| Step { slot: slot as u32, ..step }).collect()
     }
 
-    /// Run once on the device and on its twin; what is wrong, if anything is.
-    pub(super) fn check(&mut self, near: Near) -> Result<Option<String>> {
+    /// Run once on the device and on its twin, and describe the difference, if there is one.
+    pub(crate) fn check(&mut self, near: Near) -> Result<Option<String>> {
         if self.case.flops < LARGE { self.check_in::<f64>(near) } else { self.check_in::<f32>(near) }
     }
 
@@ -142,20 +125,6 @@ impl Runner {
         Ok(start.elapsed().as_secs_f64())
     }
 
-    /// Time of at least `count` runs, scaled to `count`: what a benchmark that chooses the number itself asks for.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn run(&mut self, count: u64) -> Result<Duration> {
-        let (mut seconds, mut runs) = (0.0, 0);
-        while runs < count {
-            let times = self.sample(if count < REPEATS as u64 { ONCE } else { MANY }, 1)?;
-            runs += times.1;
-            seconds += times.0.iter().sum::<f64>() * (times.1 as f64 / times.0.len().max(1) as f64);
-        }
-        Ok(Duration::from_secs_f64(seconds * count as f64 / runs.max(1) as f64))
-    }
-
     /// Run `program` for `steps` steps: seconds a run, one or several samples of it, and how many runs there were.
     fn sample(&mut self, program: &str, steps: usize) -> Result<(Vec<f64>, u64)> {
         let steps = self.steps(steps);
@@ -173,16 +142,33 @@ impl Runner {
         Ok((vec![seconds / runs as f64], runs as u64))
     }
 
+    /// Check it, and time it for about `patience` seconds if it is right. The inner error describes a
+    /// wrong result.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn measure(
+        &mut self,
+        near: Near,
+        patience: f64,
+    ) -> Result<std::result::Result<Spread, String>> {
+        match self.check(near)? {
+            Some(problem) => Ok(Err(problem)),
+            None => Ok(Ok(self.time(patience)?)),
+        }
+    }
+
     /// Warm up, then time for about `patience` seconds.
-    pub(super) fn time(&mut self, patience: f64) -> Result<Spread> {
+    pub(crate) fn time(&mut self, patience: f64) -> Result<Spread> {
         let steps = self.steps(1);
         let once = self.submit(ONCE, &steps)?.min(self.submit(ONCE, &steps)?);
         let (program, steps) = match &self.machine {
             _ if once > 10.0 * SAMPLE => (ONCE, 1),
             Machine::Stamped(_) => (MANY, 1),
             Machine::Clocked(_) => {
-                let single = self.submit(MANY, &self.steps(1))? / REPEATS as f64;
-                (MANY, ((SAMPLE / (single * REPEATS as f64)) as usize).clamp(1, MAX_STEPS))
+                let mut pace = Pace::new(Duration::from_secs_f64(SAMPLE), MAX_STEPS);
+                pace.settle(|steps| self.submit(MANY, &self.steps(steps)).map(Duration::from_secs_f64))?;
+                (MANY, pace.steps())
             }
         };
         // A few runs of the slowest are all that is waited for.

@@ -1,0 +1,67 @@
+//! What buffers hold before a kernel runs.
+
+use crate::plan::Element;
+use crate::random::{Philox, stream};
+use rand::RngExt;
+
+/// What a storage variable holds before a kernel runs. A `usize` is the number of elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Content<'a> {
+    /// These numbers.
+    Reals(&'a [f32]),
+    /// These words.
+    Words(&'a [u32]),
+    /// Zeros, which the kernel replaces.
+    Room(usize),
+    /// Standard normal numbers.
+    Normal(usize),
+    /// Numbers from 0 to 1: variances, averages and norms are not negative.
+    Unit(usize),
+    /// Numbers from 0 to 0.01.
+    Hundredth(usize),
+    /// Random words.
+    AnyWords(usize),
+    /// Random words below the second number.
+    Below(usize, u32),
+}
+
+impl Content<'_> {
+    /// Elements.
+    pub(crate) fn length(self) -> usize {
+        match self {
+            Self::Reals(values) => values.len(),
+            Self::Words(words) => words.len(),
+            Self::Room(length)
+            | Self::Normal(length)
+            | Self::Unit(length)
+            | Self::Hundredth(length)
+            | Self::AnyWords(length)
+            | Self::Below(length, _) => length,
+        }
+    }
+
+    /// What an element is.
+    pub(crate) fn element(self) -> Element {
+        match self {
+            Self::Words(_) | Self::AnyWords(_) | Self::Below(..) => Element::Word,
+            _ => Element::Real,
+        }
+    }
+
+    /// The buffer's words. Random ones depend on `seed` and `item` only.
+    pub(crate) fn words(self, seed: u64, item: u64) -> Vec<u32> {
+        let mut random = Philox::new(seed, stream::PRIOR, item);
+        let mut words =
+            |draw: fn(&mut Philox) -> u32| (0..self.length()).map(|_| draw(&mut random)).collect();
+        match self {
+            Self::Reals(values) => bytemuck::cast_slice(values).to_vec(),
+            Self::Words(words) => words.to_vec(),
+            Self::Room(length) => vec![0; length],
+            Self::Normal(_) => words(|random| (random.normal() as f32).to_bits()),
+            Self::Unit(_) => words(|random| random.random::<f32>().to_bits()),
+            Self::Hundredth(_) => words(|random| (0.01 * random.random::<f32>()).to_bits()),
+            Self::AnyWords(_) => words(Philox::random),
+            Self::Below(length, bound) => (0..length).map(|_| random.random_range(0..bound)).collect(),
+        }
+    }
+}

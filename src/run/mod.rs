@@ -1,0 +1,9 @@
+//! What is kept of a run: its folder, its checkpoints, and the trained model that is read back from them.
+
+mod checkpoint;
+mod folder;
+mod trained;
+
+pub use checkpoint::{Checkpoint, TrainState};
+pub use folder::RunFolder;
+pub use trained::{TrainedModel, check_same_model};
