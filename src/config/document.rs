@@ -84,7 +84,7 @@ impl Config {
     ///
     /// # Errors
     /// See [`Config::from_toml`].
-    pub fn from_stored(text: &str) -> Result<Self, toml::de::Error> {
+    pub fn from_run(text: &str) -> Result<Self, toml::de::Error> {
         let mut document = Document::parse(text)?;
         let older = document.section("run").is_none_or(|run| !run.contains_key("order"));
         let mut config = document.into_config()?;
@@ -105,12 +105,12 @@ impl Config {
         })
     }
 
-    /// Read the `config.toml` of a run: see [`Config::from_stored`].
+    /// Read the `config.toml` of a run: see [`Config::from_run`].
     ///
     /// # Errors
     /// If the file cannot be read, has an unknown key, or a value that does not fit its key.
-    pub fn read_stored(path: &Path) -> Result<Self> {
-        read(path, Self::from_stored)
+    pub fn read_run(path: &Path) -> Result<Self> {
+        read(path, Self::from_run)
     }
 
     /// These settings with the ones of `text` in their place, such as `model.latent = 20`.

@@ -108,7 +108,7 @@ fn every_flat_key_has_its_table() {
     assert_eq!(FLAT.lines().filter(|line| !line.is_empty()).count(), FLAT_KEYS.len());
     assert_eq!(Config::from_toml(FLAT).unwrap(), complete());
     // Of an old run or checkpoint the order of images is that of its time; of a file for a new run it is not.
-    let stored = Config::from_stored(FLAT).unwrap();
+    let stored = Config::from_run(FLAT).unwrap();
     assert_eq!(stored.run.order, 1);
     assert_eq!(complete().difference(&stored, |path| path != "run.order").unwrap(), None);
 }
@@ -123,7 +123,7 @@ fn a_run_of_before_the_tables_opens() {
                 learning-rate = 0.002\nlearning-rate-schedule = \"constant\"\nadam-epsilon = 1e-8\n\
                 weight-decay = 0.0\nclip-norm = 0.0\nbatch-size = 50\nepochs = 1\nseed = 1\ninit = \"fan-in\"\n\
                 output-bias = \"drawn\"\ndevice = \"cpu\"\nmatmul = \"measured\"\n";
-    let config = Config::from_stored(text).unwrap().resolve().unwrap();
+    let config = Config::from_run(text).unwrap().resolve().unwrap();
     let expected = "data.images = 300\nmodel.hidden = [16]\nrun = { batch-size = 50, epochs = 1, order = 1, device = 'cpu' }";
     assert_eq!(config, Config::default().with(expected).unwrap().resolve().unwrap());
 }
@@ -134,7 +134,7 @@ fn what_is_written_is_read_again() {
     for config in [Config::default(), complete(), complete().with(groups).unwrap()] {
         let text = config.to_toml().unwrap();
         assert_eq!(Config::from_toml(&text).unwrap(), config, "{text}");
-        assert_eq!(Config::from_stored(&text).unwrap(), config, "{text}");
+        assert_eq!(Config::from_run(&text).unwrap(), config, "{text}");
         assert_eq!(Config::from_table(&config.to_table().unwrap()).unwrap(), config);
     }
     let text = Config::default().to_toml().unwrap();
@@ -142,7 +142,7 @@ fn what_is_written_is_read_again() {
     assert_eq!(tables, ["[data]", "[model]", "[objective]", "[optimizer]", "[run]"]);
     assert!(text.contains("[model]\nfamily = \"mlp\"\nhidden = [500]\nlatent = 2\n"), "{text}");
     let old = Config { run: RunConfig { order: 1, ..RunConfig::default() }, ..Config::default() };
-    assert_eq!(Config::from_stored(&old.to_toml().unwrap()).unwrap().run.order, 1);
+    assert_eq!(Config::from_run(&old.to_toml().unwrap()).unwrap().run.order, 1);
 }
 
 #[test]

@@ -143,8 +143,8 @@ impl Checkpoint {
         }
         let entry =
             |name: &str| metadata.get(name).ok_or_else(|| broken(format!("its metadata has no '{name}'")));
-        let config: Config = Config::from_stored(entry("config")?)
-            .map_err(|error| broken(format!("configuration: {error}")))?;
+        let config: Config =
+            Config::from_run(entry("config")?).map_err(|error| broken(format!("configuration: {error}")))?;
         let shape =
             serde_json::from_str(entry("shape")?).map_err(|error| broken(format!("shape: {error}")))?;
         let state =

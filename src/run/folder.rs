@@ -147,7 +147,7 @@ impl RunFolder {
             };
             return Err(Error::checkpoint(path, problem, hint));
         }
-        let config = Config::read_stored(&config)?.resolve()?;
+        let config = Config::read_run(&config)?.resolve()?;
         Ok((run, config))
     }
 

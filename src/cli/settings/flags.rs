@@ -104,8 +104,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "HOW",
         takes: Value(one_of::<Binarize>),
         of: Plan,
-        help: "How grey pixels become black or white: at the threshold 128, drawn once (static), or drawn \
-               anew each time (dynamic) [default: dynamic for bernoulli, else none]",
+        help: "How grey pixels become black or white: by threshold 128, by one draw (static), or by a new \
+               draw each time (dynamic) [default: dynamic for bernoulli, else none]",
     },
     Flag {
         name: "family",
@@ -122,7 +122,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(hidden),
         of: Plan,
         help: "Layer sizes of the encoder, such as 500,250; the decoder mirrors them; none for a linear \
-               model. With several stochastic layers: the sizes below all of them, or below each, such as \
+               model. With several stochastic layers: one list for all of them, or one for each, such as \
                200,200/100,100 [default: 500]",
     },
     Flag {
@@ -131,8 +131,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(latent),
         of: Plan,
-        help: "Latent dimensions. For several stochastic layers, those of each, from the image on, such as \
-               100,50 [default: 2]",
+        help: "Latent dimensions. For several stochastic layers: one number each, that nearest to the image \
+               first, such as 100,50 [default: 2]",
     },
     Flag {
         name: "activation",
@@ -184,7 +184,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "K",
         takes: Value(number::<usize>),
         of: Plan,
-        help: "Samples per image that iwae and dreg weight [default: 50 for these]",
+        help: "Importance samples per image [default: 50 for iwae and dreg]",
     },
     Flag {
         name: "noise-samples",
