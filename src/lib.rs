@@ -43,18 +43,15 @@
 //! }
 //!
 //! # fn main() -> vae::Result<()> {
-//! let config = Config {
-//!     hidden: vec![32],
-//!     images: Some(128),
-//!     batch_size: 32,
-//!     steps: Some(2),
-//!     device: DeviceChoice::Cpu,
-//!     ..Config::default()
-//! }
-//! .resolve()?;
+//! let mut config = Config::default().with("model.hidden = [32]")?;
+//! config.data.images = Some(128);
+//! config.run.batch_size = 32;
+//! config.run.steps = Some(2);
+//! config.run.device = DeviceChoice::Cpu;
+//! let config = config.resolve()?;
 //! let dataset = config.open_dataset()?;
-//! let device = OpenDevice::open(&config.device)?;
-//! let session = Session::open(device, &config.model(dataset.shape), Some(&config.optimizer()), &dataset)?;
+//! let device = OpenDevice::open(&config.run.device)?;
+//! let session = Session::open(device, &config.task(dataset.shape), Some(&config.optimizers()), &dataset)?;
 //!
 //! let folder = std::env::temp_dir().join("vae-example");
 //! let run = RunFolder::create(&folder, &config, true)?;
@@ -78,6 +75,7 @@
 //! [`Error`] that says what to do about it.
 
 pub mod bench;
+mod checks;
 pub mod config;
 pub mod cpu;
 pub mod data;

@@ -9,6 +9,6 @@ fn main() -> ExitCode {
     cli::output::start_log();
     match arguments.command.run() {
         Ok(code) => code,
-        Err(error) => cli::output::report(&error),
+        Err(error) => cli::output::report(&cli::by_flags(error)),
     }
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the library from the bottom to the top, each with those directly below it. A module may use all that
 /// are below it. The program, `cli`, is another crate above them.
-const LAYERS: [(&str, &str); 26] = [
+const LAYERS: [(&str, &str); 27] = [
     ("text", ""),
     ("error", ""),
+    ("checks", "error"),
     ("random", ""),
     ("pace", ""),
     ("files", "error"),
@@ -25,7 +26,7 @@ const LAYERS: [(&str, &str); 26] = [
     // To describe a model.
     ("graph", "plan"),
     ("optimizer", "graph"),
-    ("model", "optimizer data"),
+    ("model", "optimizer data checks"),
     // A model on a device.
     ("session", "model tuning"),
     ("config", "session"),
@@ -42,7 +43,7 @@ const LAYERS: [(&str, &str); 26] = [
 /// Uses against this order that are left: a file, and the module above it. May only shrink.
 const STILL_KNOWN: [(&str, &str); 6] = [
     ("config/mod.rs", "train"),
-    ("config/resolve.rs", "train"),
+    ("config/optimizer.rs", "train"),
     ("model/density.rs", "session"),
     ("plan/lowering.rs", "graph"),
     ("plan/lowering.rs", "train"),

@@ -16,7 +16,6 @@ use vae::graph::{
     Activation, Binarize, Graph, Likelihood, LikelihoodKind, Mode, ProgramSpec, Setting, Shape, Tensors,
     lower,
 };
-use vae::model::{Initialisation, OutputBias};
 use vae::plan::{Executor, Step};
 use vae::session::Session;
 
@@ -129,16 +128,14 @@ fn the_decoder_can_begin_at_the_mean_image() {
     cases.extend(offered.map(|activation| (LikelihoodKind::GaussianLearned, activation, Binarize::None)));
     for (name, device) in [("CPU".to_string(), OpenDevice::Cpu)].into_iter().chain(common::adapters()) {
         for &(likelihood, mean_activation, binarize) in &cases {
-            let config = Config {
-                likelihood,
-                mean_activation,
-                binarize: Some(binarize),
-                hidden: vec![5],
-                batch_size: 8,
-                init: Initialisation::Normal(0.0),
-                output_bias: OutputBias::MeanImage,
-                ..Config::default()
-            };
+            let means = format!("{mean_activation:?}").to_lowercase();
+            let mut config = Config::default()
+                .with(&format!(
+                    "model = {{ likelihood = '{likelihood}', mean-activation = '{means}', hidden = [5] }}\n\
+                     optimizer = {{ init = 'normal:0', output-bias = 'mean-image' }}\nrun.batch-size = 8"
+                ))
+                .unwrap();
+            config.data.binarize = Some(binarize);
             let mut session =
                 Session::open(device.clone(), &config.task(dataset.shape), None, &dataset).unwrap();
             let parameters = config.first_parameters(session.table(), &dataset.train);

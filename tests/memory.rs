@@ -24,7 +24,7 @@ fn resident() -> usize {
 #[test]
 fn memory_stays_as_it_is_over_many_submits() {
     let dataset = digits(64, 16, 1).unwrap();
-    let config = Config { hidden: vec![64], batch_size: 16, ..Config::default() };
+    let config = Config::default().with("model.hidden = [64]\nrun.batch-size = 16").unwrap();
     let mut devices = common::adapters();
     devices.push(("CPU".into(), OpenDevice::Cpu));
     for (name, device) in devices {

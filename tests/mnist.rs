@@ -10,7 +10,6 @@ mod common;
 use std::sync::atomic::AtomicBool;
 use vae::config::Config;
 use vae::device::OpenDevice;
-use vae::graph::{Activation, Binarize};
 use vae::report::EpochRecord;
 use vae::run::RunFolder;
 use vae::session::Session;
@@ -30,18 +29,11 @@ impl Observer for Records {
 /// The setting of the PyTorch example: 784-400-20, relu, grey pixels, batch 128, Adam 1e-3, one epoch. Returns the
 /// held-out loss in nats per image.
 fn loss(device: OpenDevice, images: Option<usize>) -> Option<f64> {
-    let config = Config {
-        dataset: common::data("mnist")?.display().to_string(),
-        hidden: vec![400],
-        latent: 20,
-        activation: Activation::Relu,
-        binarize: Some(Binarize::None),
-        batch_size: 128,
-        learning_rate: Some(1e-3),
-        epochs: 1,
-        images,
-        ..Config::default()
-    };
+    let settings = "model = { hidden = [400], latent = 20, activation = 'relu' }\ndata.binarize = 'none'\n\
+                    optimizer.learning-rate = 1e-3\nrun = { batch-size = 128, epochs = 1 }";
+    let mut config = Config::default().with(settings).unwrap();
+    config.data.dataset = common::data("mnist")?.display().to_string();
+    config.data.images = images;
     let config = config.resolve().unwrap();
     let dataset = config.open_dataset().unwrap();
     let session =

@@ -4,8 +4,7 @@
 use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
-use vae::graph::{Activation, LikelihoodKind, Setting, Tensors, lower, lower_unfused};
-use vae::model::ObjectiveKind;
+use vae::graph::{LikelihoodKind, Setting, Tensors, lower, lower_unfused};
 use vae::plan::{self, Executor, Plan, Step};
 use vae::session::plan_task;
 
@@ -41,35 +40,45 @@ fn trained(plan: &Plan, rows: u32) -> (Vec<f64>, Vec<f64>) {
     (cpu.real(parameters).to_vec(), metrics)
 }
 
+fn with(base: &Config, settings: &str) -> Config {
+    base.with(settings).unwrap()
+}
+
+/// A small model, in minibatches of 3.
+fn small() -> Config {
+    let settings = "model = { hidden = [6, 5], latent = 3 }\nrun.batch-size = 3\noptimizer.clip-norm = 1.0";
+    with(&Config::default(), settings)
+}
+
 /// Two stochastic layers, under every objective that gives them gradients of their own.
-fn two_layers(base: &Config) -> Vec<Config> {
-    let elbo =
-        Config { upper_hidden: Some(vec![4]), upper_latent: Some(2), noise_samples: 2, ..base.clone() };
-    let weighed =
-        |objective| Config { objective, importance_samples: Some(3), noise_samples: 1, ..elbo.clone() };
+fn two_layers(base: &Config, hidden: &str) -> Vec<Config> {
+    let two = with(base, &format!("model = {{ hidden = {hidden}, latent = [3, 2] }}"));
+    let elbo = with(&two, "objective.noise-samples = 2");
     vec![
-        weighed(ObjectiveKind::Iwae),
-        weighed(ObjectiveKind::Dreg),
-        Config { free_bits: 0.1, ..elbo.clone() },
-        Config { capacity: Some(2.0), ..elbo.clone() },
+        with(&two, "objective = { kind = 'iwae', importance-samples = 3 }"),
+        with(&two, "objective = { kind = 'dreg', importance-samples = 3 }"),
+        with(&elbo, "objective.free-bits = 0.1"),
+        with(&elbo, "objective.capacity = 2.0"),
         elbo,
     ]
 }
 
 #[test]
 fn fusion_changes_nothing_that_is_computed() {
-    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    let mut configs = two_layers(&base);
-    configs.extend([
-        base.clone(),
-        Config { activation: Activation::Silu, free_bits: 0.1, ..base.clone() },
-        Config { likelihood: LikelihoodKind::Gaussian, hidden: vec![], ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
-        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
-        Config { likelihood: LikelihoodKind::DiscretizedLogistic, noise_samples: 2, ..base.clone() },
-        Config { likelihood: LikelihoodKind::ContinuousBernoulli, ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianLearned, activation: Activation::Identity, ..base },
-    ]);
+    let mut configs = two_layers(&small(), "[[6, 5], [4]]");
+    configs.extend(
+        [
+            "",
+            "model.activation = 'silu'\nobjective.free-bits = 0.1",
+            "model = { likelihood = 'gaussian', hidden = [] }",
+            "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
+            "objective = { kind = 'dreg', importance-samples = 3 }",
+            "model.likelihood = 'discretized-logistic'\nobjective.noise-samples = 2",
+            "model.likelihood = 'continuous-bernoulli'",
+            "model = { likelihood = 'gaussian-learned', activation = 'identity' }",
+        ]
+        .map(|settings| with(&small(), settings)),
+    );
     for config in configs {
         let [fused, unfused] = plans(&config);
         let steps = |plan: &Plan| plan.program("train").unwrap().dispatches.len();
@@ -89,15 +98,17 @@ fn fusion_changes_nothing_that_is_computed() {
 /// Two images of three: what is stale in shared memory must not be taken for a third image's.
 #[test]
 fn sharing_memory_changes_no_bit() {
-    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    let mut configs = two_layers(&base);
-    configs.extend([
-        base.clone(),
-        Config { free_bits: 0.1, hidden: vec![], ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianShared, noise_samples: 2, ..base.clone() },
-        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianLearned, ..base },
-    ]);
+    let mut configs = two_layers(&small(), "[[6, 5], [4]]");
+    configs.extend(
+        [
+            "",
+            "model.hidden = []\nobjective.free-bits = 0.1",
+            "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
+            "objective = { kind = 'dreg', importance-samples = 3 }",
+            "model.likelihood = 'gaussian-learned'",
+        ]
+        .map(|settings| with(&small(), settings)),
+    );
     for config in configs {
         for plan in plans(&config) {
             let shared = plan.clone().with_shared_memory();
@@ -116,9 +127,9 @@ fn sharing_memory_changes_no_bit() {
 /// Without gradients other values share memory: wide layers with loss terms that do not fill whole vec4.
 #[test]
 fn sharing_memory_changes_no_bit_of_an_evaluation() {
-    let base = Config { hidden: vec![60], latent: 3, batch_size: 3, ..Config::default() };
-    let mut configs = two_layers(&base);
-    configs.extend(LikelihoodKind::ALL.map(|likelihood| Config { likelihood, ..base.clone() }));
+    let base = with(&Config::default(), "model = { hidden = [60], latent = 3 }\nrun.batch-size = 3");
+    let mut configs = two_layers(&base, "[[60], [4]]");
+    configs.extend(LikelihoodKind::ALL.map(|kind| with(&base, &format!("model.likelihood = '{kind}'"))));
     for config in configs {
         let task = config.task(SHAPE).for_evaluation();
         let shared = plan_task(&task, &Tensors::default(), None, SETTING).unwrap();
@@ -152,7 +163,7 @@ fn sharing_memory_changes_no_bit_of_an_evaluation() {
 
 #[test]
 fn a_training_step_of_one_hidden_layer_takes_seventeen_dispatches() {
-    let config = Config { hidden: vec![500], latent: 20, ..Config::default() };
+    let config = with(&Config::default(), "model.latent = 20");
     let shape = ImageShape { width: 28, height: 28, channels: 1 };
     let plan =
         plan_task(&config.task(shape), &Tensors::default(), Some(&config.optimizers()), SETTING).unwrap();
@@ -169,7 +180,7 @@ fn a_training_step_of_one_hidden_layer_takes_seventeen_dispatches() {
 #[test]
 fn every_likelihood_is_fused_with_its_gradient() {
     for likelihood in LikelihoodKind::ALL {
-        let [plan, _] = plans(&Config { likelihood, hidden: vec![6], batch_size: 3, ..Config::default() });
+        let [plan, _] = plans(&with(&small(), &format!("model.likelihood = '{likelihood}'")));
         let train = plan.program("train").unwrap();
         let kernels: Vec<&str> =
             train.dispatches.iter().map(|&i| plan.dispatches[i].kernel.as_ref()).collect();
@@ -181,7 +192,7 @@ fn every_likelihood_is_fused_with_its_gradient() {
 
 #[test]
 fn no_buffer_is_read_and_written_in_one_dispatch() {
-    for plan in plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() }) {
+    for plan in plans(&small()) {
         let plan = plan.with_shared_memory();
         for dispatch in &plan.dispatches {
             for (i, a) in dispatch.bindings.iter().enumerate() {
@@ -199,7 +210,7 @@ fn no_buffer_is_read_and_written_in_one_dispatch() {
 /// What another runtime needs stands in the file: programs with their ports, and where each kernel's WGSL is.
 #[test]
 fn plans_are_written_as_json_and_read_back() {
-    let [plan, _] = plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() });
+    let [plan, _] = plans(&small());
     let text = serde_json::to_string(&plan).unwrap();
     let read: Plan = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), text);
@@ -218,7 +229,7 @@ fn plans_are_written_as_json_and_read_back() {
 /// A file may hold anything: what no device could run is refused, and nothing panics.
 #[test]
 fn plans_that_cannot_be_run_are_refused() {
-    let [plan, _] = plans(&Config { hidden: vec![6], batch_size: 3, ..Config::default() });
+    let [plan, _] = plans(&small());
     let broken = |change: &dyn Fn(&mut Plan)| {
         let mut plan = plan.clone();
         change(&mut plan);
@@ -238,12 +249,13 @@ fn plans_that_cannot_be_run_are_refused() {
 /// Slicing must not lose an input: with all that a program is not given set to NaN, it computes what it did.
 #[test]
 fn programs_read_only_what_they_are_given() {
-    let base = Config { hidden: vec![6, 5], latent: 3, batch_size: 3, clip_norm: 1.0, ..Config::default() };
-    let mut configs = two_layers(&base);
+    let base = with(&small(), "model.latent = 3\noptimizer.clip-norm = 1.0");
+    let mut configs = two_layers(&base, "[[6], [4]]");
     configs.extend([
         base.clone(),
-        Config { objective: ObjectiveKind::Dreg, importance_samples: Some(3), ..base.clone() },
-        Config { likelihood: LikelihoodKind::GaussianShared, free_bits: 0.1, ..base },
+        with(&base, "model = { latent = [3, 2, 2], hidden = [[6], [4], []] }"),
+        with(&base, "objective = { kind = 'dreg', importance-samples = 3 }"),
+        with(&base, "model.likelihood = 'gaussian-shared'\nobjective.free-bits = 0.1"),
     ]);
     for config in configs {
         for plan in plans(&config) {

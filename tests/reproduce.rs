@@ -200,7 +200,7 @@ fn a_reproduction_goes_on_with_images_that_have_moved_and_not_under_other_settin
     vae(&["reproduce", "--resume", text(&out)])
         .assert()
         .code(1)
-        .stderr(contains("batch-size is 100 in the recipe aevb-freyface").and(contains("--overwrite")));
+        .stderr(contains("run.batch-size is 100 in the recipe aevb-freyface").and(contains("--overwrite")));
 }
 
 /// Nothing of what is replaced is left for --resume to take as done.

@@ -63,7 +63,7 @@ fn train_tuned(
     session.write_flat("parameters", &start).unwrap();
     let mut batches: Vec<Vec<u32>> = Vec::new();
     for epoch in 0..steps.div_ceil(3) as u64 {
-        batches.extend(epoch_order(90, 3, epoch).chunks(32).map(<[u32]>::to_vec));
+        batches.extend(epoch_order(90, 3, epoch, 2).chunks(32).map(<[u32]>::to_vec));
     }
     let records: Vec<Step> = (0..steps as u64)
         .map(|step| {

@@ -5,9 +5,8 @@ use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
 use crate::eval::importance;
-use crate::graph::{Activation, LikelihoodKind, Setting, Tensors, lower, lower_unfused};
-use crate::model::{DensityModel, ObjectiveKind};
-use crate::optimizer::OptimizerKind;
+use crate::graph::{Setting, Tensors, lower, lower_unfused};
+use crate::model::DensityModel;
 use crate::plan::{Name, Plan};
 use crate::probe::{Case, IMAGES, Spread};
 use crate::session::MAX_STEPS;
@@ -42,32 +41,35 @@ pub struct KernelRow {
     pub problem: Option<String>,
 }
 
-/// A model, and how to call it. The first is shown whole, the others for the kernels that it does not use.
-fn models() -> Vec<(&'static str, Config)> {
-    let base = Config { latent: 20, batch_size: 128, ..Config::default() };
-    let gaussian = |likelihood, optimizer| Config { likelihood, optimizer, ..base.clone() };
-    let learned = gaussian(LikelihoodKind::GaussianLearned, OptimizerKind::Adamax);
-    let shared = gaussian(LikelihoodKind::GaussianShared, OptimizerKind::Rmsprop);
-    let fixed = gaussian(LikelihoodKind::Gaussian, OptimizerKind::Adagrad);
-    let bound = base.clone();
-    let likelihood = |likelihood| Config { likelihood, ..bound.clone() };
-    let two_layers = Config { upper_hidden: Some(vec![100]), upper_latent: Some(10), ..base.clone() };
-    let objective = |objective| Config { objective, importance_samples: Some(5), ..bound.clone() };
-    vec![
-        ("784-500-20-tanh", base.clone()),
-        ("silu", Config { activation: Activation::Silu, optimizer: OptimizerKind::Sgd, ..base }),
-        ("gaussian-learned", Config { free_bits: 0.1, clip_norm: 1.0, ..learned }),
-        ("gaussian-shared", shared),
-        ("gaussian", fixed),
-        ("discretized-logistic", likelihood(LikelihoodKind::DiscretizedLogistic)),
-        ("continuous-bernoulli", likelihood(LikelihoodKind::ContinuousBernoulli)),
-        ("capacity", Config { capacity: Some(25.0), ..bound.clone() }),
-        ("iwae", objective(ObjectiveKind::Iwae)),
-        ("dreg", objective(ObjectiveKind::Dreg)),
-        ("two-layers", two_layers.clone()),
-        ("two-layers-free-bits", Config { free_bits: 0.1, ..two_layers.clone() }),
-        ("two-layers-capacity", Config { capacity: Some(25.0), ..two_layers }),
-    ]
+/// Models, and what each has otherwise than 784-500-20-tanh in minibatches of 128. The first is shown whole, the others for
+/// the kernels that it does not use.
+const MODELS: [(&str, &[&str]); 13] = [
+    ("784-500-20-tanh", &[]),
+    ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
+    (
+        "gaussian-learned",
+        &[
+            "model.likelihood = 'gaussian-learned'",
+            "objective.free-bits = 0.1",
+            "optimizer = { kind = 'adamax', clip-norm = 1.0 }",
+        ],
+    ),
+    ("gaussian-shared", &["model.likelihood = 'gaussian-shared'", "optimizer.kind = 'rmsprop'"]),
+    ("gaussian", &["model.likelihood = 'gaussian'", "optimizer.kind = 'adagrad'"]),
+    ("discretized-logistic", &["model.likelihood = 'discretized-logistic'"]),
+    ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),
+    ("capacity", &["objective.capacity = 25.0"]),
+    ("iwae", &["objective = { kind = 'iwae', importance-samples = 5 }"]),
+    ("dreg", &["objective = { kind = 'dreg', importance-samples = 5 }"]),
+    ("two-layers", &[TWO_LAYERS]),
+    ("two-layers-free-bits", &[TWO_LAYERS, "objective.free-bits = 0.1"]),
+    ("two-layers-capacity", &[TWO_LAYERS, "objective.capacity = 25.0"]),
+];
+const TWO_LAYERS: &str = "model = { hidden = [[500], [100]], latent = [20, 10] }";
+
+fn config(settings: &[&str]) -> Result<Config> {
+    let base = Config::default().with("model.latent = 20\nrun.batch-size = 128")?;
+    base.with(&settings.join("\n"))?.resolve()
 }
 
 /// All cases, with their labels: the whole training step of the first model, then the largest dispatch of each
@@ -78,9 +80,9 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
     let shape = ImageShape { width: 28, height: 28, channels: 1 };
     let mut cases = Vec::new();
     let mut seen = BTreeSet::new();
-    for (name, config) in models() {
+    for (name, settings) in MODELS {
         // These settings are fixed, and a test lowers them all.
-        let Ok(config) = config.resolve() else { continue };
+        let Ok(config) = config(settings) else { continue };
         let Ok([fused, unfused, passes]) = plans(&config, shape, setting) else { continue };
         let train = match (seen.is_empty(), fused.program("train")) {
             (true, Some(train)) => train.dispatches.clone(),
@@ -103,9 +105,8 @@ pub(super) fn all_cases() -> Vec<(String, Case)> {
 /// The kernels of Hamiltonian Monte Carlo, and of the noise it walks in where there are two stochastic layers: 8 chains for
 /// each of a minibatch's images.
 fn chain_cases(config: &Config, shape: ImageShape, seen: &mut BTreeSet<Name>) -> Result<Vec<(String, Case)>> {
-    let task = config.task(shape);
-    let model = DensityModel::build(task.latent("bench")?, &Tensors::default(), config.batch_size, 8)?;
-    let plan = model.plan(1)?;
+    let (task, tensors) = (config.task(shape), Tensors::default());
+    let plan = DensityModel::build(task.latent("bench")?, &tensors, task.batch, 8)?.plan(1)?;
     let mut numbers: Vec<usize> = (0..plan.dispatches.len()).collect();
     numbers.retain(|&number| {
         let dispatch = &plan.dispatches[number];
@@ -126,7 +127,7 @@ fn plans(config: &Config, shape: ImageShape, setting: Setting) -> Result<[Plan; 
 
 fn labelled(model: &str, plan: &Plan, number: usize, config: &Config) -> (String, Case) {
     let label = format!("{model}: {}", plan.dispatches[number].label);
-    (label, Case::from_plan(plan, number, config.batch_size))
+    (label, Case::from_plan(plan, number, config.run.batch_size))
 }
 
 fn name(label: &str, case: &Case) -> String {

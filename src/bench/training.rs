@@ -4,7 +4,6 @@ use super::{Bench, Progress};
 use crate::config::Config;
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
-use crate::graph::Activation;
 use crate::model::Initialisation;
 use crate::pace::Pace;
 use crate::plan::{Buffer, Role, Step};
@@ -21,20 +20,19 @@ use std::time::{Duration, Instant};
 struct Model {
     /// `784-500-20-tanh`
     name: &'static str,
-    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
-    hidden: &'static [usize],
-    /// Latent dimensions.
-    latent: usize,
-    /// Between layers.
-    activation: Activation,
+    /// What it has otherwise than the defaults, as a configuration file.
+    settings: &'static str,
 }
 
 /// The models whose training steps are timed.
 const MODELS: [Model; 4] = [
-    Model { name: "784-500-20-tanh", hidden: &[500], latent: 20, activation: Activation::Tanh },
-    Model { name: "784-400-20-relu", hidden: &[400], latent: 20, activation: Activation::Relu },
-    Model { name: "784-500-2-tanh", hidden: &[500], latent: 2, activation: Activation::Tanh },
-    Model { name: "784-200-200-50-tanh", hidden: &[200, 200], latent: 50, activation: Activation::Tanh },
+    Model { name: "784-500-20-tanh", settings: "model.latent = 20" },
+    Model {
+        name: "784-400-20-relu",
+        settings: "model = { hidden = [400], latent = 20, activation = 'relu' }",
+    },
+    Model { name: "784-500-2-tanh", settings: "model.latent = 2" },
+    Model { name: "784-200-200-50-tanh", settings: "model = { hidden = [200, 200], latent = 50 }" },
 ];
 const BATCHES: [usize; 4] = [100, 128, 512, 1024];
 
@@ -86,13 +84,8 @@ impl TrainingStep {
     /// # Errors
     /// If the device cannot hold it, or fails.
     fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
-        let config = Config {
-            hidden: model.hidden.to_vec(),
-            latent: model.latent,
-            activation: model.activation,
-            batch_size: batch,
-            ..Config::default()
-        };
+        let mut config = Config::default().with(model.settings)?;
+        config.run.batch_size = batch;
         let config = config.resolve()?;
         let dataset = noise();
         let task = config.task(dataset.shape);
@@ -108,7 +101,7 @@ impl TrainingStep {
     /// Take `count` steps, in submits of at most `group`, one of which may be in the queue while the next is prepared;
     /// wait for the last one.
     fn take(&mut self, count: usize, group: usize) -> Result<Vec<Losses>> {
-        let optimizer = self.config.optimizer();
+        let optimizers = self.config.optimizers();
         let mut metrics = Vec::with_capacity(count);
         let mut left = count;
         while left > 0 {
@@ -117,11 +110,11 @@ impl TrainingStep {
                 .map(|number| {
                     let mut step = Step::seeded(7, stream::TRAIN_NOISE).at(number);
                     self.session.plan().set_number(&mut step, "beta", 1.0);
-                    optimizer.prepare(number + 1, 1e-3, 0, &mut step);
+                    optimizers.default.prepare(number + 1, 1e-3, 0, &mut step);
                     step
                 })
                 .collect();
-            let batch = self.config.batch_size;
+            let batch = self.config.run.batch_size;
             let batches: Vec<&[u32]> = self.order.chunks_exact(batch).collect();
             let batches: Vec<&[u32]> =
                 (0..now).map(|i| batches[(self.taken as usize + i) % batches.len()]).collect();
@@ -142,7 +135,8 @@ impl TrainingStep {
     /// If the device fails.
     fn check(&mut self, model: &Model) -> Result<Option<String>> {
         let actual = self.take(CHECKED, CHECKED)?;
-        let expected = Self::open(&OpenDevice::Cpu, model, self.config.batch_size)?.take(CHECKED, CHECKED)?;
+        let expected =
+            Self::open(&OpenDevice::Cpu, model, self.config.run.batch_size)?.take(CHECKED, CHECKED)?;
         Ok(differing(&actual, &expected))
     }
 

@@ -177,7 +177,7 @@ fn ais(model: &mut TrainedModel, settings: AisSettings, images: usize) -> Result
     let count = found.len() as f64;
     Ok(AisNumbers {
         settings,
-        pixels: pixel_rule(model.config.likelihood, binarize),
+        pixels: pixel_rule(model.config.model.likelihood().kind, binarize),
         log_evidence,
         standard_error,
         standard_error_over_images,

@@ -65,15 +65,12 @@ impl DeckCommand {
     /// The images that were asked for; MNIST, or the digits, where nothing was.
     fn images(&self) -> Result<Dataset> {
         let open = |name: &str| {
-            Config {
-                dataset: name.to_string(),
-                data_dir: self.data_dir.clone(),
-                images: self.quick.then_some(600),
-                seed: self.seed,
-                ..Config::default()
-            }
-            .resolve()?
-            .open_dataset()
+            let mut config = Config::default();
+            config.data.dataset = name.to_string();
+            config.data.data_dir = self.data_dir.clone();
+            config.data.images = self.quick.then_some(600);
+            config.run.seed = self.seed;
+            config.resolve()?.open_dataset()
         };
         match &self.dataset {
             Some(name) => open(name),

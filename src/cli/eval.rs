@@ -144,7 +144,7 @@ impl Eval {
             kl: evaluation.kl,
             images: evaluation.images,
             samples: evaluation.samples,
-            likelihood: model.config.likelihood,
+            likelihood: model.config.model.likelihood().kind,
             binarize: model.config.binarization(),
             device: model.session.device_name(),
             latents: latents(&mut model, count)?,
@@ -166,7 +166,7 @@ impl Eval {
 }
 
 fn latents(model: &mut TrainedModel, count: usize) -> Result<Latents> {
-    let width = model.config.latent;
+    let width = model.config.model.latent().first().copied().unwrap_or_default();
     let numbers: Vec<u32> = (0..count as u32).collect();
     let posteriors = model.session.encode(&numbers)?;
     let layers = layer_use(&mut model.session, &posteriors)?;
@@ -249,12 +249,9 @@ impl Numbers {
         };
         let shown = self.latents_text()
             + &self.importance.as_ref().map_or(String::new(), |it| self.importance_text(it));
-        let dimensions = match model.config.upper_latent {
-            None => model.config.latent.to_string(),
-            Some(upper) => format!("{} + {upper}", model.config.latent),
-        };
-        let averaged =
-            if model.config.upper_latent.is_some() { "; an average over these samples" } else { "" };
+        let latent: Vec<String> = model.config.model.latent().iter().map(ToString::to_string).collect();
+        let dimensions = latent.join(" + ");
+        let averaged = if latent.len() > 1 { "; an average over these samples" } else { "" };
         let samples = if self.samples == 1 { "latent sample" } else { "latent samples" };
         format!(
             "model           {}, step {}\n\

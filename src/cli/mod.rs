@@ -20,6 +20,7 @@ mod settings;
 mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub(crate) use settings::by_flags;
 use std::process::ExitCode;
 use vae::Result;
 

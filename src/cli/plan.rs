@@ -1,7 +1,7 @@
 //! `vae plan`.
 
 use super::output;
-use super::settings::ModelFlags;
+use super::settings::Settings;
 use clap::Args;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use vae::session::{MAX_STEPS, plan_task};
 )]
 pub(crate) struct PlanCommand {
     #[command(flatten)]
-    model: ModelFlags,
+    settings: Settings<false>,
     /// Write the plan as JSON to standard output
     #[arg(long)]
     json: bool,
@@ -24,7 +24,11 @@ pub(crate) struct PlanCommand {
 
 impl PlanCommand {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let config = self.model.config()?.resolve()?;
+        self.show().map_err(|error| self.settings.explain(error))
+    }
+
+    fn show(&self) -> Result<ExitCode> {
+        let config = self.settings.config()?.resolve()?;
         let (shape, train_images, test_images) = config.dataset_size()?;
         let setting = Setting { train_images, test_images, max_steps: MAX_STEPS, streamed: false };
         let task = config.task(shape);

@@ -103,7 +103,7 @@ impl Reproduce {
         let mut runs = Vec::new();
         for variant in &variants {
             let mut config = recipe.config(variant, request.data_dir.as_deref())?;
-            (config.seed, config.device) = (request.seed, request.device.clone());
+            (config.run.seed, config.run.device) = (request.seed, request.device.clone());
             let folder = folder(&out, variant);
             let run = Run { name: variant.name.clone(), config: config.resolve()?, folder };
             if self.resume.is_none() && RunFolder::check(&run.folder, self.overwrite).is_err() {
@@ -119,7 +119,7 @@ impl Reproduce {
         if request.scale < 1.0 {
             for run in &mut runs {
                 let total = run.config.total_steps(dataset.train.count);
-                run.config.steps = Some(scaled(total, request.scale));
+                run.config.run.steps = Some(scaled(total, request.scale));
             }
         }
         if self.resume.is_some() {
@@ -236,7 +236,7 @@ impl Reproduce {
             say(&format!("{name}: into {}", folder.display()));
             (run, None)
         };
-        let matmul = Matmul { tuning: config.matmul.clone(), record: run.read_record()? };
+        let matmul = Matmul { tuning: config.run.matmul.clone(), record: run.read_record()? };
         let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
         let session = Session::open_tuned(place.clone(), &matmul, &task, Some(&optimizers), dataset)?;
         if let Some(record) = session.record() {
@@ -259,14 +259,17 @@ struct Run {
 
 impl Run {
     /// Refuse to take what is in the folder, if there is a run, as one of the recipe under other settings: those of
-    /// another version of this program. The run keeps its order of images.
+    /// another version of this program.
     fn check_begun(&mut self, recipe: &Recipe) -> Result<()> {
         if !self.folder.join("config.toml").exists() {
             return Ok(());
         }
         let (run, config) = RunFolder::open(&self.folder)?;
-        self.config.order = config.order;
-        let Some(Difference { key, was, is }) = config.difference(&self.config, recipe.places())? else {
+        // A run of before the present order of images keeps its order.
+        self.config.run.order = config.run.order;
+        let may_change = recipe.places();
+        let differs = config.difference(&self.config, |path| !may_change.contains(&path))?;
+        let Some(Difference { path: key, was, is }) = differs else {
             return Ok(());
         };
         let problem =

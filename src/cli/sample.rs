@@ -26,7 +26,7 @@ pub(crate) struct Sample {
 impl Sample {
     pub(crate) fn run(self) -> Result<ExitCode> {
         self.run.draw(self.out.as_ref(), "samples.png", |model| {
-            let seed = self.seed.unwrap_or(model.config.seed);
+            let seed = self.seed.unwrap_or(model.config.run.seed);
             pictures::samples(&mut model.session, &model.dataset, self.count, seed)
         })
     }

@@ -1,7 +1,7 @@
 //! `vae train`.
 
 use super::output::{print, say};
-use super::settings::{ModelFlags, TrainingFlags};
+use super::settings::Settings;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -36,31 +36,28 @@ pub(crate) struct Train {
     /// Replace the run in that folder
     #[arg(long, help_heading = "Run")]
     overwrite: bool,
-    /// Go on with the run in this folder; takes --epochs, --steps, --device and --data-dir, and no other setting
+    /// Resume the run in this folder; takes --epochs, --steps, --device, --matmul and --data-dir, and no other setting
     #[arg(long, value_name = "RUN", help_heading = "Run", conflicts_with_all = ["out", "overwrite", "config"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    training: TrainingFlags,
+    settings: Settings<true>,
 }
 
 impl Train {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let resume = self.resume.clone();
-        match resume {
-            Some(path) => self.resume(&path),
+        let outcome = match &self.resume {
+            Some(path) => self.resume(path),
             None => self.begin(),
-        }
+        };
+        outcome.map_err(|error| self.settings.explain(error))
     }
 
     /// A new run.
-    fn begin(self) -> Result<ExitCode> {
-        let mut config = self.model.config()?;
-        self.training.apply(&mut config);
-        if config.data_dir.is_none() && KNOWN_NAMES.contains(&config.dataset.as_str()) {
+    fn begin(&self) -> Result<ExitCode> {
+        let mut config = self.settings.config()?;
+        if config.data.data_dir.is_none() && KNOWN_NAMES.contains(&config.data.dataset.as_str()) {
             // Kept in the run, so that later commands find the files without the variable.
-            config.data_dir =
+            config.data.data_dir =
                 std::env::var_os("VAE_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         }
         let config = config.resolve()?;
@@ -78,16 +75,14 @@ impl Train {
     }
 
     /// A run that exists.
-    fn resume(self, path: &Path) -> Result<ExitCode> {
-        let allowed = ["--epochs", "--steps", "--device", "--matmul", "--no-tune", "--data-dir"];
-        let (run, mut config) = RunFolder::open(path)?;
-        let mut given = self.model.apply(&mut config);
-        given.extend(self.training.apply(&mut config));
-        if let Some(flag) = given.iter().find(|flag| !allowed.contains(&flag.as_str())) {
-            let hint = format!("leave {flag} out, or begin a new run without --resume");
-            return Err(Error::setting(flag, "a run keeps the settings it began with", hint));
+    fn resume(&self, path: &Path) -> Result<ExitCode> {
+        let allowed = ["run.epochs", "run.steps", "run.device", "run.matmul", "data.data-dir"];
+        let (run, config) = RunFolder::open(path)?;
+        if let Some((_, typed)) = self.settings.given().find(|(path, _)| !allowed.contains(path)) {
+            let hint = format!("leave {typed} out, or begin a new run without --resume");
+            return Err(Error::setting(typed, "a run keeps the settings it began with", hint));
         }
-        let config = config.resolve()?;
+        let config = self.settings.over(config.to_table()?)?.resolve()?;
         let file = run.file("checkpoint.safetensors");
         let checkpoint = Checkpoint::load(&file)?;
         let dataset = config.open_dataset()?;
@@ -116,13 +111,13 @@ impl Train {
 
 /// The model of `config` on its device; with the variants of `record`, where a run goes on.
 fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> Result<Session> {
-    let device = OpenDevice::open(&config.device)?;
-    let matmul = Matmul { tuning: config.matmul.clone(), record };
+    let device = OpenDevice::open(&config.run.device)?;
+    let matmul = Matmul { tuning: config.run.matmul.clone(), record };
     Session::open_tuned(device, &matmul, &config.task(dataset.shape), Some(&config.optimizers()), dataset)
 }
 
 fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {
-    dataset.train.count.div_ceil(config.batch_size) as u64
+    dataset.train.count.div_ceil(config.run.batch_size) as u64
 }
 
 /// `1 step`, `2 steps`.
@@ -186,39 +181,30 @@ fn announcement(
     session: &Session,
     checkpoint: Option<&Checkpoint>,
 ) -> String {
-    let mut layers = vec![dataset.shape.pixels()];
-    layers.extend(&config.hidden);
-    if let (Some(hidden), Some(_)) = (&config.upper_hidden, config.upper_latent) {
-        layers.push(config.latent);
-        layers.extend(hidden);
-    }
-    let encoder: Vec<String> = layers.iter().map(ToString::to_string).collect();
-    let decoder: Vec<String> = layers.iter().rev().map(ToString::to_string).collect();
-    let top = config.upper_latent.unwrap_or(config.latent);
     let parameters: usize = session.tensors().iter().map(Tensor::count).sum();
     let total = config.total_steps(dataset.train.count);
     let start = match checkpoint {
         Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
         None => String::new(),
     };
-    let grey = if config.likelihood == LikelihoodKind::Bernoulli && config.binarization() == Binarize::None {
+    let grey = if config.model.likelihood().kind == LikelihoodKind::Bernoulli
+        && config.binarization() == Binarize::None
+    {
         "grey pixels make the Bernoulli reconstruction a cross-entropy, not a likelihood\n"
     } else {
         ""
     };
     format!(
-        "{}: {} images of {}, {} held out; model {}-{}-{}, {} parameters\n\
+        "{}: {} images of {}, {} held out; model {}, {} parameters\n\
          {grey}{start}{} of {} on {}, into {}",
         dataset.name,
         thousands(dataset.train.count),
         dataset.shape,
         thousands(dataset.test.count),
-        encoder.join("-"),
-        top,
-        decoder.join("-"),
+        config.model.outline(dataset.shape.pixels()),
         thousands(parameters),
         counted(total, "step"),
-        counted(config.batch_size as u64, "image"),
+        counted(config.run.batch_size as u64, "image"),
         session.device_name(),
         run.path().display(),
     )
@@ -238,7 +224,11 @@ impl Display {
         let total = config.total_steps(dataset.train.count);
         let terminal = std::io::stderr().is_terminal();
         let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
-        Self { bar, epochs: total.div_ceil(per_epoch), importance_samples: config.importance_samples }
+        Self {
+            bar,
+            epochs: total.div_ceil(per_epoch),
+            importance_samples: config.objective.importance_samples,
+        }
     }
 
     /// Leave the terminal as it was.
@@ -284,16 +274,14 @@ fn draw(
     history: &[EpochRecord],
 ) -> Result<Vec<PathBuf>> {
     let reconstructions = pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None)?;
-    let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.seed)?;
+    let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.run.seed)?;
     let mut all = vec![("reconstructions.png", reconstructions), ("samples.png", samples)];
     if session.top_width()? == 2 {
         all.push(("latent.png", pictures::latent(session, dataset)?));
         all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
     }
-    let title = match config.upper_latent {
-        None => format!("{}: {} latent dimensions", dataset.name, config.latent),
-        Some(upper) => format!("{}: {} + {upper} latent dimensions", dataset.name, config.latent),
-    };
+    let latent: Vec<String> = config.model.latent().iter().map(ToString::to_string).collect();
+    let title = format!("{}: {} latent dimensions", dataset.name, latent.join(" + "));
     all.push(("curves.png", report::curves(history, &title)));
     all.iter()
         .map(|(name, picture)| {
@@ -323,10 +311,10 @@ fn summary(
         );
     };
     match (last, best) {
-        (Some(last), _) if config.objective.weighting().is_some() => {
+        (Some(last), _) if config.objective.kind.weighting().is_some() => {
             line("the last", last);
             // The parameters kept are those with the best bound of the objective, not those with the best ELBO.
-            if let (Some(samples), Some(best)) = (config.importance_samples, state.best_elbo) {
+            if let (Some(samples), Some(best)) = (config.objective.importance_samples, state.best_elbo) {
                 text +=
                     &format!("held-out L_{samples} {best:.2} nats/image at its best (best.safetensors)\n");
             }

@@ -4,30 +4,26 @@ use super::Config;
 use crate::data::{self, Dataset, ImageShape};
 use crate::{Error, Result};
 
-/// Training images of the procedural digits where `--images` does not say.
+/// Training images of the procedural digits where `data.images` does not say.
 const DIGITS: usize = 10_000;
 /// Held-out digits, for so many training images at least.
 const TEST_DIGITS: usize = 2_000;
 
 impl Config {
-    pub(super) fn is_digits(&self) -> bool {
-        self.dataset == "digits"
-    }
-
     /// Procedural digits to train on and to hold out.
     fn digit_counts(&self) -> (usize, usize) {
-        let train = self.images.unwrap_or(DIGITS);
+        let train = self.data.images.unwrap_or(DIGITS);
         (train, TEST_DIGITS.min(train))
     }
 
-    /// The images' size, and how many there are to train on and held out. The procedural digits are not drawn for it;
+    /// The images' size, and the numbers of training and held-out images. The procedural digits are not drawn for it;
     /// other datasets are read.
     ///
     /// # Errors
     /// See [`Config::open_dataset`].
     pub fn dataset_size(&self) -> Result<(ImageShape, usize, usize)> {
-        if self.is_digits() {
-            let [width, height] = self.image_size.unwrap_or([28, 28]);
+        if self.data.is_digits() {
+            let [width, height] = self.data.image_size.unwrap_or([28, 28]);
             let (train, test) = self.digit_counts();
             self.check_batch(train)?;
             return Ok((ImageShape { width, height, channels: 1 }, train, test));
@@ -37,11 +33,11 @@ impl Config {
     }
 
     fn check_batch(&self, images: usize) -> Result<()> {
-        if self.batch_size <= images {
+        if self.run.batch_size <= images {
             return Ok(());
         }
-        let problem = format!("{} is more than the {images} training images", self.batch_size);
-        Err(Error::setting("--batch-size", problem, format!("use at most {images}")))
+        let problem = format!("{} is more than the {images} training images", self.run.batch_size);
+        Err(Error::setting("run.batch-size", problem, format!("use at most {images}")))
     }
 
     /// Open the dataset the settings name.
@@ -49,9 +45,9 @@ impl Config {
     /// # Errors
     /// If it is missing or broken, or has fewer images than a minibatch.
     pub fn open_dataset(&self) -> Result<Dataset> {
-        let mut dataset = if self.is_digits() {
+        let mut dataset = if self.data.is_digits() {
             let (train, test) = self.digit_counts();
-            let [width, height] = self.image_size.unwrap_or([28, 28]);
+            let [width, height] = self.data.image_size.unwrap_or([28, 28]);
             self.refuse_what_digits_ignore()?;
             let bytes = (train as u128 + test as u128) * width as u128 * height as u128;
             if bytes > u128::from(data::idx::BYTE_LIMIT) {
@@ -60,20 +56,20 @@ impl Config {
                     "a dataset has at most {} bytes; ask for fewer or smaller",
                     data::idx::BYTE_LIMIT
                 );
-                return Err(Error::setting("--images, --image-size", problem, hint));
+                return Err(Error::setting("data.images, data.image-size", problem, hint));
             }
-            data::digits::digits_sized(train, test, self.seed, width, height)?
+            data::digits::digits_sized(train, test, self.run.seed, width, height)?
         } else {
             let options = data::Options {
-                data_dir: self.data_dir.clone(),
-                image_size: self.image_size.map(|[width, height]| (width, height)),
-                colour: self.color,
-                test_fraction: self.test_fraction,
-                seed: self.seed,
+                data_dir: self.data.data_dir.clone(),
+                image_size: self.data.image_size.map(|[width, height]| (width, height)),
+                colour: self.data.color,
+                test_fraction: self.data.test_fraction,
+                seed: self.run.seed,
             };
-            data::open(&self.dataset, &options)?
+            data::open(&self.data.dataset, &options)?
         };
-        if let Some(images) = self.images {
+        if let Some(images) = self.data.images {
             dataset.train.truncate(images, dataset.shape);
         }
         self.check_batch(dataset.train.count)?;
@@ -82,10 +78,11 @@ impl Config {
 
     /// The digits are drawn: a folder or a colour given for them was meant for another dataset.
     fn refuse_what_digits_ignore(&self) -> Result<()> {
-        let given = [("--data-dir", self.data_dir.is_some()), ("--color", self.color.is_some())];
+        let given =
+            [("data.data-dir", self.data.data_dir.is_some()), ("data.color", self.data.color.is_some())];
         match given.iter().find(|(_, given)| *given) {
             Some((flag, _)) => {
-                let hint = "leave it out, or name the dataset it is for, such as --dataset mnist";
+                let hint = "leave it out, or name the dataset it is for, such as data.dataset = mnist";
                 Err(Error::setting(*flag, "the dataset is 'digits', which is drawn in grey, not read", hint))
             }
             None => Ok(()),

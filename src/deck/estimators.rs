@@ -111,7 +111,7 @@ fn curves(posterior: &Posterior, samples: &[Sample]) -> (Curves, [Spread; 3]) {
 
 pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let picture = context.options.dataset.test.image(0).to_vec();
-    debug_assert_eq!(context.trained.config.likelihood, LikelihoodKind::Bernoulli);
+    debug_assert_eq!(context.trained.config.model.likelihood().kind, LikelihoodKind::Bernoulli);
     let (count, rounds) = context.choose((1024, 64), (256, 8));
     let still = Optimizer::new(OptimizerKind::Sgd);
     let images = std::slice::from_ref(&picture);

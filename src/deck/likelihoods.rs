@@ -56,27 +56,21 @@ fn reconstructions(
     count: usize,
 ) -> Result<(Vec<f32>, f64)> {
     let dataset = context.options.dataset;
-    let config = Config {
-        hidden: vec![context.choose(200, 32)],
-        latent: context.choose(8, 2),
-        likelihood: kind,
-        sigma,
-        mean_activation: if kind == LikelihoodKind::Gaussian {
-            Activation::Sigmoid
-        } else {
-            Activation::Identity
-        },
-        binarize: Some(Binarize::None),
-        epochs: context.choose(8, 2),
-        batch_size: 64.min(dataset.train.count),
-        seed: context.options.seed,
-        ..Config::default()
-    }
-    .resolve()?;
+    let means = if kind == LikelihoodKind::Gaussian { "sigmoid" } else { "identity" };
+    let mut config = Config::default().with(&format!(
+        "[model]\nhidden = [{}]\nlatent = {}\nlikelihood = '{kind}'\nsigma = {sigma}\nmean-activation = '{means}'",
+        context.choose(200, 32),
+        context.choose(8, 2),
+    ))?;
+    config.data.binarize = Some(Binarize::None);
+    config.run.epochs = context.choose(8, 2);
+    config.run.batch_size = 64.min(dataset.train.count);
+    config.run.seed = context.options.seed;
+    let config = config.resolve()?;
     let mut training = Training::start(&context.options.device, &config, dataset)?;
     // A part of a large dataset is enough: the number of steps is that of the digits.
     let share = (10_000.0 / dataset.train.count as f64).min(1.0);
-    training.until(config.epochs as f64 * share.max(0.25))?;
+    training.until(config.run.epochs as f64 * share.max(0.25))?;
     let numbers: Vec<u32> = (0..count as u32).collect();
     let means = training.session.encode(&numbers)?.means;
     let images = training.session.decode(&means)?;

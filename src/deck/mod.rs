@@ -135,15 +135,15 @@ impl Deck {
         sections.push(latent_space::manifold(&mut context)?);
         let config = &context.trained.config;
         let facts = format!(
-            "Computed on {} with seed {}: {}, {} images of {}; encoder and decoder with {} hidden units, 2 latent \
-             dimensions, trained for {} passes.",
+            "Computed on {} with seed {}: {}, {} images of {}; layers of {} units, 2 latent dimensions in the \
+             middle, trained for {} passes.",
             context.trained.session.device_name(),
             options.seed,
             options.dataset.name,
             crate::text::thousands(context.trained.images),
             options.dataset.shape,
-            config.hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"),
-            config.epochs,
+            config.model.outline(options.dataset.shape.pixels()),
+            config.run.epochs,
         );
         Ok(Self { sections, facts })
     }

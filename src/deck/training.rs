@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::{Dataset, Part};
 use crate::device::OpenDevice;
 use crate::graph::Binarize;
-use crate::optimizer::{Optimizer, Optimizers};
+use crate::optimizer::Optimizers;
 use crate::plan::Step;
 use crate::random::stream;
 use crate::session::{Session, Which};
@@ -16,7 +16,6 @@ use crate::train::epoch_order;
 pub(super) struct Training<'a> {
     pub(super) session: Session,
     config: &'a Config,
-    optimizer: Optimizer,
     images: usize,
     step: u64,
 }
@@ -27,16 +26,15 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If the device fails.
     pub(super) fn start(device: &OpenDevice, config: &'a Config, dataset: &Dataset) -> Result<Self> {
-        let optimizer = config.optimizer();
         let task = config.task(dataset.shape);
         let mut session = Session::open(device.clone(), &task, Some(&config.optimizers()), dataset)?;
         let start = config.first_parameters(session.table(), &dataset.train);
         session.write_flat("parameters", &start)?;
-        Ok(Self { session, config, optimizer, images: dataset.train.count, step: 0 })
+        Ok(Self { session, config, images: dataset.train.count, step: 0 })
     }
 
     fn steps_per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.config.batch_size) as u64
+        self.images.div_ceil(self.config.run.batch_size) as u64
     }
 
     /// Train until `epochs` passes over the images are done.
@@ -48,8 +46,8 @@ impl<'a> Training<'a> {
         let end = (epochs * per_epoch as f64).round() as u64;
         while self.step < end {
             let epoch = self.step / per_epoch;
-            let order = epoch_order(self.images, self.config.seed, epoch, self.config.order);
-            let batches: Vec<&[u32]> = order.chunks(self.config.batch_size).collect();
+            let order = epoch_order(self.images, self.config.run.seed, epoch, self.config.run.order);
+            let batches: Vec<&[u32]> = order.chunks(self.config.run.batch_size).collect();
             let first = (self.step % per_epoch) as usize;
             let count = batches.len().min(first + (end - self.step) as usize) - first;
             for group in batches[first..first + count].chunks(self.session.max_steps().min(16)) {
@@ -65,10 +63,12 @@ impl<'a> Training<'a> {
     }
 
     fn record(&self, step: u64) -> Step {
-        let mut record = Step::seeded(self.config.seed, stream::TRAIN_NOISE).at(step);
-        self.session.plan().set_number(&mut record, "beta", self.config.beta);
-        let rate = self.config.learning_rate.unwrap_or(1e-3);
-        self.optimizer.prepare(step + 1, rate, 0, &mut record);
+        let mut record = Step::seeded(self.config.run.seed, stream::TRAIN_NOISE).at(step);
+        self.session.plan().set_number(&mut record, "beta", self.config.objective.beta);
+        for (group, name) in self.config.model.groups().iter().enumerate() {
+            let settings = self.config.optimizer.of(name);
+            settings.optimizer().prepare(step + 1, settings.learning_rate(), group, &mut record);
+        }
         record
     }
 
@@ -108,12 +108,12 @@ impl Trained {
         let mut training = Training::start(&options.device, &config, options.dataset)?;
         let mut snapshots = vec![Snapshot { epochs: 0.0, parameters: training.parameters()? }];
         let mut epochs = 0.25;
-        while epochs < config.epochs as f64 {
+        while epochs < config.run.epochs as f64 {
             training.until(epochs)?;
             snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
             epochs *= 2.0;
         }
-        let epochs = config.epochs as f64;
+        let epochs = config.run.epochs as f64;
         training.until(epochs)?;
         snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
         let session = training.session;
@@ -141,12 +141,10 @@ impl Trained {
             test: part,
             classes: Vec::new(),
         };
-        let config = Config {
-            batch_size: batch,
-            noise_samples: samples,
-            binarize: Some(Binarize::Threshold),
-            ..self.config.clone()
-        };
+        let mut config = self.config.clone();
+        config.run.batch_size = batch;
+        config.objective.noise_samples = samples;
+        config.data.binarize = Some(Binarize::Threshold);
         Session::open_for_inspection(
             options.device.clone(),
             &config.task(dataset.shape),
@@ -160,13 +158,11 @@ impl Trained {
 fn config(options: &Options<'_>) -> Result<Config> {
     // With a tenth of the images, the same number of steps needs more passes.
     let epochs = if options.dataset.train.count > 20_000 { 20 } else { 16 };
-    Config {
-        hidden: vec![if options.quick { 48 } else { 500 }],
-        epochs: if options.quick { 4 } else { epochs },
-        batch_size: if options.dataset.train.count > 20_000 { 100 } else { 64 }
-            .min(options.dataset.train.count),
-        seed: options.seed,
-        ..Config::default()
-    }
-    .resolve()
+    let (width, epochs) = if options.quick { (48, 4) } else { (500, epochs) };
+    let mut config = Config::default().with(&format!("model.hidden = [{width}]"))?;
+    config.run.epochs = epochs;
+    config.run.batch_size =
+        if options.dataset.train.count > 20_000 { 100 } else { 64 }.min(options.dataset.train.count);
+    config.run.seed = options.seed;
+    config.resolve()
 }

@@ -1,5 +1,9 @@
 //! Optimizers: how gradients change the parameters of a group.
 
+mod schedule;
+
+pub use schedule::LearningRateSchedule;
+
 use crate::graph::{Graph, GroupId, Lowering, Node, Operation, Shape};
 use crate::plan::{Binding, Grid, Step, constants};
 use crate::{Error, Result};

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn everything_in_a_plan_is_described() {
-        let config = Config { hidden: vec![7], batch_size: 5, ..Config::default() }.resolve().unwrap();
+        let config =
+            Config::default().with("model.hidden = [7]\nrun.batch-size = 5").unwrap().resolve().unwrap();
         let shape = ImageShape { width: 4, height: 4, channels: 1 };
         let setting = Setting { train_images: 20, test_images: 10, max_steps: 2, streamed: false };
         let plan =

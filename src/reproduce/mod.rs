@@ -1,7 +1,7 @@
 //! Recipes: published settings with their numbers, and the comparison with ours.
 //!
-//! A recipe is a TOML file in `assets/recipes`, compiled into the program. Its `[config]` has the keys of [`Config`]; every
-//! `[[variant]]` may change some of them. `[[expect]]` are numbers with a tolerance, `[[claim]]` what a figure without
+//! A recipe is a TOML file in `assets/recipes`, compiled into the program. Its `[config]` has the tables of [`Config`]; every
+//! `[[variant]]` may change some of their keys. `[[expect]]` are numbers with a tolerance, `[[claim]]` what a figure without
 //! numbers shows.
 
 mod claim;
@@ -14,7 +14,7 @@ pub use evaluation::{Evaluation, LayerUnits, Likelihood};
 pub use folder::Request;
 pub use picture::curves;
 
-use crate::config::Config;
+use crate::config::{Config, overlay};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -160,24 +160,24 @@ impl Recipe {
     /// [`Error::Setting`] if the images are a folder that is nowhere to be found.
     pub fn config(&self, variant: &Variant, data_dir: Option<&Path>) -> Result<Config> {
         let mut table = self.config.clone();
-        table.extend(variant.config.clone());
-        let mut config = Config::from_table(table)
+        overlay(&mut table, variant.config.clone());
+        let mut config = Config::from_table(&table)
             .map_err(|error| Error::Internal(format!("recipe {}, {}: {error}", self.name, variant.name)))?;
         match &self.folder {
             Some(folder) => {
                 let found = find_folder(folder, data_dir)?;
-                config.dataset = found.to_string_lossy().into_owned();
+                config.data.dataset = found.to_string_lossy().into_owned();
             }
-            None => config.data_dir = data_dir.map(Path::to_path_buf).or_else(environment),
+            None => config.data.data_dir = data_dir.map(Path::to_path_buf).or_else(environment),
         }
         Ok(config)
     }
 
-    /// The settings that may change when a reproduction is resumed: its device, and the place of its images.
+    /// The key paths whose values may differ when a reproduction is resumed: where it runs, and where its images are.
     pub fn places(&self) -> &'static [&'static str] {
         match self.folder {
-            Some(_) => &["device", "data-dir", "dataset"],
-            None => &["device", "data-dir"],
+            Some(_) => &["run.device", "data.data-dir", "data.dataset"],
+            None => &["run.device", "data.data-dir"],
         }
     }
 
@@ -244,7 +244,7 @@ mod tests {
             assert!(!recipe.expectations.is_empty() || !recipe.claims.is_empty(), "{}", recipe.name);
             for variant in &recipe.variants {
                 let config = recipe.config(variant, Some(folder.path())).unwrap().resolve().unwrap();
-                assert!(config.learning_rate.is_some());
+                assert!(config.optimizer.learning_rate.is_some());
             }
             let known = |name: &String| recipe.variants.iter().any(|variant| variant.name == *name);
             for expected in &recipe.expectations {
@@ -330,7 +330,10 @@ mod tests {
                 assert_eq!(groups.get(1).map(|group| group.width), upper);
                 assert_eq!(variant.name.starts_with("IWAE"), task.objective.kind.weighting().is_some());
                 assert_eq!(config.total_steps(60_000), 3280 * 3000);
-                assert_eq!((config.adam_epsilon, config.learning_rate), (1e-4, Some(1e-3)));
+                assert_eq!(
+                    (config.optimizer.adam_epsilon, config.optimizer.learning_rate),
+                    (1e-4, Some(1e-3))
+                );
             }
             assert_eq!((recipe.variants.len(), recipe.expectations.len()), (5, expectations));
         }

@@ -52,7 +52,10 @@ const FLAT: [(&str, &str); 3] =
     [("parameters", ""), ("moments.first", "optimizer.first."), ("moments.second", "optimizer.second.")];
 /// Parts of tensors' names, and what they were called in files of format 1.
 const OLD_NAMES: [(&str, &str); 1] = [(".layer2.", ".upper.")];
-const FORMAT: &str = "vae-1";
+/// The format that is written.
+const FORMAT: &str = "vae-2";
+/// The formats that are read. The settings of the first stand in flat keys.
+const FORMATS: [&str; 2] = ["vae-1", FORMAT];
 
 impl Checkpoint {
     /// Read parameters and moments from the device.
@@ -144,7 +147,7 @@ impl Checkpoint {
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+        if !metadata.get("format").is_some_and(|format| FORMATS.contains(&format.as_str())) {
             return Err(broken("a safetensors file, but not a checkpoint of vae".into()));
         }
         let entry =
@@ -172,9 +175,10 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Checkpoint`] naming the first setting that differs, and both its values.
     pub fn check_settings(&self, config: &Config, path: &Path) -> Result<()> {
-        match self.config.difference(config, &["epochs", "steps", "device", "data-dir"])? {
+        let may_change = ["run.epochs", "run.steps", "run.device", "run.matmul", "data.data-dir"];
+        match self.config.difference(config, |path| !may_change.contains(&path))? {
             None => Ok(()),
-            Some(Difference { key, was, is }) => {
+            Some(Difference { path: key, was, is }) => {
                 let problem = format!("{key} is {is} here, but the run was trained with {key} {was}");
                 let hint = "put the old value back, or begin a new run with --config and this file";
                 Err(Error::checkpoint(path, problem, hint))

@@ -1,7 +1,7 @@
 //! A run's model, ready to be evaluated.
 
 use super::{Checkpoint, RunFolder, TrainState};
-use crate::config::Config;
+use crate::config::{Config, Difference};
 use crate::data::Dataset;
 use crate::device::{DeviceChoice, OpenDevice};
 use crate::session::Session;
@@ -43,15 +43,15 @@ impl TrainedModel {
     ) -> Result<Self> {
         let (run, mut config) = RunFolder::open(path)?;
         if let Some(data_dir) = data_dir {
-            config.data_dir = Some(data_dir.to_path_buf());
+            config.data.data_dir = Some(data_dir.to_path_buf());
         }
         let file = run.file(file);
         let checkpoint = Checkpoint::load(&file)?;
         let dataset = config.open_dataset()?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         check_same_images(&checkpoint, &file, &config)?;
-        let device = OpenDevice::open(device.unwrap_or(&config.device))?;
-        let matmul = Matmul::from(config.matmul.clone());
+        let device = OpenDevice::open(device.unwrap_or(&config.run.device))?;
+        let matmul = Matmul::from(config.run.matmul.clone());
         let task = config.task(dataset.shape).for_evaluation();
         let mut session = Session::open_tuned(device.clone(), &matmul, &task, None, &dataset)?;
         checkpoint.restore(&mut session, &file)?;
@@ -62,17 +62,13 @@ impl TrainedModel {
 /// Refuse a checkpoint (of file `path`) that was trained under settings by which other images are held out than under
 /// `config`.
 fn check_same_images(checkpoint: &Checkpoint, path: &Path, config: &Config) -> Result<()> {
-    let (theirs, ours) = (&checkpoint.config, config);
-    let settings = [
-        ("seed", theirs.seed.to_string(), ours.seed.to_string()),
-        ("test-fraction", theirs.test_fraction.to_string(), ours.test_fraction.to_string()),
-    ];
-    match settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
+    let decides = ["run.seed", "data.test-fraction"];
+    match checkpoint.config.difference(config, |path| decides.contains(&path))? {
         None => Ok(()),
-        Some((name, theirs, ours)) => {
+        Some(Difference { path: name, was, is }) => {
             let problem = format!(
-                "it was trained with {name} = {theirs}, and with {ours}, as the run's config.toml says, other images are \
-                 held out"
+                "it was trained with {name} = {was}, and with {is}, as the run's config.toml says, other images are held \
+                 out"
             );
             let hint = "put back the run's own checkpoint and config.toml";
             Err(Error::checkpoint(path, problem, hint))
@@ -80,7 +76,8 @@ fn check_same_images(checkpoint: &Checkpoint, path: &Path, config: &Config) -> R
     }
 }
 
-/// Refuse a checkpoint (of file `path`) whose parameters would mean something else in the model of `config`.
+/// Refuse a checkpoint (of file `path`) whose parameters would mean something else in the model of `config`: one whose
+/// table `[model]`, binarisation, or image size differs.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] naming the first setting, or the image size, that differs.
@@ -90,22 +87,11 @@ pub fn check_same_model(
     config: &Config,
     dataset: &Dataset,
 ) -> Result<()> {
-    let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
-    let (theirs, ours) = (&checkpoint.config, config);
-    let settings = [
-        ("hidden", format!("{:?}", theirs.hidden), format!("{:?}", ours.hidden)),
-        ("latent", theirs.latent.to_string(), ours.latent.to_string()),
-        ("upper-hidden", format!("{:?}", theirs.upper_hidden), format!("{:?}", ours.upper_hidden)),
-        ("upper-latent", format!("{:?}", theirs.upper_latent), format!("{:?}", ours.upper_latent)),
-        ("activation", format!("{:?}", theirs.activation), format!("{:?}", ours.activation)),
-        ("likelihood", theirs.likelihood.to_string(), ours.likelihood.to_string()),
-        ("sigma", theirs.sigma.to_string(), ours.sigma.to_string()),
-        ("mean-activation", format!("{:?}", theirs.mean_activation), format!("{:?}", ours.mean_activation)),
-        ("binarize", theirs.binarization().to_string(), ours.binarization().to_string()),
-    ];
-    if let Some((name, theirs, ours)) = settings.into_iter().find(|(_, theirs, ours)| theirs != ours) {
-        let problem = format!("it was trained with {name} = {theirs}, but the run's config.toml says {ours}");
-        return Err(Error::checkpoint(path, problem.to_lowercase(), hint));
+    let decides = |path: &str| path.starts_with("model.") || path == "data.binarize";
+    if let Some(Difference { path: name, was, is }) = checkpoint.config.difference(config, decides)? {
+        let problem = format!("it was trained with {name} = {was}, but the run's config.toml says {is}");
+        let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
+        return Err(Error::checkpoint(path, problem, hint));
     }
     if checkpoint.shape != dataset.shape {
         let problem = format!(

@@ -11,11 +11,12 @@ use crate::model::Initialisation;
 fn streaming_changes_nothing() {
     let dataset = digits(70, 20, 1).unwrap();
     for binarize in [Binarize::None, Binarize::Static, Binarize::Dynamic] {
-        let config =
-            Config { binarize: Some(binarize), hidden: vec![12], batch_size: 16, ..Config::default() };
+        let mut config = Config::default().with("model.hidden = [12]\nrun.batch-size = 16").unwrap();
+        config.data.binarize = Some(binarize);
         let task = config.task(dataset.shape);
         let [resident, streamed] = [false, true].map(|streamed| {
-            let (optimizer, optimizers) = (config.optimizer(), config.optimizers());
+            let optimizers = config.optimizers();
+            let optimizer = optimizers.of_group("vae");
             let device = OpenDevice::Cpu;
             let mut session = Session::open_with(
                 device,
@@ -53,7 +54,7 @@ fn streaming_changes_nothing() {
 #[test]
 fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
     let dataset = digits(20, 5, 1).unwrap();
-    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let config = Config::default().with("model.hidden = [12]\nrun.batch-size = 8").unwrap();
     let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
     let batch: Vec<u32> = (0..8).collect();
     let read = |mut session: Session| {
@@ -71,7 +72,7 @@ fn values_of_a_step_are_read_where_nothing_has_taken_their_memory() {
 #[test]
 fn evaluation_averages_over_images_and_samples() {
     let dataset = digits(40, 21, 1).unwrap();
-    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let config = Config::default().with("model.hidden = [12]\nrun.batch-size = 8").unwrap();
     let mut session = Session::open(OpenDevice::Cpu, &config.task(dataset.shape), None, &dataset).unwrap();
     let start = Initialisation::FanIn.values(session.table(), 3);
     session.write_flat("parameters", &start).unwrap();
@@ -90,7 +91,7 @@ fn evaluation_averages_over_images_and_samples() {
 #[test]
 fn decoding_more_latents_than_a_minibatch_gives_each_its_image() {
     let dataset = digits(40, 21, 1).unwrap();
-    let config = Config { hidden: vec![12], batch_size: 8, ..Config::default() };
+    let config = Config::default().with("model.hidden = [12]\nrun.batch-size = 8").unwrap();
     let mut session = Session::open(OpenDevice::Cpu, &config.task(dataset.shape), None, &dataset).unwrap();
     let start = Initialisation::FanIn.values(session.table(), 3);
     session.write_flat("parameters", &start).unwrap();

@@ -3,5 +3,5 @@
 mod schedule;
 mod trainer;
 
-pub use schedule::{LearningRateSchedule, beta, capacity, epoch_order, step_of_cycle};
+pub use schedule::{beta, capacity, epoch_order, step_of_cycle};
 pub use trainer::{Observer, Outcome, Snapshot, Trainer};

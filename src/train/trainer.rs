@@ -1,11 +1,11 @@
 //! The training loop.
 
 use super::schedule;
-use crate::config::Config;
+use crate::config::{Config, OptimizerConfig};
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
-use crate::optimizer::Optimizers;
+use crate::pace::Pace;
 use crate::plan::Step;
 use crate::random::stream;
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
@@ -71,7 +71,8 @@ pub enum Outcome {
 pub struct Trainer<'a> {
     session: Session,
     config: Config,
-    optimizers: Optimizers,
+    /// The optimizer's settings for each parameter group.
+    groups: Vec<OptimizerConfig>,
     run: &'a RunFolder,
     metrics: MetricsFile,
     images: usize,
@@ -79,7 +80,7 @@ pub struct Trainer<'a> {
     state: TrainState,
     /// Order of the images in the epoch `order.0`.
     order: (u64, Vec<u32>),
-    submit_steps: usize,
+    pace: Pace,
     /// (number of steps, images) of submits not yet received.
     pending: VecDeque<Vec<u32>>,
     images_per_second: f64,
@@ -112,16 +113,18 @@ impl<'a> Trainer<'a> {
         };
         let mut metrics = MetricsFile::open(run.file("metrics.csv"))?;
         metrics.truncate_after(state.step)?;
+        let groups = config.model.groups().iter().map(|name| config.optimizer.of(name)).collect();
+        let pace = Pace::new(SUBMIT, session.max_steps());
         Ok(Self {
             session,
             config: config.clone(),
-            optimizers: config.optimizers(),
+            groups,
             run,
             metrics,
             images: dataset.train.count,
             test_images: dataset.test.count,
             order: (u64::MAX, Vec::new()),
-            submit_steps: 1,
+            pace,
             pending: VecDeque::new(),
             images_per_second: 0.0,
             last_save: Instant::now(),
@@ -141,7 +144,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.config.batch_size) as u64
+        self.images.div_ceil(self.config.run.batch_size) as u64
     }
 
     /// Train until all steps are done or `interrupt` is set, saving as it goes.
@@ -161,7 +164,7 @@ impl<'a> Trainer<'a> {
             }
             let per_epoch = self.steps_per_epoch();
             let epoch_end = ((queued / per_epoch + 1) * per_epoch).min(total);
-            let count = (self.submit_steps as u64).min(epoch_end - queued);
+            let count = (self.pace.steps() as u64).min(epoch_end - queued);
             self.queue(queued, count)?;
             queued += count;
             // At the end of an epoch all is waited for; else one submit stays in the queue, so that the device
@@ -188,10 +191,10 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.steps_per_epoch();
         let epoch = first / per_epoch;
         if self.order.0 != epoch {
-            let Config { seed, order, .. } = self.config;
+            let (seed, order) = (self.config.run.seed, self.config.run.order);
             self.order = (epoch, schedule::epoch_order(self.images, seed, epoch, order));
         }
-        let batch = self.config.batch_size;
+        let batch = self.config.run.batch_size;
         let place = (first % per_epoch) as usize;
         let batches: Vec<&[u32]> = self.order.1.chunks(batch).skip(place).take(count as usize).collect();
         let steps = (first..first + count).map(|step| self.step_record(step)).collect();
@@ -203,35 +206,35 @@ impl<'a> Trainer<'a> {
     /// Weight of the KL divergence at `step`.
     fn beta(&self, step: u64) -> f64 {
         let (config, per_epoch) = (&self.config, self.steps_per_epoch());
-        let step = schedule::step_of_cycle(config.kl_cycle, step, per_epoch);
-        schedule::beta(config.beta, config.kl_warmup, step, per_epoch)
+        let step = schedule::step_of_cycle(config.objective.kl_cycle, step, per_epoch);
+        schedule::beta(config.objective.beta, config.objective.kl_warmup, step, per_epoch)
     }
 
     /// Nats that the KL divergence is drawn to at `step`.
     fn capacity(&self, step: u64) -> f64 {
-        let config = &self.config;
-        let nats = config.capacity.unwrap_or(0.0);
-        schedule::capacity(nats, config.capacity_epochs, step, self.steps_per_epoch())
+        let objective = &self.config.objective;
+        let nats = objective.capacity.unwrap_or(0.0);
+        schedule::capacity(nats, objective.capacity_epochs, step, self.steps_per_epoch())
     }
 
-    /// Step size at `step`.
-    fn learning_rate(&self, step: u64) -> f64 {
-        let factor = self.config.learning_rate_schedule.factor(step, self.steps_per_epoch());
-        self.config.learning_rate.unwrap_or(1e-3) * factor
+    /// Learning rate of a group at `step`.
+    fn learning_rate(&self, group: &OptimizerConfig, step: u64) -> f64 {
+        group.learning_rate() * group.learning_rate_schedule.factor(step, self.steps_per_epoch())
     }
 
     /// Whether the objective weighs samples, and so has a bound of its own.
     fn weighs(&self) -> bool {
-        self.config.objective.weighting().is_some()
+        self.config.objective.kind.weighting().is_some()
     }
 
     fn step_record(&self, step: u64) -> Step {
-        let mut record = Step::seeded(self.config.seed, stream::TRAIN_NOISE).at(step);
-        let (plan, rate) = (self.session.plan(), self.learning_rate(step));
+        let mut record = Step::seeded(self.config.run.seed, stream::TRAIN_NOISE).at(step);
+        let plan = self.session.plan();
         plan.set_number(&mut record, "beta", self.beta(step));
         plan.set_number(&mut record, "capacity", self.capacity(step));
-        for (group, name) in plan.groups.iter().enumerate() {
-            self.optimizers.of_group(name).prepare(step + 1, rate, group, &mut record);
+        for (group, settings) in self.groups.iter().enumerate() {
+            let rate = self.learning_rate(settings, step);
+            settings.optimizer().prepare(step + 1, rate, group, &mut record);
         }
         record
     }
@@ -248,7 +251,7 @@ impl<'a> Trainer<'a> {
         if finished.is_empty() {
             return Ok(());
         }
-        let (mut steps, mut images) = (0, 0);
+        let (mut steps, mut images) = (0, 0_u64);
         for submit in finished {
             let sizes = self.pending.pop_front().unwrap_or_default();
             for (row, size) in submit.rows().zip(sizes) {
@@ -261,9 +264,7 @@ impl<'a> Trainer<'a> {
         *last = Instant::now();
         self.state.seconds += elapsed.as_secs_f64();
         self.state.epoch_seconds += elapsed.as_secs_f64();
-        let a_step = elapsed.as_secs_f64() / f64::from(steps.max(1));
-        let wanted = (SUBMIT.as_secs_f64() / a_step.max(1e-6)) as usize;
-        self.submit_steps = wanted.clamp(1, (2 * self.submit_steps).min(self.session.max_steps()));
+        self.pace.learn(steps, elapsed);
         let speed = images as f64 / elapsed.as_secs_f64().max(1e-9);
         self.images_per_second =
             if self.images_per_second == 0.0 { speed } else { 0.8 * self.images_per_second + 0.2 * speed };
@@ -299,8 +300,11 @@ impl<'a> Trainer<'a> {
     }
 
     fn diverged(&self, term: &str, value: f32) -> Error {
-        let clip =
-            if self.config.clip_norm > 0.0 { "a smaller --clip-norm" } else { "a --clip-norm such as 10" };
+        let clip = if self.groups.iter().any(|group| group.clip_norm > 0.0) {
+            "a smaller --clip-norm"
+        } else {
+            "a --clip-norm such as 10"
+        };
         let mut hint = format!("begin a new run with a smaller --learning-rate, or {clip}");
         if let Some(step) = self.saved_step {
             let path = self.run.path().display();
@@ -323,7 +327,7 @@ impl<'a> Trainer<'a> {
         }
         let (per_epoch, weighs) = (self.steps_per_epoch(), self.weighs());
         let last = self.state.step.max(1) - 1;
-        let (beta, learning_rate) = (self.beta(last), self.learning_rate(last));
+        let (beta, learning_rate) = (self.beta(last), self.learning_rate(&self.groups[0], last));
         let used = self.latent_use()?;
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
@@ -332,7 +336,7 @@ impl<'a> Trainer<'a> {
             epoch: state.step.div_ceil(per_epoch),
             step: state.step,
             images: state.step / per_epoch * self.images as u64
-                + state.step % per_epoch * self.config.batch_size as u64,
+                + state.step % per_epoch * self.config.run.batch_size as u64,
             seconds: state.seconds,
             train_elbo: -(reconstruction + kl),
             train_reconstruction: reconstruction,

@@ -12,8 +12,8 @@ fn product(m: usize, n: usize, k: usize) -> Product {
 }
 
 fn plan() -> Plan {
-    let config =
-        Config { hidden: vec![37], latent: 3, batch_size: 9, ..Config::default() }.resolve().unwrap();
+    let settings = "model = { hidden = [37], latent = 3 }\nrun.batch-size = 9";
+    let config = Config::default().with(settings).unwrap().resolve().unwrap();
     let shape = ImageShape { width: 5, height: 5, channels: 1 };
     let setting = Setting { train_images: 20, test_images: 10, max_steps: 2, streamed: false };
     plan_task(&config.task(shape), &Tensors::default(), Some(&config.optimizers()), setting).unwrap()

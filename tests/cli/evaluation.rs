@@ -203,7 +203,7 @@ fn objectives_refuse_what_they_do_not_take() {
         (&["--likelihood", "discretized-logistic", "--binarize", "static"], "--binarize: the likelihood"),
         (
             &["--likelihood", "continuous-bernoulli", "--mean-activation", "tanh"],
-            "--mean-activation: it shapes",
+            "--mean-activation: has no effect",
         ),
     ] {
         train(&place.path("run"), flags).assert().code(1).stderr(contains(problem));

@@ -82,17 +82,21 @@ fn a_run_keeps_its_settings() {
         .stderr(contains("--kl-warmup"));
     let file = run.join("config.toml");
     let config = std::fs::read_to_string(&file).unwrap();
-    for (old, new) in [
-        ("images = 300", "images = 299"),
-        ("seed = 1", "seed = 2"),
-        ("batch-size = 50", "batch-size = 60"),
-        ("learning-rate = 0.002", "learning-rate = 0.001"),
-        ("optimizer = \"adam\"", "optimizer = \"sgd\""),
-        ("beta = 1.0", "image-size = [28, 28]\nbeta = 1.0"),
+    for (table, old, new) in [
+        ("data", "images = 300", "images = 299"),
+        ("run", "seed = 1", "seed = 2"),
+        ("run", "batch-size = 50", "batch-size = 60"),
+        ("run", "order = 2\n", ""),
+        ("optimizer", "learning-rate = 0.002", "learning-rate = 0.001"),
+        ("optimizer", "kind = \"adam\"", "kind = \"sgd\""),
+        ("data", "test-fraction = 0.1", "image-size = [28, 28]\ntest-fraction = 0.1"),
     ] {
         assert!(config.contains(old), "{old}");
         std::fs::write(&file, config.replace(old, new)).unwrap();
+        // A file without an order is of before it was written down.
+        let new = if new.is_empty() { "order = 1" } else { new };
         let (key, value) = new.lines().next().unwrap().split_once(" = ").unwrap();
+        let key = format!("{table}.{key}");
         vae(&["train", "--resume", text(&run), "--epochs", "2"])
             .assert()
             .code(1)
@@ -189,12 +193,12 @@ fn damaged_checkpoints_are_named() {
     std::fs::write(&file, b"").unwrap();
     refused("cut short");
     std::fs::copy(other.join("checkpoint.safetensors"), &file).unwrap();
-    refused("latent = 7");
+    refused("model.latent = 7");
     std::fs::copy(smooth.join("checkpoint.safetensors"), &file).unwrap();
-    refused("activation = elu");
+    refused("model.activation = \"elu\"");
     // Other images would be held out.
     std::fs::copy(again.join("checkpoint.safetensors"), &file).unwrap();
-    vae(&["eval", text(&run)]).assert().code(1).stderr(contains("seed = 9").and(contains("held out")));
+    vae(&["eval", text(&run)]).assert().code(1).stderr(contains("run.seed = 9").and(contains("held out")));
     let mut broken = whole.clone();
     broken[place_of("encoder.mean.bias", &whole)..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(&file, broken).unwrap();

@@ -1,6 +1,10 @@
 //! A variational autoencoder whose networks are multilayer perceptrons, with any number of stochastic layers:
 //! p(x|h1) p(h1|h2) .. p(hN), q(h1|x) q(h2|h1) .. q(hN|hN-1) (Burda et al., arXiv 1509.00519, section 5).
 
+mod config;
+
+pub use config::MlpConfig;
+
 use crate::graph::{Activation, Graph, Likelihood, Tensors, ValueId};
 use crate::model::{
     Built, DrawPosterior, DrawPrior, Generated, Inferred, LatentGroup, LatentModel, Model, Task, elbo,
@@ -28,6 +32,21 @@ pub struct Mlp {
     pub activation: Activation,
     /// Distribution of a pixel.
     pub likelihood: Likelihood,
+}
+
+impl MlpConfig {
+    /// The model for images of so many values.
+    pub fn model(&self, pixels: usize) -> Mlp {
+        let layers = self.latent.iter().enumerate();
+        Mlp {
+            pixels,
+            layers: layers
+                .map(|(layer, &latent)| Layer { hidden: self.hidden_below(layer).to_vec(), latent })
+                .collect(),
+            activation: self.activation,
+            likelihood: self.likelihood(),
+        }
+    }
 }
 
 /// The part of a tensor's name that tells the stochastic layer: nothing for the first, `layer2.` for the second.

@@ -1,0 +1,380 @@
+//! The flags of settings. Each is a shortcut that sets one key of the configuration: this is the one list of them.
+
+use super::parsers::{hidden, image_size, latent, number, one_of, text, typed};
+use clap::builder::ValueParser;
+use vae::config::Family;
+use vae::data::Colour;
+use vae::device::DeviceChoice;
+use vae::graph::{Activation, Binarize, LikelihoodKind};
+use vae::model::{Initialisation, ObjectiveKind, OutputBias};
+use vae::optimizer::{LearningRateSchedule, OptimizerKind};
+use vae::tuning::Tuning;
+
+/// A flag, and the key it sets.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Its name, without the dashes.
+    pub(crate) name: &'static str,
+    /// The key path.
+    pub(crate) path: &'static str,
+    /// How the value is called in the help.
+    pub(super) value_name: &'static str,
+    pub(super) takes: Takes,
+    /// Who has it.
+    pub(super) of: Of,
+    pub(super) help: &'static str,
+}
+
+/// What stands behind a flag.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Takes {
+    /// A value, which the parser turns into a TOML value.
+    Value(fn() -> ValueParser),
+    /// Nothing: the flag stands for this string.
+    Nothing(&'static str),
+}
+
+/// The commands that have a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// `vae train` and `vae plan`: it decides the plan.
+    Plan,
+    /// `vae train`: it decides the course of training.
+    Training,
+}
+
+use Of::{Plan, Training};
+use Takes::{Nothing, Value};
+
+/// All of them, in the order of the help.
+pub(crate) const FLAGS: &[Flag] = &[
+    Flag {
+        name: "dataset",
+        path: "data.dataset",
+        value_name: "NAME|PATH",
+        takes: Value(text),
+        of: Plan,
+        help: "Dataset: digits (drawn by the program), mnist, fashion-mnist, kmnist, emnist, or the path of \
+               IDX files or of a folder of pictures [default: digits]",
+    },
+    Flag {
+        name: "data-dir",
+        path: "data.data-dir",
+        value_name: "FOLDER",
+        takes: Value(text),
+        of: Plan,
+        help: "Folder with the files of named datasets [default: the variable VAE_DATA, then the user's data \
+               folder]",
+    },
+    Flag {
+        name: "images",
+        path: "data.images",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Number of training images to use [default: all; 10000 digits]",
+    },
+    Flag {
+        name: "image-size",
+        path: "data.image-size",
+        value_name: "WxH",
+        takes: Value(image_size),
+        of: Plan,
+        help: "Resize pictures to this many pixels, such as 28x28 [default: the pictures' size]",
+    },
+    Flag {
+        name: "color",
+        path: "data.color",
+        value_name: "COLOR",
+        takes: Value(one_of::<Colour>),
+        of: Plan,
+        help: "Read pictures in grey or in colour [default: grey if all of them are]",
+    },
+    Flag {
+        name: "test-fraction",
+        path: "data.test-fraction",
+        value_name: "FRACTION",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Fraction of the images to hold out if the dataset has no test part [default: 0.1]",
+    },
+    Flag {
+        name: "binarize",
+        path: "data.binarize",
+        value_name: "HOW",
+        takes: Value(one_of::<Binarize>),
+        of: Plan,
+        help: "How grey pixels become black or white: by threshold 128, by one draw (static), or by a new \
+               draw each time (dynamic) [default: dynamic for bernoulli, else none]",
+    },
+    Flag {
+        name: "family",
+        path: "model.family",
+        value_name: "FAMILY",
+        takes: Value(one_of::<Family>),
+        of: Plan,
+        help: "Model family [default: mlp]",
+    },
+    Flag {
+        name: "hidden",
+        path: "model.hidden",
+        value_name: "SIZES",
+        takes: Value(hidden),
+        of: Plan,
+        help: "Layer sizes of the encoder, such as 500,250; the decoder mirrors them; none for a linear \
+               model. With several stochastic layers: one list for all of them, or one for each, such as \
+               200,200/100,100 [default: 500]",
+    },
+    Flag {
+        name: "latent",
+        path: "model.latent",
+        value_name: "N",
+        takes: Value(latent),
+        of: Plan,
+        help: "Latent dimensions. For several stochastic layers: one number each, that nearest to the image \
+               first, such as 100,50 [default: 2]",
+    },
+    Flag {
+        name: "activation",
+        path: "model.activation",
+        value_name: "FUNCTION",
+        takes: Value(one_of::<Activation>),
+        of: Plan,
+        help: "Activation function of the hidden layers [default: tanh]",
+    },
+    Flag {
+        name: "likelihood",
+        path: "model.likelihood",
+        value_name: "DISTRIBUTION",
+        takes: Value(one_of::<LikelihoodKind>),
+        of: Plan,
+        help: "Distribution of a pixel. The standard deviation is fixed (gaussian), learned (gaussian-shared) \
+               or predicted for each pixel (gaussian-learned); discretized-logistic has 256 grey levels, \
+               continuous-bernoulli a density [default: bernoulli]",
+    },
+    Flag {
+        name: "sigma",
+        path: "model.sigma",
+        value_name: "DEVIATION",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Standard deviation of gaussian, initial one of gaussian-shared, in pixel values from 0 to 1 \
+               [default: 1]",
+    },
+    Flag {
+        name: "mean-activation",
+        path: "model.mean-activation",
+        value_name: "FUNCTION",
+        takes: Value(one_of::<Activation>),
+        of: Plan,
+        help: "Activation function of Gaussian means [default: identity]",
+    },
+    Flag {
+        name: "objective",
+        path: "objective.kind",
+        value_name: "BOUND",
+        takes: Value(one_of::<ObjectiveKind>),
+        of: Plan,
+        help: "Bound to maximise: the ELBO, the importance-weighted bound iwae, or dreg, which is iwae with \
+               less noise in the encoder's gradient [default: elbo]",
+    },
+    Flag {
+        name: "importance-samples",
+        path: "objective.importance-samples",
+        value_name: "K",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Importance samples per image [default: 50 for iwae and dreg]",
+    },
+    Flag {
+        name: "noise-samples",
+        path: "objective.noise-samples",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Latent samples per image in a training step of elbo [default: 1]",
+    },
+    Flag {
+        name: "beta",
+        path: "objective.beta",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Training,
+        help: "KL divergence weight; 1 gives the ELBO [default: 1]",
+    },
+    Flag {
+        name: "kl-warmup",
+        path: "objective.kl-warmup",
+        value_name: "EPOCHS",
+        takes: Value(number::<f64>),
+        of: Training,
+        help: "Epochs over which the KL divergence weight rises from 0 [default: 0]",
+    },
+    Flag {
+        name: "kl-cycle",
+        path: "objective.kl-cycle",
+        value_name: "EPOCHS",
+        takes: Value(number::<f64>),
+        of: Training,
+        help: "Epochs after which the KL divergence weight starts from 0 again; 0 for never [default: 0]",
+    },
+    Flag {
+        name: "capacity",
+        path: "objective.capacity",
+        value_name: "NATS",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Target KL in nats: minimise beta * abs(KL - NATS) instead of beta * KL",
+    },
+    Flag {
+        name: "capacity-epochs",
+        path: "objective.capacity-epochs",
+        value_name: "EPOCHS",
+        takes: Value(number::<f64>),
+        of: Training,
+        help: "Epochs over which the target KL rises from 0 to --capacity [default: 0]",
+    },
+    Flag {
+        name: "free-bits",
+        path: "objective.free-bits",
+        value_name: "NATS",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "KL divergence per latent dimension, in nats, below which it is not reduced further [default: \
+               0]",
+    },
+    Flag {
+        name: "optimizer",
+        path: "optimizer.kind",
+        value_name: "OPTIMIZER",
+        takes: Value(one_of::<OptimizerKind>),
+        of: Plan,
+        help: "Optimizer [default: adam]",
+    },
+    Flag {
+        name: "learning-rate",
+        path: "optimizer.learning-rate",
+        value_name: "RATE",
+        takes: Value(number::<f64>),
+        of: Training,
+        help: "Learning rate [default: 0.002 for adam and adamax, 0.001 for rmsprop, 0.01 for adagrad, 0.0001 \
+               for sgd]",
+    },
+    Flag {
+        name: "learning-rate-schedule",
+        path: "optimizer.learning-rate-schedule",
+        value_name: "SCHEDULE",
+        takes: Value(typed::<LearningRateSchedule>),
+        of: Training,
+        help: "Learning rate over the epochs: constant; iwae for the eight stages of Burda et al., stage i of \
+               3^i epochs at 10^(-i/7) times the rate, i from 0 to 7; steps:0.5@100,150 to halve it after 100 \
+               and 150 epochs [default: constant]",
+    },
+    Flag {
+        name: "adam-epsilon",
+        path: "optimizer.adam-epsilon",
+        value_name: "EPSILON",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Epsilon in the denominators of adam and adamax [default: 1e-8]",
+    },
+    Flag {
+        name: "weight-decay",
+        path: "optimizer.weight-decay",
+        value_name: "FACTOR",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "L2 penalty: this factor times a parameter is added to its gradient [default: 0]",
+    },
+    Flag {
+        name: "clip-norm",
+        path: "optimizer.clip-norm",
+        value_name: "NORM",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Largest gradient norm: larger gradients are scaled down to it; 0 for no limit [default: 0]",
+    },
+    Flag {
+        name: "init",
+        path: "optimizer.init",
+        value_name: "RULE",
+        takes: Value(typed::<Initialisation>),
+        of: Training,
+        help: "Initial parameters: fan-in, glorot, or normal:DEVIATION [default: fan-in]",
+    },
+    Flag {
+        name: "output-bias",
+        path: "optimizer.output-bias",
+        value_name: "BIAS",
+        takes: Value(one_of::<OutputBias>),
+        of: Training,
+        help: "Initial bias of the decoder's output layer: drawn as --init says, or such that the decoder \
+               starts at the mean training image [default: drawn]",
+    },
+    Flag {
+        name: "batch-size",
+        path: "run.batch-size",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Images in a minibatch [default: 64]",
+    },
+    Flag {
+        name: "epochs",
+        path: "run.epochs",
+        value_name: "N",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Passes over the training images [default: 16]",
+    },
+    Flag {
+        name: "steps",
+        path: "run.steps",
+        value_name: "N",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Training steps, instead of --epochs; each takes one minibatch",
+    },
+    Flag {
+        name: "seed",
+        path: "run.seed",
+        value_name: "N",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Seed of all random numbers: the same seed on the same device gives the same bits [default: 1]",
+    },
+    Flag {
+        name: "order",
+        path: "run.order",
+        value_name: "N",
+        takes: Value(number::<u32>),
+        of: Training,
+        help: "Algorithm that shuffles the images of an epoch; 1 is that of older versions [default: 2]",
+    },
+    Flag {
+        name: "device",
+        path: "run.device",
+        value_name: "DEVICE",
+        takes: Value(typed::<DeviceChoice>),
+        of: Training,
+        help: "Device: auto, cpu, software, or an adapter's number or name (see 'vae devices') [default: \
+               auto]",
+    },
+    Flag {
+        name: "matmul",
+        path: "run.matmul",
+        value_name: "HOW",
+        takes: Value(typed::<Tuning>),
+        of: Training,
+        help: "Kernels of matrix products on an adapter: measured (the fastest), fixed (by a rule), or one \
+               variant for all (see 'vae bench') [default: measured]",
+    },
+    Flag {
+        name: "no-tune",
+        path: "run.matmul",
+        value_name: "",
+        takes: Nothing("fixed"),
+        of: Training,
+        help: "Measure no kernels: the same as --matmul fixed",
+    },
+];

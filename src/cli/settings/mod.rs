@@ -1,0 +1,215 @@
+//! The settings that people give: flags, `--set`, and a configuration file, laid over one another as TOML tables and typed
+//! once, as a [`Config`].
+
+mod flags;
+mod parsers;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use flags::{FLAGS, Flag};
+pub(crate) use parsers::{count, device, path_length};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use flags::{Of, Takes};
+use std::path::PathBuf;
+use toml::{Table, Value};
+use vae::config::{Config, FLAT_KEYS, at_path, overlay};
+use vae::{Error, Result};
+
+/// The settings on a command line; without `TRAINING`, only the flags that decide a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Settings<const TRAINING: bool> {
+    /// `--config`
+    file: Option<PathBuf>,
+    /// `--set`, in the order given.
+    sets: Vec<(String, Value)>,
+    /// The flags.
+    flags: Vec<(&'static Flag, Value)>,
+}
+
+/// The flags that a command has.
+fn flags_of(training: bool) -> impl Iterator<Item = &'static Flag> {
+    FLAGS.iter().filter(move |flag| training || flag.of == Of::Plan)
+}
+
+impl Flag {
+    fn argument(&'static self) -> Arg {
+        let heading = match self.path.split('.').next() {
+            Some("data") => "Data",
+            Some("model") => "Model",
+            Some("objective") => "Objective",
+            Some("optimizer") => "Optimizer",
+            _ => "Run",
+        };
+        let argument = Arg::new(self.name).long(self.name).help(self.help).help_heading(heading);
+        match self.takes {
+            Takes::Value(parser) => argument.value_name(self.value_name).value_parser(parser()),
+            Takes::Nothing(_) => argument.action(ArgAction::SetTrue),
+        }
+    }
+
+    /// What was typed behind it, if it was given.
+    fn value(&self, matches: &ArgMatches) -> Option<Value> {
+        match self.takes {
+            Takes::Value(_) => matches.get_one::<Value>(self.name).cloned(),
+            Takes::Nothing(value) => {
+                let given = matches.value_source(self.name) == Some(ValueSource::CommandLine);
+                given.then(|| Value::String(value.to_string()))
+            }
+        }
+    }
+}
+
+impl<const TRAINING: bool> Args for Settings<TRAINING> {
+    fn augment_args(command: Command) -> Command {
+        let run = |argument: Arg| argument.help_heading("Run");
+        let command = command
+            .arg(run(Arg::new("config")
+                .long("config")
+                .value_name("FILE.toml")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help(
+                    "Read settings from FILE, such as the config.toml of a run; flags and --set override it",
+                )))
+            .arg(run(Arg::new("set")
+                .long("set")
+                .value_name("KEY=VALUE")
+                .action(ArgAction::Append)
+                .value_parser(assignment)
+                .help(
+                    "Set any key of the configuration, such as model.latent=20 or \
+                     optimizer.vae.learning-rate=1e-3; can be repeated; flags override it",
+                )));
+        flags_of(TRAINING).fold(command, |command, flag| {
+            command.arg(match flag.name {
+                "epochs" => flag.argument().conflicts_with("steps"),
+                "no-tune" => flag.argument().conflicts_with("matmul"),
+                _ => flag.argument(),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<const TRAINING: bool> FromArgMatches for Settings<TRAINING> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut settings = Self::default();
+        settings.update_from_arg_matches(matches)?;
+        Ok(settings)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.file = matches.get_one("config").cloned();
+        self.sets = matches.get_many("set").into_iter().flatten().cloned().collect();
+        self.flags = flags_of(TRAINING).filter_map(|flag| Some((flag, flag.value(matches)?))).collect();
+        Ok(())
+    }
+}
+
+/// `KEY=VALUE`: a key path, and a TOML value or a word.
+fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (path, value) = text.split_once('=').ok_or("give KEY=VALUE, such as model.latent=20")?;
+    let (path, value) = (path.trim(), value.trim());
+    if !path.contains('.') {
+        return Err(match FLAT_KEYS.iter().find(|(flat, _)| *flat == path) {
+            Some((_, now)) => format!("the key is {now}"),
+            None => "give the key with its table, such as model.latent".to_string(),
+        });
+    }
+    if path.split('.').any(str::is_empty) {
+        return Err(format!("'{path}' has an empty part"));
+    }
+    let value = value.parse().unwrap_or_else(|_| Value::String(value.to_string()));
+    Ok((path.to_string(), value))
+}
+
+impl<const TRAINING: bool> Settings<TRAINING> {
+    /// The settings of a new run: the defaults, under a preset (there is none yet), under the configuration file, under
+    /// `--set`, under the flags. Not resolved yet.
+    ///
+    /// # Errors
+    /// If the configuration file cannot be used, or `--set` names no key or gives it a value that does not fit.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let preset = Table::new();
+        self.over(match &self.file {
+            Some(path) => lay(preset, Config::read_table(path)?),
+            None => preset,
+        })
+    }
+
+    /// The settings of `table`, under `--set` and the flags.
+    ///
+    /// # Errors
+    /// If `--set` names no key or gives it a value that does not fit.
+    pub(crate) fn over(&self, mut table: Table) -> Result<Config> {
+        for (path, value) in &self.sets {
+            table = lay(table, at_path(path, value.clone()));
+            Config::from_table(&table).map_err(|error| {
+                let hint = "the keys stand in docs/config-keys.md";
+                Error::setting(format!("--set {path}"), error.message(), hint)
+            })?;
+        }
+        for (flag, value) in &self.flags {
+            table = lay(table, at_path(flag.path, value.clone()));
+        }
+        Config::from_table(&table).map_err(|error| Error::Internal(format!("flags: {error}")))
+    }
+
+    /// The key path of every setting that is given on the command line, and what was typed for it.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&str, String)> {
+        let sets = self.sets.iter().map(|(path, _)| (path.as_str(), format!("--set {path}")));
+        sets.chain(self.flags.iter().map(|(flag, _)| (flag.path, format!("--{}", flag.name))))
+    }
+
+    /// An error of the library, which names key paths, with what the user has typed in their place.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let Error::Setting { setting, problem, hint } = error else { return error };
+        let path = FLAGS.iter().find(|flag| setting == format!("--{}", flag.name)).map(|flag| flag.path);
+        let path = path.unwrap_or(&setting);
+        // A flag comes before --set.
+        let typed = self.given().filter(|(given, _)| *given == path).last().map(|(_, typed)| typed);
+        let in_file = || {
+            let (file, mut keys) = (self.file.as_ref()?, path.split('.'));
+            let mut value = &Value::Table(Config::read_table(file).ok()?);
+            keys.try_for_each(|key| value.get(key).map(|below| value = below))?;
+            Some(format!("{}: {path}", file.display()))
+        };
+        let setting = typed.or_else(in_file).unwrap_or(setting);
+        by_flags(Error::Setting { setting, problem, hint })
+    }
+}
+
+/// `above` laid over `below`. Epochs that are given take the place of steps below.
+fn lay(mut below: Table, above: Table) -> Table {
+    if above.get("run").is_some_and(|run| run.get("epochs").is_some() && run.get("steps").is_none())
+        && let Some(Value::Table(run)) = below.get_mut("run")
+    {
+        run.remove("steps");
+    }
+    overlay(&mut below, above);
+    below
+}
+
+/// An error of the library with flags in the place of key paths: `--latent 20` where it says `model.latent = 20`.
+pub(crate) fn by_flags(error: Error) -> Error {
+    let Error::Setting { setting, problem, hint } = error else { return error };
+    let mut flags: Vec<&Flag> = FLAGS.iter().filter(|flag| matches!(flag.takes, Takes::Value(_))).collect();
+    // objective.capacity-epochs before objective.capacity
+    flags.sort_by_key(|flag| std::cmp::Reverse(flag.path.len()));
+    let with_flags = |text: String| {
+        flags.iter().fold(text, |text, flag| {
+            let typed = format!("--{}", flag.name);
+            text.replace(&format!("{} = ", flag.path), &format!("{typed} ")).replace(flag.path, &typed)
+        })
+    };
+    let named = setting.starts_with("--set ") || setting.contains(": ");
+    Error::Setting {
+        setting: if named { setting } else { with_flags(setting) },
+        problem: with_flags(problem),
+        hint: with_flags(hint),
+    }
+}

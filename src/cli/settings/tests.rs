@@ -1,0 +1,297 @@
+use super::super::Cli;
+use super::*;
+use clap::CommandFactory;
+use vae::config::OptimizerConfig;
+use vae::device::DeviceChoice;
+use vae::model::ObjectiveKind;
+use vae::optimizer::LearningRateSchedule;
+
+fn settings(arguments: &[&str]) -> Settings<true> {
+    let command = Settings::<true>::augment_args(clap::Command::new("train"));
+    let matches = command.no_binary_name(true).try_get_matches_from(arguments).unwrap();
+    Settings::from_arg_matches(&matches).unwrap()
+}
+
+fn parse(arguments: &[&str]) -> Config {
+    settings(arguments).config().unwrap()
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let settings = settings(arguments);
+    let error = settings.config().and_then(Config::resolve).unwrap_err();
+    settings.explain(error).to_string()
+}
+
+/// A value for each flag that is not its default.
+fn other(flag: &Flag) -> &'static str {
+    match flag.name {
+        "dataset" => "mnist",
+        "data-dir" => "folder",
+        "images" => "123",
+        "image-size" => "7x9",
+        "color" => "rgb",
+        "test-fraction" => "0.25",
+        "binarize" => "static",
+        "hidden" => "9,8/7",
+        "latent" => "6,5",
+        "activation" => "elu",
+        "likelihood" => "gaussian",
+        "sigma" | "beta" | "kl-warmup" | "kl-cycle" | "capacity" | "capacity-epochs" => "2.5",
+        "mean-activation" => "sigmoid",
+        "objective" => "iwae",
+        "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed" => "17",
+        "free-bits" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm" => "0.125",
+        "optimizer" => "sgd",
+        "learning-rate-schedule" => "steps:0.5@2,3",
+        "init" => "normal:0.5",
+        "output-bias" => "mean-image",
+        "order" => "1",
+        "device" => "cpu",
+        "matmul" => "fixed",
+        // The only family.
+        "family" => "mlp",
+        name => panic!("give --{name} a value here"),
+    }
+}
+
+/// The value of a configuration at a key path, as text.
+fn at(config: &Config, path: &str) -> Option<String> {
+    let mut value = &Value::Table(config.to_table().unwrap());
+    for key in path.split('.') {
+        value = value.get(key)?;
+    }
+    Some(value.to_string())
+}
+
+#[test]
+fn every_flag_reaches_its_key_and_no_other() {
+    let defaults = Config::default();
+    for flag in FLAGS {
+        let config = match flag.takes {
+            Takes::Value(_) => parse(&[&format!("--{}={}", flag.name, other(flag))]),
+            Takes::Nothing(_) => parse(&[&format!("--{}", flag.name)]),
+        };
+        let differs = defaults.difference(&config, |path| path == flag.path).unwrap();
+        assert!(differs.is_some() || flag.name == "family", "--{} is forgotten", flag.name);
+        assert_eq!(defaults.difference(&config, |path| path != flag.path).unwrap(), None, "--{}", flag.name);
+        // The same by --set.
+        let value = at(&config, flag.path).unwrap();
+        assert_eq!(parse(&["--set", &format!("{}={value}", flag.path)]), config, "--{}", flag.name);
+    }
+}
+
+/// Every key of a configuration is a flag: of a configuration in which all optional ones are given.
+#[test]
+fn every_key_has_a_flag() {
+    let given: Vec<String> = FLAGS
+        .iter()
+        .filter(|flag| matches!(flag.takes, Takes::Value(_)) && flag.name != "epochs")
+        .map(|flag| format!("--{}={}", flag.name, other(flag)))
+        .collect();
+    let complete = parse(&given.iter().map(String::as_str).collect::<Vec<_>>());
+    for (section, keys) in complete.to_table().unwrap() {
+        for key in keys.as_table().unwrap().keys() {
+            let path = format!("{section}.{key}");
+            assert!(FLAGS.iter().any(|flag| flag.path == path), "{path} has no flag");
+        }
+    }
+}
+
+/// The default that the help states is the default of the record.
+#[test]
+fn help_states_the_defaults() {
+    let defaults = Config::default().resolve().unwrap();
+    let command = Cli::command();
+    let train = command.find_subcommand("train").unwrap();
+    let mut tried = 0;
+    for flag in FLAGS {
+        let argument = train.get_arguments().find(|argument| argument.get_long() == Some(flag.name)).unwrap();
+        let help = argument.get_help().unwrap().to_string();
+        let Some((_, default)) = help.rsplit_once("[default: ") else { continue };
+        let default = default.trim_end_matches(']');
+        if default.contains([' ', ';']) {
+            continue;
+        }
+        let config = parse(&[&format!("--{}={default}", flag.name)]);
+        assert_eq!(config.resolve().unwrap(), defaults, "{help}");
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn flags_come_before_set_and_set_before_the_file_and_the_file_before_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    let tables = "[model]\nlatent = 5\nhidden = [7, 8]\n[run]\nsteps = 3\nbatch-size = 9\nseed = 8\n";
+    let flat = "latent = 5\nhidden = [7, 8]\nsteps = 3\nbatch-size = 9\nseed = 8\n";
+    for text in [tables, flat] {
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        let set = ["--set", "model.latent=4", "--set", "run.batch-size=10", "--set", "run.batch-size=11"];
+        let flags = ["--config", file, "--latent", "6", "--epochs", "4"];
+        let config = parse(&[&flags[..], &set].concat());
+        let expected = Config::default()
+            .with("model = { latent = 6, hidden = [7, 8] }\nrun = { batch-size = 11, epochs = 4, seed = 8 }");
+        assert_eq!(config, expected.unwrap());
+        assert_eq!(parse(&["--config", file]).run.steps, Some(3));
+        assert_eq!(parse(&["--config", file, "--set", "run.epochs=4"]).run.steps, None);
+        // A file for a new run does not ask for the order of an old one.
+        assert_eq!(parse(&["--config", file]).run.order, 2);
+    }
+}
+
+#[test]
+fn set_takes_words_lists_and_tables_of_groups() {
+    let config = parse(&["--set", "model.activation=relu", "--set", "model.latent=[4, 3]"]);
+    assert_eq!(
+        (at(&config, "model.activation"), at(&config, "model.latent")),
+        (Some("\"relu\"".to_string()), Some("[4, 3]".to_string()))
+    );
+    let config = parse(&["--set", "optimizer.vae.learning-rate=1e-2", "--set", "optimizer.vae.kind=sgd"]);
+    let config = config.resolve().unwrap();
+    let group = config.optimizer.of("vae");
+    assert_eq!((group.learning_rate(), group.optimizer().kind), (0.01, vae::optimizer::OptimizerKind::Sgd));
+    let shared = OptimizerConfig { groups: Default::default(), ..config.optimizer };
+    assert_eq!(shared, OptimizerConfig::default().resolve(&["vae"]).unwrap());
+}
+
+#[test]
+fn errors_name_what_was_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, "latent = 0\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, expected) in [
+        (&["--latent=0"][..], "--latent: 0 is too few".to_string()),
+        (&["--set", "model.latent=0"], "--set model.latent: 0 is too few".to_string()),
+        (&["--config", file], format!("{file}: model.latent: 0 is too few")),
+        (&["--config", file, "--latent", "0"], "--latent: 0 is too few".to_string()),
+        (&["--latent=3,0", "--set", "model.latent=0"], "--latent: 0 is too few".to_string()),
+        (&["--set", "model.latent=x"], "--set model.latent: invalid type: string \"x\"".to_string()),
+        (&["--set", "model.latnet=3"], "--set model.latnet: unknown field `latnet`".to_string()),
+        (&["--set", "modle.latent=3"], "--set modle.latent: unknown field `modle`".to_string()),
+        (
+            &["--set", "optimizer.other.clip-norm=1"],
+            "optimizer.other: the model has no parameter".to_string(),
+        ),
+        (
+            &["--set", "optimizer.vae.clip-norm=-1"],
+            "--set optimizer.vae.clip-norm: -1 is negative".to_string(),
+        ),
+        (&["--adam-epsilon=1", "--optimizer=sgd"], "--adam-epsilon: the optimizer is neither".to_string()),
+        // By default.
+        (&["--hidden=3/4"], "--hidden: hidden layers in 2 parts, for 1 stochastic layers in --latent".into()),
+    ] {
+        let problem = refused(arguments);
+        assert!(problem.starts_with(&expected), "{arguments:?}: {problem}");
+    }
+    assert!(refused(&["--capacity-epochs=1"]).contains("give --capacity too"));
+    assert!(refused(&["--importance-samples=1"]).contains("choose --objective iwae or dreg"));
+    let problem = by_flags(Error::setting("data.images, data.image-size", "", "")).to_string();
+    assert!(problem.starts_with("--images, --image-size: "), "{problem}");
+}
+
+#[test]
+fn what_is_no_assignment_is_refused() {
+    for (text, expected) in [
+        ("model.latent", "KEY=VALUE"),
+        ("latent=3", "the key is model.latent"),
+        ("objective=iwae", "the key is objective.kind"),
+        ("x=3", "with its table"),
+        ("model..latent=3", "empty part"),
+    ] {
+        let problem = assignment(text).unwrap_err();
+        assert!(problem.contains(expected), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn sizes_and_schedules_are_read() {
+    let hidden = |text: &str| at(&parse(&["--hidden", text]), "model.hidden").unwrap();
+    assert_eq!(hidden("500, 250"), "[500, 250]");
+    assert_eq!(
+        (hidden(""), hidden("none"), hidden("none/7")),
+        ("[]".into(), "[]".into(), "[[], [7]]".into())
+    );
+    assert_eq!(hidden("200,200/100,100"), "[[200, 200], [100, 100]]");
+    let latent = |text: &str| at(&parse(&["--latent", text]), "model.latent").unwrap();
+    assert_eq!((latent("7"), latent("40,20,10,5")), ("7".into(), "[40, 20, 10, 5]".into()));
+    for wrong in ["--hidden=5,,6", "--hidden=x", "--latent=", "--latent=5,", "--latent=x", "--image-size=28"]
+    {
+        let command = Settings::<true>::augment_args(clap::Command::new("train"));
+        assert!(command.no_binary_name(true).try_get_matches_from([wrong]).is_err(), "{wrong}");
+    }
+    let schedule = LearningRateSchedule::Steps { factor: 0.5, epochs: vec![2, 3] };
+    let config = parse(&["--learning-rate-schedule=steps:0.5@2,3", "--device=cpu", "--objective=dreg"]);
+    assert_eq!(config.optimizer.learning_rate_schedule, schedule);
+    assert_eq!((config.run.device, config.objective.kind), (DeviceChoice::Cpu, ObjectiveKind::Dreg));
+    assert!(count("0").is_err());
+}
+
+/// `docs/config-keys.md`, as it should be.
+fn key_table() -> String {
+    let mut text = "\
+# Keys of the configuration
+
+A configuration has five tables. A run writes all of its settings to `config.toml`; `vae train --config FILE` reads such a
+file. Every key can be set by its flag, or by `--set KEY=VALUE`. Flags come first, then `--set`, then the file, then the
+defaults. `vae train --help` says what each key means.
+
+Older versions wrote flat keys, without tables. Their files, runs and checkpoints are still read; `run.order` is 1 there.
+
+| old flat key | key | flag |
+|---|---|---|
+"
+    .to_string();
+    for flag in FLAGS.iter().filter(|flag| matches!(flag.takes, Takes::Value(_))) {
+        let old = FLAT_KEYS.iter().find(|(_, path)| *path == flag.path);
+        let old = old.map_or("-".to_string(), |(flat, _)| format!("`{flat}`"));
+        text += &format!("| {old} | `{}` | `--{}` |\n", flag.path, flag.name);
+    }
+    text + "\
+| - | `optimizer.GROUP.KEY` | `--set optimizer.GROUP.KEY=VALUE` |
+
+`[optimizer.GROUP]` holds what one parameter group has otherwise than `[optimizer]`: `kind`, `learning-rate`,
+`learning-rate-schedule`, `adam-epsilon`, `weight-decay` or `clip-norm`. The family `mlp` has one group, `vae`.
+
+```toml
+[data]
+dataset = \"mnist\"
+
+[model]
+family = \"mlp\"
+hidden = [[200, 200], [100, 100]] # below each stochastic layer; [200, 200] stands below all of them
+latent = [100, 50]                # from the image on; 20 for one layer
+
+[objective]
+kind = \"iwae\"
+importance-samples = 50
+
+[optimizer]
+kind = \"adam\"
+learning-rate = 1e-3
+
+[run]
+epochs = 400
+seed = 1
+```
+"
+}
+
+/// Run with `VAE_WRITE_DOCS=1` to write it anew.
+#[test]
+fn the_documented_keys_are_the_keys() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config-keys.md");
+    let text = key_table();
+    if std::env::var_os("VAE_WRITE_DOCS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), text, "write it anew: VAE_WRITE_DOCS=1 cargo test");
+    for (flat, path) in FLAT_KEYS {
+        assert!(FLAGS.iter().any(|flag| flag.path == path), "{flat} has no flag");
+        assert!(text.contains(&format!("| `{flat}` | `{path}` |")), "{flat}");
+    }
+    let example = text.split("```").nth(1).unwrap().trim_start_matches("toml");
+    Config::from_toml(example).unwrap().resolve().unwrap();
+}

@@ -1,0 +1,85 @@
+//! `[data]`: the images.
+
+use crate::checks::counted;
+use crate::data::{self, Colour};
+use crate::graph::Binarize;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Which images to train on, and how they are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// `digits`, the name of a known dataset, or a path.
+    pub dataset: String,
+    /// Where known datasets are looked for first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// Number of training images to use (or, for `digits`, to draw); all where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// Resize pictures to `[width, height]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<[usize; 2]>,
+    /// Read pictures as grey or as RGB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<Colour>,
+    /// Fraction held out where a dataset has no test part.
+    pub test_fraction: f64,
+    /// How grey pixels become black or white; `dynamic` for Bernoulli and `none` for other likelihoods where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binarize: Option<Binarize>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            dataset: "digits".into(),
+            data_dir: None,
+            images: None,
+            image_size: None,
+            color: None,
+            test_fraction: 0.1,
+            binarize: None,
+        }
+    }
+}
+
+impl DataConfig {
+    pub(super) fn is_digits(&self) -> bool {
+        self.dataset == "digits"
+    }
+
+    /// Refuse settings that make no sense, and make paths absolute, so that a run's configuration can be used from any
+    /// folder.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key path; [`Error::Data`] if a path is not valid UTF-8.
+    pub fn resolve(mut self) -> Result<Self> {
+        if let Some(images) = self.images {
+            counted("data.images", images as u64)?;
+        }
+        if self.image_size.is_some_and(|sides| sides.contains(&0)) {
+            return Err(Error::setting("data.image-size", "a side is 0", "give WIDTHxHEIGHT, such as 28x28"));
+        }
+        if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
+            let problem = format!("{} is not between 0 and 1", self.test_fraction);
+            return Err(Error::setting("data.test-fraction", problem, "give a fraction such as 0.1"));
+        }
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|source| Error::io(path, source));
+        if let Some(folder) = &mut self.data_dir {
+            *folder = absolute(folder)?;
+        }
+        // What does not exist stays as it was typed, for the error that names it.
+        let path = Path::new(&self.dataset);
+        if !self.is_digits() && !data::KNOWN_NAMES.contains(&self.dataset.as_str()) && path.exists() {
+            let path = absolute(path)?;
+            let text = path.to_str().ok_or_else(|| {
+                Error::data(&path, "the path is not valid UTF-8", "rename the folder, or link to it")
+            })?;
+            self.dataset = text.to_string();
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,129 @@
+//! `[objective]`: what training maximises.
+
+use crate::checks::{counted, not_negative};
+use crate::model::ObjectiveKind;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Samples that `iwae` and `dreg` weight where `importance-samples` is not given: the most of Burda et al. (2016).
+const IMPORTANCE_SAMPLES: usize = 50;
+
+/// The bound that training maximises, and the weight of its KL divergence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// The bound.
+    pub kind: ObjectiveKind,
+    /// Samples per image that `iwae` and `dreg` weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance_samples: Option<usize>,
+    /// Latent samples per image of `elbo`.
+    pub noise_samples: usize,
+    /// Weight of the KL divergence.
+    pub beta: f64,
+    /// Epochs over which that weight rises from 0.
+    pub kl_warmup: f64,
+    /// Epochs after which the rise starts again; 0 for one rise only.
+    pub kl_cycle: f64,
+    /// Target of the KL divergence, nats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+    /// Epochs over which that target rises from 0.
+    pub capacity_epochs: f64,
+    /// KL divergence per latent dimension, in nats, below which it gives no gradient.
+    pub free_bits: f64,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self {
+            kind: ObjectiveKind::Elbo,
+            importance_samples: None,
+            noise_samples: 1,
+            beta: 1.0,
+            kl_warmup: 0.0,
+            kl_cycle: 0.0,
+            capacity: None,
+            capacity_epochs: 0.0,
+            free_bits: 0.0,
+        }
+    }
+}
+
+impl ObjectiveConfig {
+    /// Latent samples per image in a training step.
+    pub fn samples(&self) -> usize {
+        match self.kind {
+            ObjectiveKind::Elbo => self.noise_samples,
+            _ => self.importance_samples.unwrap_or(IMPORTANCE_SAMPLES),
+        }
+    }
+
+    /// Refuse settings that make no sense, and fill in those that depend on others.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key path.
+    pub fn resolve(mut self) -> Result<Self> {
+        for (path, value) in [
+            ("objective.beta", self.beta),
+            ("objective.kl-warmup", self.kl_warmup),
+            ("objective.kl-cycle", self.kl_cycle),
+            ("objective.capacity", self.capacity.unwrap_or(0.0)),
+            ("objective.capacity-epochs", self.capacity_epochs),
+            ("objective.free-bits", self.free_bits),
+        ] {
+            not_negative(path, value)?;
+        }
+        counted("objective.noise-samples", self.noise_samples as u64)?;
+        self.check_bound()?;
+        self.check_divergence()?;
+        if self.kind != ObjectiveKind::Elbo {
+            let samples = *self.importance_samples.get_or_insert(IMPORTANCE_SAMPLES);
+            counted("objective.importance-samples", samples as u64)?;
+        }
+        Ok(self)
+    }
+
+    /// Refuse settings that the bound does not take.
+    fn check_bound(&self) -> Result<()> {
+        if self.kind == ObjectiveKind::Elbo {
+            if self.importance_samples.is_some() {
+                let problem = "the objective is elbo, which weights no samples";
+                let hint = "use objective.noise-samples, or choose objective.kind = iwae or dreg";
+                return Err(Error::setting("objective.importance-samples", problem, hint));
+            }
+            return Ok(());
+        }
+        for (path, given) in [
+            ("objective.noise-samples", self.noise_samples > 1),
+            ("objective.free-bits", self.free_bits > 0.0),
+            ("objective.capacity", self.capacity.is_some()),
+        ] {
+            if given {
+                let problem = format!("the objective is {}, which does not take it", self.kind);
+                return Err(Error::setting(path, problem, "leave it out, or choose objective.kind = elbo"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuse schedules and targets of the KL divergence that contradict each other.
+    fn check_divergence(&self) -> Result<()> {
+        let refuse = |path: &str, problem: String, hint: &str| Err(Error::setting(path, problem, hint));
+        if self.capacity.is_some() && self.free_bits > 0.0 {
+            let problem = "objective.free-bits is another rule for the same term";
+            return refuse("objective.capacity", problem.into(), "leave one of the two out");
+        }
+        if self.capacity.is_none() && self.capacity_epochs > 0.0 {
+            let hint = "give objective.capacity too, the target in nats";
+            return refuse("objective.capacity-epochs", "there is no capacity to rise to".into(), hint);
+        }
+        if self.kl_cycle > 0.0 && !(self.kl_warmup > 0.0 && self.kl_warmup <= self.kl_cycle) {
+            let problem = format!("a cycle of {} epochs has a rise of {}", self.kl_cycle, self.kl_warmup);
+            let hint = "give objective.kl-warmup, the epochs of a cycle in which the weight rises, above 0 and at most \
+                        the cycle";
+            return refuse("objective.kl-cycle", problem, hint);
+        }
+        Ok(())
+    }
+}

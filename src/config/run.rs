@@ -1,0 +1,63 @@
+//! `[run]`: how long to train, where, and from which seed.
+
+use crate::checks::counted;
+use crate::device::DeviceChoice;
+use crate::tuning::Tuning;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The course of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// Images in a minibatch.
+    pub batch_size: usize,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Steps to train, instead of epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Algorithm by which an epoch's images are put in order: [`RunConfig::ORDER`], or 1, that of runs whose file does not
+    /// say.
+    pub order: u32,
+    /// Where to run.
+    pub device: DeviceChoice,
+    /// How the variants of matrix products are chosen on an adapter.
+    pub matmul: Tuning,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 64,
+            epochs: 16,
+            steps: None,
+            seed: 1,
+            order: Self::ORDER,
+            device: DeviceChoice::Auto,
+            matmul: Tuning::Measured,
+        }
+    }
+}
+
+impl RunConfig {
+    /// The epoch order of new runs.
+    pub const ORDER: u32 = 2;
+
+    /// Refuse settings that make no sense.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key path.
+    pub fn resolve(self) -> Result<Self> {
+        counted("run.batch-size", self.batch_size as u64)?;
+        counted("run.epochs", self.epochs)?;
+        counted("run.steps", self.steps.unwrap_or(1))?;
+        if !(1..=Self::ORDER).contains(&self.order) {
+            let problem = format!("{} is no epoch order", self.order);
+            return Err(Error::setting("run.order", problem, "use 2, or 1 for that of older runs"));
+        }
+        Ok(self)
+    }
+}
