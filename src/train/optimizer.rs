@@ -1,11 +1,9 @@
 //! Optimisers over the flat buffer of parameters.
 
 use crate::graph::Stage;
+use crate::kernels::kernel;
 use crate::plan::{Element, Grid, Lowering, Role, Step, constants};
 use serde::{Deserialize, Serialize};
-
-/// Elements a workgroup of the kernel `square_sum` adds (`SHARE` in `shaders/sum.wgsl`).
-const SHARE: usize = 16_384;
 
 /// The rule by which gradients move parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -83,7 +81,7 @@ impl Optimizer {
             ["parameters", "gradients", "moments.first", "moments.second", "gradient.norm", "metrics"]
                 .map(|name| lowering.bind_buffer(name));
         if self.clip_norm > 0.0 {
-            let shares = length.div_ceil(SHARE);
+            let shares = length.div_ceil(kernel("square_sum").constant("SHARE") as usize);
             lowering.buffer("gradient.squares", vec![shares], shares, Element::Real, Role::Activation);
             let squares = lowering.bind_buffer("gradient.squares");
             lowering.add(
