@@ -73,6 +73,7 @@
 //! `[out, in]`. The library prints nothing; it logs through [`log`](https://docs.rs/log), and every error is an
 //! [`Error`] that says what to do about it.
 
+mod activation;
 pub mod bench;
 pub mod config;
 pub mod cpu;
@@ -85,6 +86,7 @@ mod files;
 pub mod gpu;
 pub mod graph;
 pub mod kernels;
+mod likelihood;
 pub mod model;
 pub mod plan;
 pub mod random;

@@ -19,14 +19,14 @@ mod parameters;
 mod samples;
 mod shape;
 
-pub use activation::Activation;
+pub use crate::activation::Activation;
+pub use crate::likelihood::{Likelihood, LikelihoodKind};
 pub use gradients::Gradients;
 pub use hierarchy::{LowerLayer, UpperValues};
 pub use hmc::Hmc;
 pub use importance::Weighting;
 pub use input::Binarize;
 pub use latent::{KlTarget, LatentShape};
-pub use likelihood::{Likelihood, LikelihoodKind};
 pub use linear::Receivers;
 pub use parameters::{Parameter, Tensor, TensorKind};
 pub use shape::Shape;
