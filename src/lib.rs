@@ -74,6 +74,7 @@
 //! `[out, in]`. The library prints nothing; it logs through [`log`](https://docs.rs/log), and every error is an
 //! [`Error`] that says what to do about it.
 
+mod activation;
 pub mod bench;
 mod checks;
 pub mod config;
@@ -87,6 +88,7 @@ mod files;
 pub mod gpu;
 pub mod graph;
 pub mod kernels;
+mod likelihood;
 pub mod model;
 pub mod optimizer;
 mod pace;

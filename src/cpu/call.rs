@@ -73,6 +73,14 @@ impl<'a, T: Real> Call<'a, T> {
         self.step.numbers.get(self.count(name)).map_or(T::one(), |&value| T::of(f64::from(value)))
     }
 
+    /// The buffer to write, where the kernel has one of this name; it can be taken once.
+    pub(super) fn write_bound(&mut self, name: &str) -> Option<&'a mut [T]> {
+        match self.slots.iter_mut().find(|slot| slot.0 == name) {
+            Some((_, Slot::Write(values))) => Some(std::mem::take(values)),
+            _ => None,
+        }
+    }
+
     /// Images in this minibatch.
     pub(super) fn rows(&self) -> usize {
         self.step.rows as usize

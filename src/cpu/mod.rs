@@ -17,7 +17,6 @@ mod hmc;
 mod importance;
 mod latent;
 mod likelihood;
-mod likelihood_grey;
 mod matmul;
 mod noncentred;
 mod optimizer;
@@ -71,25 +70,6 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "reparametrize_kl" => latent::reparametrize_kl,
         "reparametrize_kl_gradient" => latent::reparametrize_kl_gradient,
         "batch_mean" => latent::batch_mean,
-        "bernoulli" => likelihood::bernoulli,
-        "bernoulli_gradient" => likelihood::bernoulli_gradient,
-        "gaussian" => likelihood::gaussian,
-        "gaussian_gradient" => likelihood::gaussian_gradient,
-        "gaussian_shared" => likelihood::gaussian_shared,
-        "gaussian_shared_gradient" => likelihood::gaussian_shared_gradient,
-        "gaussian_learned" => likelihood::gaussian_learned,
-        "gaussian_learned_gradient" => likelihood::gaussian_learned_gradient,
-        "discretized_logistic" => likelihood_grey::discretized_logistic,
-        "discretized_logistic_gradient" => likelihood_grey::discretized_logistic_gradient,
-        "continuous_bernoulli" => likelihood_grey::continuous_bernoulli,
-        "continuous_bernoulli_gradient" => likelihood_grey::continuous_bernoulli_gradient,
-        "continuous_bernoulli_mean" => likelihood_grey::continuous_bernoulli_mean,
-        "bernoulli_with_gradient" => likelihood::bernoulli_with_gradient,
-        "gaussian_with_gradient" => likelihood::gaussian_with_gradient,
-        "gaussian_shared_with_gradient" => likelihood::gaussian_shared_with_gradient,
-        "gaussian_learned_with_gradient" => likelihood::gaussian_learned_with_gradient,
-        "discretized_logistic_with_gradient" => likelihood_grey::discretized_logistic_with_gradient,
-        "continuous_bernoulli_with_gradient" => likelihood_grey::continuous_bernoulli_with_gradient,
         "free_bits_gate" => gate::free_bits_gate,
         "capacity_gradient" => gate::capacity_gradient,
         "take_columns" => noncentred::take_columns,
@@ -125,7 +105,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "sum_two_metrics" => sum::sum_two_metrics,
         "square_sum" => sum::square_sum,
         "square_root" => sum::square_root,
-        _ => return None,
+        _ => return likelihood::twin(name),
     })
 }
 

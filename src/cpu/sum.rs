@@ -2,9 +2,7 @@
 
 use super::Real;
 use super::call::Call;
-
-/// Elements one entry of `partial` adds.
-const SHARE: usize = 16_384;
+use crate::kernels::kernel;
 
 /// A sum in pairs, whose error grows with the logarithm of the length.
 fn pairwise<T: Real>(values: &[T], term: &impl Fn(T) -> T) -> T {
@@ -43,7 +41,8 @@ pub(super) fn sum_two_metrics<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn square_sum<T: Real>(call: &mut Call<'_, T>) {
     let values = &call.read("values")[..call.count("LENGTH")];
-    for (partial, share) in call.write("shares").iter_mut().zip(values.chunks(SHARE)) {
+    let shares = values.chunks(kernel("square_sum").constant("SHARE") as usize);
+    for (partial, share) in call.write("shares").iter_mut().zip(shares) {
         *partial = pairwise(share, &|value| value * value);
     }
 }

@@ -1,10 +1,10 @@
 //! A trained model as a density of its latents, on a device: log p(x|z), its gradient, and chains that sample the
 //! posterior.
 
-use super::draw::{above, continuous_bernoulli, discretized_logistic};
 use crate::data::Dataset;
 use crate::device::OpenDevice;
-use crate::graph::{Binarize, LikelihoodKind, Tensors};
+use crate::graph::{Binarize, Tensors};
+use crate::likelihood::{LogVariance, Pixel, Random};
 use crate::model::density::MAX_TRANSITIONS;
 use crate::model::{DensityModel, LatentModel, Task};
 use crate::pace::Pace;
@@ -18,10 +18,6 @@ use std::time::{Duration, Instant};
 const LARGEST_PASS: usize = 16 << 20;
 /// A submit of chains should take about this long: no driver takes the device for hung, and an interrupt is answered.
 const SUBMIT: Duration = Duration::from_millis(300);
-/// Log-variances of `gaussian-learned` stay above 2 log(1/255) (`FLOOR` in `shaders/likelihood.wgsl`).
-const FLOOR: f64 = -11.082527;
-/// Log-scales of `discretized-logistic` stay above this (`SCALE_FLOOR` there).
-const SCALE_FLOOR: f64 = -7.0;
 
 /// The parameters of a trained model.
 #[derive(Clone, Debug)]
@@ -281,49 +277,29 @@ impl Density {
         mut normal: impl FnMut() -> f64,
     ) -> Result<Vec<f32>> {
         let (width, likelihood) = (self.latent(), self.task.latent("a density of latents")?.likelihood());
-        let shared = match self.weights.get("decoder.log_variance") {
-            Some(value) if likelihood.kind == LikelihoodKind::GaussianShared => f64::from(value[0]),
+        let log_variance = match (likelihood.kind.log_variance(), self.weights.get("decoder.log_variance")) {
+            (LogVariance::Shared, Some(value)) => f64::from(value[0]),
             _ => 2.0 * likelihood.sigma.ln(),
         };
         let [picture, decoded] = match self.host.plan().program("decode").map(|it| &it.wanted[..]) {
             Some([picture, decoded]) => [picture.clone(), decoded.clone()],
             _ => return Err(Error::Internal("decoding leaves no picture and parameters".into())),
         };
+        let mut random = Random { uniform: &mut uniform, normal: &mut normal };
         let mut images = Vec::new();
         for pass in latents.chunks(self.total() * width) {
             let rows = pass.len() / width;
             self.set_latents(pass)?;
             self.run("decode")?;
-            let means = self.host.read_rows(&picture, rows)?.swap_remove(0);
-            // What the distribution has beside its mean, or in its place.
-            let section = match likelihood.kind {
-                LikelihoodKind::GaussianLearned | LikelihoodKind::DiscretizedLogistic => Some(1),
-                LikelihoodKind::ContinuousBernoulli => Some(0),
-                _ => None,
-            };
-            let raw = match section {
+            let expected = self.host.read_rows(&picture, rows)?.swap_remove(0);
+            let raw = match likelihood.kind.drawn_section() {
                 Some(section) => self.host.read_rows(&decoded, rows)?.swap_remove(section),
-                None => Vec::new(),
+                None => vec![0.0; expected.len()],
             };
-            for (i, mean) in means.into_iter().map(f64::from).enumerate() {
-                let deviation = |log_variance: f64| (0.5 * log_variance).exp();
-                images.push(match likelihood.kind {
-                    LikelihoodKind::Bernoulli => f32::from(u8::from(uniform() < mean)),
-                    LikelihoodKind::Gaussian | LikelihoodKind::GaussianShared => {
-                        (mean + deviation(shared) * normal()) as f32
-                    }
-                    LikelihoodKind::GaussianLearned => {
-                        (mean + deviation(above(f64::from(raw[i]), FLOOR)) * normal()) as f32
-                    }
-                    LikelihoodKind::DiscretizedLogistic => {
-                        let log_scale = above(f64::from(raw[i]), SCALE_FLOOR);
-                        discretized_logistic(mean, log_scale, uniform()) as f32
-                    }
-                    LikelihoodKind::ContinuousBernoulli => {
-                        continuous_bernoulli(f64::from(raw[i]), uniform()) as f32
-                    }
-                });
-            }
+            images.extend(expected.into_iter().zip(raw).map(|(expected, raw)| {
+                let pixel = Pixel { expected: f64::from(expected), raw: f64::from(raw), log_variance };
+                likelihood.kind.draw(pixel, &mut random) as f32
+            }));
         }
         Ok(images)
     }

@@ -4,7 +4,6 @@
 pub mod ais;
 pub mod average;
 pub mod density;
-mod draw;
 mod encoder_draws;
 pub mod gap;
 pub mod gaussian;

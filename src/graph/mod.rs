@@ -12,16 +12,16 @@ mod ops;
 mod shape;
 mod tensors;
 
+pub use crate::activation::Activation;
+pub use crate::likelihood::{Likelihood, LikelihoodKind};
 pub use gradients::{Derivatives, Target};
 pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
-pub use ops::activation::Activation;
 pub use ops::gather::Binarize;
 pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;
 pub use ops::importance::Weighting;
-pub use ops::likelihood::{Likelihood, LikelihoodKind};
 pub use ops::sampled_kl::Drawn;
 pub use shape::Shape;
 pub use tensors::{GroupId, Init, Tensor, Tensors};

@@ -58,17 +58,31 @@ pub struct Kernel {
     pub variables: Vec<Variable>,
     /// Names of the `override` constants it uses; a dispatch gives a value for each.
     pub overrides: Vec<String>,
-    /// Integer constants of its file (`TILE_ROWS`, ..), from which grids are computed.
-    constants: BTreeMap<String, u32>,
+    /// Constants of its file: integers (`TILE_ROWS`, ..), from which grids are computed, and numbers of type `f32`.
+    constants: BTreeMap<String, Literal>,
 }
 
 impl Kernel {
-    /// The value of the named `const` of this kernel's file.
+    /// The value of the integer `const` called `name` in this kernel's file.
     ///
     /// # Panics
     /// If the file has no such constant: a bug that every test of the kernel shows.
     pub fn constant(&self, name: &str) -> u32 {
-        *self.constants.get(name).unwrap_or_else(|| panic!("{} has no constant {name}", self.file))
+        match self.constants.get(name) {
+            Some(Literal::U32(value)) => *value,
+            other => panic!("{}: {name} is {other:?}, not a u32", self.file),
+        }
+    }
+
+    /// The value of the `const` of type `f32` called `name` in this kernel's file.
+    ///
+    /// # Panics
+    /// If the file has no such constant: a bug that every test of the kernel shows.
+    pub fn real(&self, name: &str) -> f64 {
+        match self.constants.get(name) {
+            Some(Literal::F32(value)) => f64::from(*value),
+            other => panic!("{}: {name} is {other:?}, not an f32", self.file),
+        }
     }
 
     /// The kernel's storage variables, in binding order.
@@ -163,20 +177,17 @@ fn describe(file: &File, whole: &naga::Module, entry: &str) -> Kernel {
         workgroup_size: module.entry_points[0].workgroup_size,
         variables,
         overrides: module.overrides.iter().filter_map(|(_, constant)| constant.name.clone()).collect(),
-        constants: integer_constants(whole),
+        constants: constants(whole),
     }
 }
 
-fn integer_constants(module: &naga::Module) -> BTreeMap<String, u32> {
+fn constants(module: &naga::Module) -> BTreeMap<String, Literal> {
     module
         .constants
         .iter()
-        .filter_map(|(_, constant)| {
-            let value = match module.global_expressions[constant.init] {
-                naga::Expression::Literal(Literal::U32(value)) => value,
-                _ => return None,
-            };
-            Some((constant.name.clone()?, value))
+        .filter_map(|(_, constant)| match module.global_expressions[constant.init] {
+            naga::Expression::Literal(value) => Some((constant.name.clone()?, value)),
+            _ => None,
         })
         .collect()
 }

@@ -5,13 +5,12 @@ mod schedule;
 pub use schedule::LearningRateSchedule;
 
 use crate::graph::{Graph, GroupId, Lowering, Node, Operation, Shape};
+use crate::kernels::kernel;
 use crate::plan::{Binding, Grid, Step, constants};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Elements a workgroup of the kernel `square_sum` adds (`SHARE` in `shaders/sum.wgsl`).
-const SHARE: usize = 16_384;
 /// Most elements that one dispatch binds of a buffer: 128 MiB, which every adapter allows.
 const PIECE: usize = 32 << 20;
 
@@ -128,6 +127,11 @@ impl From<Optimizer> for Optimizers {
     }
 }
 
+/// Elements that a workgroup of the kernel `square_sum` adds.
+fn share() -> usize {
+    kernel("square_sum").constant("SHARE") as usize
+}
+
 /// The part of a binding that piece number `piece` covers.
 fn piece_of(whole: &Binding, piece: usize) -> Binding {
     let start = piece * PIECE;
@@ -148,9 +152,9 @@ impl Operation for GradientNorm {
         let shares = lowering.shape(squares).columns;
         for piece in 0..gradients.length.div_ceil(PIECE) {
             let values = piece_of(&gradients, piece);
-            let own = values.length.div_ceil(SHARE);
+            let own = values.length.div_ceil(share());
             let mut to = lowering.bind(squares)?;
-            (to.offset, to.length) = (piece * (PIECE / SHARE), own);
+            (to.offset, to.length) = (piece * (PIECE / share()), own);
             let length = values.length;
             let constants = constants! { LENGTH: length };
             let bindings = [("values", values), ("shares", to)];
@@ -216,7 +220,7 @@ impl Graph {
             let title =
                 if group.0 == 0 { "gradient.norm".to_string() } else { format!("gradient.norm.{name}") };
             let metric = self.metric_value(&title);
-            let shares = self.tensors().group_range(group).len().div_ceil(SHARE);
+            let shares = self.tensors().group_range(group).len().div_ceil(share());
             let squares = self.add_value(format!("gradient.squares.{name}"), Shape::matrix(1, shares));
             let norm = self.add_value(title, Shape::matrix(1, 1));
             let label = "gradient norm".to_string();

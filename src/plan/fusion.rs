@@ -6,6 +6,7 @@
 
 use super::{Access, Binding, Buffer, BufferId, Dispatch, Role};
 use crate::kernels;
+use crate::likelihood::{Kernels, LikelihoodKind};
 
 /// A pass over the dispatches of one program. It may remove a value only if that is [`Values::temporary`].
 pub(crate) type Pass = fn(&mut Vec<Dispatch>, &Values<'_>);
@@ -122,17 +123,11 @@ fn fuse_latent_gradients(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
 
 /// Likelihood + its gradient: both read the decoder's output and the images, and share its exponentials.
 fn fuse_likelihood(dispatches: &mut Vec<Dispatch>, _: &Values<'_>) {
-    for (value, gradient, both) in [
-        ("bernoulli", "bernoulli_gradient", "bernoulli_with_gradient"),
-        ("gaussian", "gaussian_gradient", "gaussian_with_gradient"),
-        ("gaussian_shared", "gaussian_shared_gradient", "gaussian_shared_with_gradient"),
-        ("gaussian_learned", "gaussian_learned_gradient", "gaussian_learned_with_gradient"),
-        ("discretized_logistic", "discretized_logistic_gradient", "discretized_logistic_with_gradient"),
-        ("continuous_bernoulli", "continuous_bernoulli_gradient", "continuous_bernoulli_with_gradient"),
-    ] {
+    for kind in LikelihoodKind::ALL {
+        let Kernels { value, gradient, with_gradient } = kind.kernels();
         fuse_siblings(dispatches, value, gradient, &["decoded", "images"], |value, gradient| {
             let mut fused = Dispatch {
-                kernel: both.into(),
+                kernel: with_gradient.into(),
                 label: format!("{} and {}", value.label, gradient.label),
                 flops: value.flops + gradient.flops,
                 ..value

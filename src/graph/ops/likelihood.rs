@@ -1,112 +1,11 @@
 //! Likelihoods p(x|z): negative logarithms and their gradients.
 
-use super::activation::bisect;
 use crate::graph::loss::Factor;
-use crate::graph::{Activation, Gradients, Graph, Init, Lowering, Node, Operation, Shape, Tensor, ValueId};
+use crate::graph::{Gradients, Graph, Init, Likelihood, Lowering, Node, Operation, Shape, Tensor, ValueId};
+use crate::kernels::kernel;
+use crate::likelihood::{LogVariance, Picture};
 use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
-
-/// vec4 that one invocation of a likelihood kernel adds (`CHUNK` in `shaders/likelihood.wgsl`).
-const CHUNK: usize = 4;
-
-/// The distribution of a pixel given the decoder's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum LikelihoodKind {
-    /// Bernoulli; the decoder gives logits. Its negative logarithm is the binary cross-entropy.
-    Bernoulli,
-    /// Gaussian with one fixed standard deviation; the decoder gives means. Squared error, up to constants.
-    Gaussian,
-    /// Gaussian with one learned standard deviation.
-    GaussianShared,
-    /// Gaussian with a standard deviation per pixel, given by the decoder.
-    GaussianLearned,
-    /// The mass of a logistic distribution on each of 256 grey levels; the decoder gives its mean and scale per pixel.
-    DiscretizedLogistic,
-    /// Continuous Bernoulli, a density of grey pixels; the decoder gives logits.
-    ContinuousBernoulli,
-}
-
-impl std::fmt::Display for LikelihoodKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Bernoulli => "bernoulli",
-            Self::Gaussian => "gaussian",
-            Self::GaussianShared => "gaussian-shared",
-            Self::GaussianLearned => "gaussian-learned",
-            Self::DiscretizedLogistic => "discretized-logistic",
-            Self::ContinuousBernoulli => "continuous-bernoulli",
-        })
-    }
-}
-
-/// A likelihood with its settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Likelihood {
-    /// The distribution.
-    pub kind: LikelihoodKind,
-    /// Standard deviation of [`LikelihoodKind::Gaussian`]; the initial one of `GaussianShared`.
-    pub sigma: f64,
-    /// Applied to the decoder's output to give Gaussian means, or the locations of discretized logistics.
-    pub mean_activation: Activation,
-}
-
-impl Likelihood {
-    /// The decoder's output under which a pixel's expectation (of a discretized logistic the location) is `mean`, a value
-    /// from 0 to 1, ends excluded.
-    pub fn output_for(self, mean: f64) -> f64 {
-        match self.kind {
-            LikelihoodKind::Bernoulli => Activation::Sigmoid.inverse(mean),
-            // The mean of exp(s x) on [0, 1], which has no inverse in closed form (Loaiza-Ganem and Cunningham 2019); by
-            // symmetry from the half of positive s, where nothing cancels but close to 0.
-            LikelihoodKind::ContinuousBernoulli if mean < 0.5 => -self.output_for(1.0 - mean),
-            LikelihoodKind::ContinuousBernoulli => {
-                let expectation =
-                    |s: f64| if s < 1e-4 { 0.5 + s / 12.0 } else { -1.0 / (-s).exp_m1() - 1.0 / s };
-                bisect(mean, 0.0, 1.0 / (1.0 - mean) + 1.0, expectation)
-            }
-            _ => self.mean_activation.inverse(mean),
-        }
-    }
-}
-
-impl LikelihoodKind {
-    fn kernels(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Bernoulli => ("bernoulli", "bernoulli_gradient"),
-            Self::Gaussian => ("gaussian", "gaussian_gradient"),
-            Self::GaussianShared => ("gaussian_shared", "gaussian_shared_gradient"),
-            Self::GaussianLearned => ("gaussian_learned", "gaussian_learned_gradient"),
-            Self::DiscretizedLogistic => ("discretized_logistic", "discretized_logistic_gradient"),
-            Self::ContinuousBernoulli => ("continuous_bernoulli", "continuous_bernoulli_gradient"),
-        }
-    }
-
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Bernoulli,
-        Self::Gaussian,
-        Self::GaussianShared,
-        Self::GaussianLearned,
-        Self::DiscretizedLogistic,
-        Self::ContinuousBernoulli,
-    ];
-
-    /// Whether the decoder gives logits, and no means.
-    pub fn takes_logits(self) -> bool {
-        matches!(self, Self::Bernoulli | Self::ContinuousBernoulli)
-    }
-
-    /// What the decoder's last layer is called: one output a pixel, or two.
-    pub fn outputs(self) -> &'static [&'static str] {
-        match self {
-            Self::GaussianLearned => &["decoder.output", "decoder.log_variance"],
-            Self::DiscretizedLogistic => &["decoder.output", "decoder.log_scale"],
-            _ => &["decoder.output"],
-        }
-    }
-}
 
 /// Inputs: decoder output, images, and the log-variance where it is shared.
 #[derive(Clone, Copy, Debug)]
@@ -132,15 +31,22 @@ impl NegativeLogLikelihood {
         if !self.likelihood.kind.takes_logits() {
             constants.insert("MEAN_ACTIVATION", f64::from(self.likelihood.mean_activation.number()));
         }
-        if self.likelihood.kind == LikelihoodKind::Gaussian {
+        if self.likelihood.kind.log_variance() == LogVariance::Fixed {
             constants.insert("LOG_VARIANCE", 2.0 * self.likelihood.sigma.ln());
         }
         let flops = rows * self.pixels * 8;
-        lowering.dispatch(node, kernel, constants, values, Grid::Elements(rows * vec4.div_ceil(CHUNK)), flops)
+        let grid = Grid::Elements(self.chunks().rows * self.chunks().columns);
+        lowering.dispatch(node, kernel, constants, values, grid, flops)
     }
 
+    /// vec4 that one invocation of the kernel adds.
+    fn chunk(&self) -> usize {
+        kernel(self.likelihood.kind.kernels().value).constant("CHUNK") as usize
+    }
+
+    /// One sum for each chunk of a row.
     fn chunks(&self) -> Shape {
-        Shape::matrix(self.samples * self.batch, self.pixels.div_ceil(4).div_ceil(CHUNK))
+        Shape::matrix(self.samples * self.batch, self.pixels.div_ceil(4).div_ceil(self.chunk()))
     }
 }
 
@@ -202,7 +108,7 @@ impl Operation for NegativeLogLikelihood {
         if let Some(&log_variance) = node.inputs.get(2) {
             values.push(("log_variance", log_variance));
         }
-        self.lower_kernel(node, self.likelihood.kind.kernels().0, &values, lowering)
+        self.lower_kernel(node, self.likelihood.kind.kernels().value, &values, lowering)
     }
 }
 
@@ -220,7 +126,7 @@ impl NegativeLogLikelihood {
             rows: chunks.rows,
             row: decoded.stride(),
             section: decoded.section_stride(),
-            chunk: 4 * CHUNK,
+            chunk: 4 * self.chunk(),
             chunks: chunks.columns,
             factor: self.samples,
         }
@@ -286,21 +192,21 @@ impl Operation for LikelihoodGradient {
             values.push(("log_variance", log_variance));
             values.push(("log_variance_terms", terms));
         }
-        self.0.lower_kernel(node, self.0.likelihood.kind.kernels().1, &values, lowering)
+        self.0.lower_kernel(node, self.0.likelihood.kind.kernels().gradient, &values, lowering)
     }
 }
 
-/// Input: logits. Output: expected pixels of a continuous Bernoulli distribution.
+/// Input: the decoder's output. Output: expected pixels, by the likelihood's kernel.
 #[derive(Debug)]
-struct ContinuousBernoulliMean;
+struct ExpectedImage(&'static str);
 
-impl Operation for ContinuousBernoulliMean {
+impl Operation for ExpectedImage {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let shape = lowering.shape(node.outputs[0]);
         let vec4 = shape.stride() / 4;
         lowering.dispatch(
             node,
-            "continuous_bernoulli_mean",
+            self.0,
             constants! { BATCH: shape.rows, SAMPLES: 1, COLUMNS: vec4, WIDTH: shape.columns },
             &[("decoded", node.inputs[0]), ("expected", node.outputs[0])],
             Grid::Elements(shape.rows * vec4),
@@ -331,15 +237,13 @@ impl Graph {
     /// Expected images (of discretized logistics the locations, which the tails beyond black and white leave out) under the
     /// decoder's output, `[rows, pixels]`: in the first section, where it has two.
     pub fn expected_image(&mut self, decoded: ValueId, likelihood: Likelihood) -> ValueId {
-        let kind = match likelihood.kind {
-            LikelihoodKind::ContinuousBernoulli => {
+        match likelihood.picture() {
+            Picture::Activation(kind) => self.activate("picture", decoded, kind),
+            Picture::Kernel(name) => {
                 let shape = self.shape(decoded);
-                return self.apply("picture", ContinuousBernoulliMean, &[decoded], shape);
+                self.apply("picture", ExpectedImage(name), &[decoded], shape)
             }
-            LikelihoodKind::Bernoulli => Activation::Sigmoid,
-            _ => likelihood.mean_activation,
-        };
-        self.activate("picture", decoded, kind)
+        }
     }
 
     /// The negative log-likelihood of `images` `[batch, pixels]` under `decoded` `[samples * batch, (sections,) pixels]`, in
@@ -362,7 +266,7 @@ impl Graph {
         let samples = d.rows / x.rows;
         let operation = NegativeLogLikelihood { likelihood, batch: x.rows, samples, pixels: x.columns };
         let mut inputs = vec![decoded, images];
-        if likelihood.kind == LikelihoodKind::GaussianShared {
+        if likelihood.kind.log_variance() == LogVariance::Shared {
             let name = "decoder.log_variance";
             let tensor = Tensor {
                 name: name.into(),

@@ -2,6 +2,7 @@
 
 use super::Content::{Normal, Unit};
 use super::{Case, case};
+use crate::kernels::kernel;
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
@@ -10,7 +11,7 @@ pub(super) fn all() -> Vec<Case> {
         let values = ("values", Normal(length));
         let metrics = ("metrics", Normal(16));
         let one = Grid::Workgroups(1);
-        let partials = usize::div_ceil(length, 16_384);
+        let partials = usize::div_ceil(length, kernel("square_sum").constant("SHARE") as usize);
         cases.push(case(
             "sum",
             constants! { LENGTH: length },

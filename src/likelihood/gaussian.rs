@@ -1,0 +1,19 @@
+//! Gaussian pixels with a fixed deviation: `shaders/likelihood/gaussian.wgsl`.
+
+use super::{Distribution, Kernels, LogVariance, Pixel, Random, kernels};
+
+pub(super) struct Gaussian;
+
+impl Distribution for Gaussian {
+    fn kernels(&self) -> Kernels {
+        kernels!("gaussian")
+    }
+
+    fn log_variance(&self) -> LogVariance {
+        LogVariance::Fixed
+    }
+
+    fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
+        pixel.gaussian(pixel.log_variance, random)
+    }
+}
