@@ -277,7 +277,7 @@ fn programs_read_only_what_they_are_given() {
                             plan::Role::Activation if !given => stale,
                             plan::Role::Gradient if written.contains(&i) => stale,
                             plan::Role::Gradient => 0.0,
-                            _ => 0.1 * (i as f64).sin(),
+                            _ => 0.2 + 0.1 * (i as f64).sin(),
                         };
                         cpu.real_mut(id).iter_mut().enumerate().for_each(|(i, it)| *it = value(i));
                     }
