@@ -103,7 +103,8 @@ impl Graph {
         output
     }
 
-    /// Move `state` towards `value` in every training step: state += rate (value - state). A rate of 1 replaces it.
+    /// Move `state` towards `value` in every training step: state += rate (value - state). A rate of 1 replaces it. What
+    /// reads the state as it was, gradients too, must be in the graph before; the result is the state as it is then.
     ///
     /// # Errors
     /// [`Error::Shape`] if their shapes differ.
