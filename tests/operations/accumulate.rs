@@ -1,7 +1,7 @@
 //! Values that are used several times, losses that are used on, and constants.
 
 use crate::harness::Check;
-use vae::graph::{Activation, KlTarget, Samples, Shape, Weight};
+use vae::graph::{Activation, KlTarget, Likelihood, LikelihoodKind, Samples, Shape, Weight};
 
 #[test]
 fn a_value_that_is_used_several_times() {
@@ -136,5 +136,45 @@ fn an_operation_of_a_value_and_the_same_as_a_constant() {
             Ok((vec![drawn.z], vec![graph.mean(kl, 2)]))
         },
         |values| values.outputs[0].dot(&values.outputs[0]) / 2.0 / 6.0,
+    );
+}
+
+#[test]
+fn gradients_of_parameters_add_up_over_losses() {
+    Check::of("Linear", &[Shape::matrix(3, 5)]).constant(0).number("beta", 0.625).separately().losses(
+        |graph, x| {
+            let first = graph.linear(&["first"], x[0], 5)?;
+            let second = graph.linear(&["first"], first, 5)?;
+            let third = graph.activate("third", second, Activation::Tanh);
+            let losses = vec![
+                graph.mean(first, 1),
+                graph.loss("second", second, 2, Weight::Constant(0.3)),
+                graph.loss("third", third, 1, Weight::Step("beta")),
+            ];
+            Ok((vec![first, second, third], losses))
+        },
+        |values| {
+            let sums = [0, 1, 2].map(|i| values.outputs[i].sum());
+            (sums[0] + 0.15 * sums[1] + 0.625 * sums[2]) / 3.0
+        },
+    );
+}
+
+#[test]
+fn a_shared_log_variance_over_several_losses() {
+    let likelihood = Likelihood {
+        kind: LikelihoodKind::GaussianShared,
+        sigma: 0.7,
+        mean_activation: Activation::Identity,
+    };
+    let shapes = [Shape::matrix(6, 7), Shape::matrix(3, 7)];
+    Check::of("NegativeLogLikelihood", &shapes).rows(2).constant(0).constant(1).separately().losses(
+        |graph, x| {
+            let first = graph.negative_log_likelihood(x[0], x[1], likelihood)?;
+            let second = graph.negative_log_likelihood(x[0], x[1], likelihood)?;
+            let losses = vec![graph.mean(first, 2), graph.loss("second", second, 2, Weight::Constant(0.3))];
+            Ok((vec![first, second], losses))
+        },
+        |values| (values.outputs[0].sum() + 0.3 * values.outputs[1].sum()) / 4.0,
     );
 }

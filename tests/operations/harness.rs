@@ -25,6 +25,7 @@ pub(crate) struct Check<'a> {
     numbers: Vec<(&'a str, f64)>,
     constant: Vec<usize>,
     unreached: Vec<usize>,
+    separately: bool,
     contents: Box<dyn Fn(usize, usize, usize) -> f64 + 'a>,
 }
 
@@ -47,6 +48,7 @@ impl<'a> Check<'a> {
             numbers: Vec::new(),
             constant: Vec::new(),
             unreached: Vec::new(),
+            separately: false,
             contents: Box::new(waves),
         }
     }
@@ -72,6 +74,11 @@ impl<'a> Check<'a> {
     pub(crate) fn unreached(mut self, input: usize) -> Self {
         self.unreached.push(input);
         self
+    }
+
+    /// Differentiate each loss by a call for itself: the gradients of parameters add up.
+    pub(crate) fn separately(self) -> Self {
+        Self { separately: true, ..self }
     }
 
     /// With other contents than [`waves`], by input, row and column.
@@ -125,6 +132,10 @@ impl<'a> Check<'a> {
                 given.push(seed);
             }
             graph.pull_back(&seeds, &targets).unwrap()
+        } else if self.separately {
+            let each =
+                losses.iter().map(|loss| graph.differentiate(std::slice::from_ref(loss), &targets).unwrap());
+            each.last().unwrap()
         } else {
             graph.differentiate(&losses, &targets).unwrap()
         };

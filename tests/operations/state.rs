@@ -78,7 +78,6 @@ fn a_state_follows_a_value() {
     assert!(graph.update(last, x, 1.0).is_err(), "another shape");
     graph.update(average, y, 0.25).unwrap();
     graph.update(last, y, 1.0).unwrap();
-    // A loss of the state has no gradient: what it was is a constant.
     let activated = graph.activate("activated", y, Activation::Tanh);
     let loss = graph.loss("loss", activated, 1, Weight::Constant(1.0));
     graph.differentiate(&[loss], &[Target::Group(group)]).unwrap();
@@ -184,4 +183,68 @@ fn two_groups_have_two_optimizers_and_two_losses() {
     for (name, parameters) in &all[1..] {
         close(parameters, &all[0].1, name);
     }
+}
+
+/// The problem with a training program of this graph.
+fn refused(graph: &Graph, given: &[ValueId]) -> String {
+    match lower(graph, &[ProgramSpec::new("train", given, &graph.training())], SETTING) {
+        Ok(_) => String::new(),
+        Err(problem) => problem.to_string(),
+    }
+}
+
+#[test]
+fn a_gradient_that_needs_a_state_stands_before_its_update() {
+    // d z / d log-variance = exp(v / 2) noise / 2 needs the noise as it was.
+    let build = |update_first: bool| {
+        let tensors = Tensors::default();
+        let group = tensors.group("network");
+        let mut graph = Graph::new(&tensors, Mode::Train);
+        let x = graph.input("x", X);
+        let prior = graph.linear(&["mean", "variance"], x, 4).unwrap();
+        let noise = graph.state("noise", Shape::matrix(X.rows, 4), Init::Constant(0.5)).unwrap();
+        let z = graph.conditional_sample("z", prior, noise).unwrap();
+        let loss = graph.loss("loss", z, 1, Weight::Constant(1.0));
+        if update_first {
+            graph.update(noise, z, 1.0).unwrap();
+        }
+        graph.differentiate(&[loss], &[Target::Group(group)]).unwrap();
+        if !update_first {
+            graph.update(noise, z, 1.0).unwrap();
+        }
+        graph.step(group, &Optimizer::new(OptimizerKind::Sgd)).unwrap();
+        refused(&graph, &[x])
+    };
+    assert_eq!(build(false), "");
+    let problem = build(true);
+    assert!(problem.contains("reads 'state.noise' after it has been changed"), "{problem}");
+}
+
+#[test]
+fn a_gradient_that_needs_parameters_stands_before_their_step() {
+    // The first group's gradient goes through the second's weights.
+    let build = |step_first: bool| {
+        let tensors = Tensors::default();
+        let a = tensors.group("a");
+        let mut graph = Graph::new(&tensors, Mode::Train);
+        let x = graph.input("x", X);
+        let made = graph.linear(&["first"], x, 4).unwrap();
+        let b = tensors.group("b");
+        let judged = graph.linear(&["second"], made, 2).unwrap();
+        let sgd = Optimizer::new(OptimizerKind::Sgd);
+        let losses = ["one", "two"].map(|name| graph.loss(name, judged, 1, Weight::Constant(1.0)));
+        graph.differentiate(&losses[..1], &[Target::Group(b)]).unwrap();
+        if step_first {
+            graph.step(b, &sgd).unwrap();
+        }
+        graph.differentiate(&losses[1..], &[Target::Group(a)]).unwrap();
+        if !step_first {
+            graph.step(b, &sgd).unwrap();
+        }
+        graph.step(a, &sgd).unwrap();
+        refused(&graph, &[x])
+    };
+    assert_eq!(build(false), "");
+    let problem = build(true);
+    assert!(problem.contains("reads 'second.weight' after it has been changed"), "{problem}");
 }
