@@ -2,12 +2,15 @@
 //
 // Sums of gradients, the weight of a loss, and the update of a state.
 //
-//   accumulate     total = part, with ACCUMULATE total += part
-//   seed           total = WEIGHT * number / (SAMPLES * step.rows) for every element: the gradient of a loss with respect
-//                  to its own terms; number is the step's number NUMBER; with ACCUMULATE it is added
-//   update_state   total += RATE * (part - total): an exponential moving average; RATE = 1 replaces the state
+//   accumulate     total = part, with ACCUMULATE total += part; in the padding part counts as 0
+//   seed           total = WEIGHT * number / (SAMPLES * step.rows) for every element that is not padding: the gradient of a
+//                  loss with respect to its own terms; number is the step's number NUMBER; with ACCUMULATE it is added
+//   update_state   total += RATE * (part - total): an exponential moving average; RATE = 1 replaces the state; the padding
+//                  stays as it is
 
-override LENGTH: u32; // elements
+override LENGTH: u32; // elements, padding included
+override SECTION: u32; // elements from one section of a row to the next
+override WIDTH: u32; // elements in a section, without padding
 override SAMPLES: u32; // samples per image
 override WEIGHT: f32;
 override NUMBER: u32;
@@ -23,10 +26,14 @@ fn accumulate(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     if i >= LENGTH {
         return;
     }
+    var value = 0.0;
+    if i % SECTION < WIDTH {
+        value = part[i];
+    }
     if ACCUMULATE {
-        total[i] += part[i];
+        total[i] += value;
     } else {
-        total[i] = part[i];
+        total[i] = value;
     }
 }
 
@@ -36,7 +43,10 @@ fn seed(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     if i >= LENGTH {
         return;
     }
-    let weight = WEIGHT * step_number(NUMBER) / f32(SAMPLES * step.rows);
+    var weight = 0.0;
+    if i % SECTION < WIDTH {
+        weight = WEIGHT * step_number(NUMBER) / f32(SAMPLES * step.rows);
+    }
     if ACCUMULATE {
         total[i] += weight;
     } else {
@@ -47,7 +57,7 @@ fn seed(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 @compute @workgroup_size(64)
 fn update_state(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
-    if i < LENGTH {
+    if i < LENGTH && i % SECTION < WIDTH {
         if RATE == 1.0 {
             total[i] = part[i];
         } else {

@@ -42,7 +42,8 @@ struct Found {
 pub(crate) struct Gradients<'a> {
     graph: &'a mut Graph,
     found: HashMap<ValueId, Found>,
-    losses: HashMap<ValueId, (Factor, usize)>,
+    /// Weights and samples of values that are losses.
+    losses: HashMap<ValueId, Vec<(Factor, usize)>>,
     /// Which values the targets have a part in.
     reached: Vec<bool>,
 }
@@ -54,11 +55,12 @@ impl Graph {
     /// # Errors
     /// If a node between a target and a loss has no derivative.
     pub fn differentiate(&mut self, losses: &[Loss], targets: &[Target]) -> Result<Derivatives> {
-        let mut seeds = HashMap::new();
+        let mut weights: HashMap<ValueId, Vec<(Factor, usize)>> = HashMap::new();
         for loss in losses {
-            seeds.insert(loss.value, (loss.weight.factor(self)?, loss.samples));
+            let factor = loss.weight.factor(self)?;
+            weights.entry(loss.value).or_default().push((factor, loss.samples));
         }
-        self.walk(seeds, HashMap::new(), targets)
+        self.walk(weights, &[], targets)
     }
 
     /// Append the products of the transposed Jacobians of values with `seeds`, pairs of a value and a vector of its shape:
@@ -67,19 +69,21 @@ impl Graph {
     /// # Errors
     /// If a node between a target and a value has no derivative.
     pub fn pull_back(&mut self, seeds: &[(ValueId, ValueId)], targets: &[Target]) -> Result<Derivatives> {
-        let found = seeds.iter().map(|&(of, value)| (of, Found { value, owned: false })).collect();
-        self.walk(HashMap::new(), found, targets)
+        self.walk(HashMap::new(), seeds, targets)
     }
 
     fn walk(
         &mut self,
-        losses: HashMap<ValueId, (Factor, usize)>,
-        found: HashMap<ValueId, Found>,
+        losses: HashMap<ValueId, Vec<(Factor, usize)>>,
+        seeds: &[(ValueId, ValueId)],
         targets: &[Target],
     ) -> Result<Derivatives> {
         let reached = self.reached(targets);
         let forward = self.nodes.clone();
-        let mut gradients = Gradients { graph: self, found, losses, reached };
+        let mut gradients = Gradients { graph: self, found: HashMap::new(), losses, reached };
+        for &(of, seed) in seeds {
+            gradients.share(of, seed);
+        }
         for node in forward.iter().rev() {
             let has_gradient = |output: &ValueId| {
                 gradients.reached[output.0]
@@ -132,12 +136,12 @@ impl Gradients<'_> {
 
     /// The gradient of an output; `None` if no loss depends on it.
     pub(crate) fn upstream(&mut self, output: ValueId) -> Option<ValueId> {
-        if let Some((factor, samples)) = self.losses.remove(&output)
-            && let Some((target, accumulate)) = self.target(output)
-        {
-            let label = format!("weight of {}", self.name(output));
-            let inputs: Vec<ValueId> = if accumulate { vec![target] } else { Vec::new() };
-            self.push(label, Seed { factor, samples, accumulate }, &inputs, &[target]);
+        for (factor, samples) in self.losses.remove(&output).unwrap_or_default() {
+            if let Some((target, accumulate)) = self.target(output) {
+                let label = format!("weight of {}", self.name(output));
+                let inputs: Vec<ValueId> = if accumulate { vec![target] } else { Vec::new() };
+                self.push(label, Seed { factor, samples, accumulate }, &inputs, &[target]);
+            }
         }
         self.found.get(&output).map(|found| found.value)
     }
@@ -151,11 +155,11 @@ impl Gradients<'_> {
         }
     }
 
-    /// The weight of an output that is a loss and nothing else: for operations whose kernels take the weight of a loss,
+    /// The weight of an output that is one loss and nothing else: for operations whose kernels take the weight of a loss,
     /// averaged over `samples` samples.
     pub(crate) fn loss(&mut self, output: ValueId, samples: usize) -> Option<Factor> {
-        match self.losses.get(&output) {
-            Some(&(factor, own)) if own == samples && !self.found.contains_key(&output) => {
+        match self.losses.get(&output).map(Vec::as_slice) {
+            Some(&[(factor, own)]) if own == samples && !self.found.contains_key(&output) => {
                 self.losses.remove(&output);
                 Some(factor)
             }
@@ -165,7 +169,7 @@ impl Gradients<'_> {
 
     /// The same for operations whose kernels take one weight only: whether the loss has that.
     pub(crate) fn loss_if(&mut self, output: ValueId, samples: usize, wanted: Option<Factor>) -> bool {
-        let own = self.losses.get(&output).map(|(factor, _)| *factor);
+        let own = self.losses.get(&output).and_then(|losses| losses.first()).map(|(factor, _)| *factor);
         own.is_some() && own == wanted && self.loss(output, samples).is_some()
     }
 

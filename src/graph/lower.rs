@@ -1,5 +1,6 @@
 //! From a graph to a plan: every node becomes dispatches, every value a buffer or a part of one.
 
+use super::order::Changed;
 use super::{Graph, GroupId, Node, Shape, Storage, ValueId};
 use crate::kernels;
 use crate::plan::fusion::{self, Values};
@@ -81,7 +82,8 @@ pub(crate) struct Lowering<'a> {
 /// Lower `graph` to a plan with these programs.
 ///
 /// # Errors
-/// [`Error::Internal`] for a program that wants what no operation computes, or gathers images from nowhere.
+/// [`Error::Internal`] for a program that wants what no operation computes, gathers images from nowhere, or reads a value
+/// after an operation in place has changed it.
 pub fn lower(graph: &Graph, programs: &[ProgramSpec], setting: Setting) -> Result<Plan> {
     lower_with(graph, programs, setting, &fusion::PASSES)
 }
@@ -112,8 +114,12 @@ fn lower_with(
     let mut plan = Plan::default();
     for program in programs {
         lowering.source = program.source;
+        let mut changed = Changed::default();
         for node in needed(graph, program)? {
+            changed.check(graph, node)?;
+            let before = lowering.dispatches.len();
             node.operation.lower(node, &mut lowering)?;
+            changed.note(graph, node, lowering.dispatches.len() > before);
         }
         let mut dispatches = std::mem::take(&mut lowering.dispatches);
         let given = lowering.ports(&program.given)?;

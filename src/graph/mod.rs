@@ -9,6 +9,7 @@ mod gradients;
 mod loss;
 mod lower;
 mod ops;
+mod order;
 mod shape;
 mod tensors;
 

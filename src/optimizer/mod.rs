@@ -205,7 +205,8 @@ impl Operation for Update {
 }
 
 impl Graph {
-    /// Let `optimizer` move the parameters of `group` by their gradients, in every training step.
+    /// Let `optimizer` move the parameters of `group` by their gradients, in every training step. All gradients that are
+    /// computed from these parameters must be in the graph before.
     ///
     /// # Errors
     /// [`Error::Internal`] if no gradient of the group has been computed, or a step has no room for its learning rate.

@@ -11,12 +11,15 @@ pub(in crate::graph) struct Accumulate(pub(in crate::graph) bool);
 
 impl Operation for Accumulate {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        // What follows the last number of a value may be stale.
-        let length = lowering.shape(node.inputs[0]).extent();
+        // The padding of a part with one row may hold anything, but that of a gradient is zero.
+        let shape = lowering.shape(node.inputs[0]);
+        let length = shape.length();
         lowering.dispatch(
             node,
             "accumulate",
-            constants! { LENGTH: length, ACCUMULATE: self.0 },
+            constants! {
+                LENGTH: length, SECTION: shape.section_stride(), WIDTH: shape.columns, ACCUMULATE: self.0,
+            },
             &[("part", node.inputs[0]), ("total", node.outputs[0])],
             Grid::Elements(length),
             length,
@@ -34,12 +37,13 @@ pub(in crate::graph) struct Seed {
 
 impl Operation for Seed {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let length = lowering.shape(node.outputs[0]).length();
+        let shape = lowering.shape(node.outputs[0]);
+        let length = shape.length();
         lowering.dispatch(
             node,
             "seed",
             constants! {
-                LENGTH: length, SAMPLES: self.samples, WEIGHT: self.factor.weight, NUMBER: self.factor.number,
+                LENGTH: length, SECTION: shape.section_stride(), WIDTH: shape.columns, SAMPLES: self.samples, WEIGHT: self.factor.weight, NUMBER: self.factor.number,
                 ACCUMULATE: self.accumulate,
             },
             &[("total", node.outputs[0])],
@@ -75,11 +79,14 @@ impl Operation for Update {
     }
 
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let length = lowering.shape(node.inputs[0]).length();
+        let shape = lowering.shape(node.inputs[0]);
+        let length = shape.length();
         lowering.dispatch(
             node,
             "update_state",
-            constants! { LENGTH: length, RATE: self.rate },
+            constants! {
+                LENGTH: length, SECTION: shape.section_stride(), WIDTH: shape.columns, RATE: self.rate,
+            },
             &[("part", node.inputs[0]), ("total", node.outputs[0])],
             Grid::Elements(length),
             3 * length,
@@ -96,7 +103,8 @@ impl Graph {
         output
     }
 
-    /// Move `state` towards `value` in every training step: state += rate (value - state). A rate of 1 replaces it.
+    /// Move `state` towards `value` in every training step: state += rate (value - state). A rate of 1 replaces it. What
+    /// reads the state as it was, gradients too, must be in the graph before; the result is the state as it is then.
     ///
     /// # Errors
     /// [`Error::Shape`] if their shapes differ.

@@ -1,0 +1,19 @@
+//! The derivative rule of each operation, alone, against finite differences in f64.
+//!
+//! A test names the operation that it checks: `Check::of("Linear", ..)`. `list.rs` fails where an operation with a
+//! derivative rule has no such test.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod accumulate;
+mod columns;
+#[path = "../common/mod.rs"]
+mod common;
+mod gaussian;
+mod harness;
+mod importance;
+mod likelihood;
+mod linear;
+mod list;
+mod sampled_kl;
+mod state;
+mod values;
