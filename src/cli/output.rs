@@ -4,6 +4,9 @@ use log::{Level, LevelFilter};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use vae::report::human_duration;
+use vae::text::thousands;
 use vae::{Error, Result};
 
 const STANDARD_OUTPUT: &str = "standard output";
@@ -21,6 +24,23 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Write a line to standard error. A terminal that is gone stops no training.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Interval of the lines that a long evaluation prints.
+const ALIVE: Duration = Duration::from_secs(10);
+
+/// Receives the number of finished images out of `images`, and says now and then how many they are.
+pub(crate) fn sign_of_life(images: usize) -> impl FnMut(usize) {
+    let start = Instant::now();
+    let mut said = start;
+    move |done| {
+        if said.elapsed() > ALIVE {
+            said = Instant::now();
+            let left = start.elapsed().as_secs_f64() * (images - done) as f64 / done.max(1) as f64;
+            let (done, images) = (thousands(done), thousands(images));
+            say(&format!("weighed the samples of {done} of {images} images, {} left", human_duration(left)));
+        }
+    }
 }
 
 /// Refuse to replace by JSON what is no JSON: a checkpoint, say, whose name was given by mistake.

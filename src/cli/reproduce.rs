@@ -2,17 +2,16 @@
 
 mod outcome;
 
-use super::output::{print, say};
+use super::output::{print, say, sign_of_life};
 use super::train::{Display, INTERRUPTED, watch_for_interrupts};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 use vae::config::{Config, Difference};
 use vae::data::Dataset;
 use vae::device::{DeviceChoice, OpenDevice};
-use vae::report::{EpochRecord, MetricsFile, human_duration};
+use vae::report::{EpochRecord, MetricsFile};
 use vae::reproduce::{Achieved, Likelihood, Recipe, Request, Variant, environment, recipe, recipes, scaled};
 use vae::run::{Checkpoint, RunFolder, check_same_model};
 use vae::session::Session;
@@ -62,9 +61,6 @@ pub(crate) struct Reproduce {
     #[arg(long, value_name = "DEVICE", value_parser = super::settings::device)]
     device: Option<DeviceChoice>,
 }
-
-/// So often a long evaluation says that it is alive.
-const ALIVE: Duration = Duration::from_secs(10);
 
 fn absolute(path: PathBuf) -> Result<PathBuf> {
     std::path::absolute(&path).map_err(|source| Error::io(path, source))
@@ -310,14 +306,7 @@ fn likelihood(
          vae reproduce --resume {}",
         out.display()
     ));
-    let (start, mut said) = (Instant::now(), Instant::now());
-    let found = evaluation.run(device, session, dataset, images, &mut |done| {
-        if said.elapsed() > ALIVE {
-            said = Instant::now();
-            let left = start.elapsed().as_secs_f64() * (images - done) as f64 / done.max(1) as f64;
-            say(&format!("{} of {images_said} images, {} left", thousands(done), human_duration(left)));
-        }
-    })?;
+    let found = evaluation.run(device, session, dataset, images, &mut sign_of_life(images))?;
     Ok(Some(found))
 }
 

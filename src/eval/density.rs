@@ -1,15 +1,14 @@
 //! A trained model as a density of its latents, on a device: log p(x|z), its gradient, and chains that sample the
 //! posterior.
 
-use crate::data::Dataset;
 use crate::device::OpenDevice;
-use crate::graph::{Binarize, Tensors};
+use crate::graph::Tensors;
 use crate::likelihood::{LogVariance, Pixel, Random};
 use crate::model::density::MAX_TRANSITIONS;
 use crate::model::{DensityModel, LatentModel, Task};
 use crate::pace::Pace;
 use crate::plan::Step;
-use crate::random::{philox4x32, stream};
+use crate::random::stream;
 use crate::session::{Host, Posteriors, Session};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
@@ -367,21 +366,4 @@ impl Density {
     pub fn positions(&mut self) -> Result<Vec<f32>> {
         Ok(self.read("chain.position", self.total())?.swap_remove(0))
     }
-}
-
-/// The pixels of held-out image `number` as the model sees them. Binarised pixels, `static` or `dynamic`, are drawn
-/// once under a fixed seed, as `vae eval` does for `static`: an image must stay the same while its evidence is
-/// computed.
-pub fn observed(dataset: &Dataset, number: usize, binarize: Binarize) -> Vec<f32> {
-    let bytes = dataset.test.image(number);
-    let pixel = |(i, &byte): (usize, &u8)| match binarize {
-        Binarize::None => f32::from(byte) * (1.0 / 255.0),
-        Binarize::Threshold => f32::from(u8::from(byte >= 128)),
-        Binarize::Static | Binarize::Dynamic => {
-            let stream = stream::EVALUATION_NOISE + stream::BINARIZE;
-            let word = philox4x32([i as u32 / 4, number as u32, 0, stream], [0, 0])[i % 4];
-            f32::from(u8::from((word >> 8) * 255 < u32::from(byte) << 24))
-        }
-    };
-    bytes.iter().enumerate().map(pixel).collect()
 }
