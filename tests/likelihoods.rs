@@ -8,6 +8,7 @@
 
 mod common;
 
+use clap::ValueEnum;
 use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::digits::digits;
@@ -128,7 +129,7 @@ fn the_decoder_can_begin_at_the_mean_image() {
     cases.extend(offered.map(|activation| (LikelihoodKind::GaussianLearned, activation, Binarize::None)));
     for (name, device) in [("CPU".to_string(), OpenDevice::Cpu)].into_iter().chain(common::adapters()) {
         for &(likelihood, mean_activation, binarize) in &cases {
-            let means = format!("{mean_activation:?}").to_lowercase();
+            let means = mean_activation.to_possible_value().unwrap().get_name().to_string();
             let mut config = Config::default()
                 .with(&format!(
                     "model = {{ likelihood = '{likelihood}', mean-activation = '{means}', hidden = [5] }}\n\

@@ -1,10 +1,11 @@
 //! Plans: what fusion makes of a model, and that it changes nothing that is computed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
-use vae::graph::{LikelihoodKind, Setting, Tensors, lower, lower_unfused};
+use vae::graph::{LikelihoodKind, Setting, Tensor, Tensors, lower, lower_unfused};
 use vae::plan::{self, Executor, Plan, Step};
 use vae::session::plan_task;
 
@@ -118,7 +119,7 @@ fn sharing_memory_changes_no_bit() {
                 let bits = |(parameters, metrics): (Vec<f64>, Vec<f64>)| -> Vec<u64> {
                     parameters.iter().chain(&metrics).map(|value| value.to_bits()).collect()
                 };
-                assert_eq!(bits(trained(&shared, rows)), bits(trained(&plan, rows)), "{config:?}");
+                assert!(bits(trained(&shared, rows)) == bits(trained(&plan, rows)), "{config:?}");
             }
         }
     }
@@ -218,7 +219,10 @@ fn plans_are_written_as_json_and_read_back() {
     assert_eq!(trained(&read, 3), trained(&plan, 3));
     let decode = read.program("decode").unwrap();
     let ([given], [wanted]) = (&decode.given[..], &decode.wanted[..]) else { panic!("{decode:?}") };
-    assert_eq!((given.name.as_str(), given.shape, given.strides), ("latent", [3, 1, 2], [4, 4]));
+    assert_eq!(
+        (given.name.as_str(), given.shape, given.strides),
+        ("latent", [3, 1, small().model.latent()[0]], [4, 4])
+    );
     assert_eq!((wanted.name.as_str(), wanted.shape), ("picture", [3, 1, 15]));
     let product = &read.kernels["matmul_nt"];
     assert_eq!((product.file.as_ref(), product.entry.as_str()), ("matmul.wgsl", "matmul_nt"));
@@ -258,6 +262,10 @@ fn programs_read_only_what_they_are_given() {
         with(&base, "model.likelihood = 'gaussian-shared'\nobjective.free-bits = 0.1"),
     ]);
     for config in configs {
+        // Gradients of padding are 0 from the start, and nothing writes them.
+        let (task, tensors) = (config.task(SHAPE), Tensors::default());
+        task.model.build(&tensors, &task, None).unwrap();
+        let written: BTreeSet<usize> = tensors.all().iter().flat_map(Tensor::positions).collect();
         for plan in plans(&config) {
             for program in &plan.programs {
                 let run = |stale: f64| {
@@ -265,8 +273,12 @@ fn programs_read_only_what_they_are_given() {
                     for (index, buffer) in plan.buffers.iter().enumerate() {
                         let id = plan::BufferId(index);
                         let given = program.given.iter().any(|port| port.buffer == id);
-                        let kept = !matches!(buffer.role, plan::Role::Activation | plan::Role::Gradient);
-                        let value = |i: usize| if given || kept { 0.1 * (i as f64).sin() } else { stale };
+                        let value = |i: usize| match buffer.role {
+                            plan::Role::Activation if !given => stale,
+                            plan::Role::Gradient if written.contains(&i) => stale,
+                            plan::Role::Gradient => 0.0,
+                            _ => 0.1 * (i as f64).sin(),
+                        };
                         cpu.real_mut(id).iter_mut().enumerate().for_each(|(i, it)| *it = value(i));
                     }
                     for name in ["dataset.train", "dataset.test"] {
@@ -289,7 +301,7 @@ fn programs_read_only_what_they_are_given() {
                     "{} {config:?}",
                     program.name
                 );
-                assert_eq!(found, run(0.0), "{} {config:?}", program.name);
+                assert!(found == run(0.0), "{} {config:?}", program.name);
             }
         }
     }

@@ -228,7 +228,8 @@ fn dispatches_that_do_not_fit_are_refused() {
     let refused = |change: &dyn Fn(&mut Plan), expected: &str| {
         let mut plan = plan(100);
         change(&mut plan);
-        let error = limits::check(&plan, &Limits::REQUIRED, "Card").unwrap_err().to_string();
+        let checked = plan.validate().and_then(|()| limits::check(&plan, &Limits::REQUIRED, "Card"));
+        let error = checked.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
     refused(
@@ -248,15 +249,21 @@ fn dispatches_that_do_not_fit_are_refused() {
     refused(&|plan| plan.dispatches[0].bindings.swap(0, 1), "are bound");
     refused(
         &|plan| plan.dispatches[0].bindings[0].length = 101,
-        "elements 0..101 of 'values', which has 100",
+        "101 elements from 0 on of 'values', which has 100",
     );
-    refused(&|plan| plan.dispatches[0].bindings[0].offset = 3, "offsets are multiples of 64");
-    refused(&|plan| plan.dispatches[0].bindings[0].buffer = TOTAL, "elements 0..100 of 'total', which has 1");
+    refused(
+        &|plan| (plan.dispatches[0].bindings[0].offset, plan.dispatches[0].bindings[0].length) = (3, 90),
+        "offsets are multiples of 64",
+    );
+    refused(
+        &|plan| plan.dispatches[0].bindings[0].buffer = TOTAL,
+        "100 elements from 0 on of 'total', which has 1",
+    );
     refused(
         &|plan| {
             plan.dispatches[0].bindings[1].buffer = VALUES;
         },
-        "'values' is both read and written",
+        "'values' is written, and its memory is bound twice",
     );
     let limits = Limits { max_compute_invocations_per_workgroup: 128, ..Limits::REQUIRED };
     let error = limits::check(&plan(9), &limits, "Card").unwrap_err().to_string();

@@ -209,20 +209,32 @@ impl Gradients<'_> {
     /// Where a node that cannot add to a gradient writes its part of that of `value`; [`Gradients::add`] follows. `None`
     /// if it is not wanted.
     pub(crate) fn part(&mut self, value: ValueId) -> Option<ValueId> {
-        let first = !self.found.contains_key(&value)
-            && !matches!(self.graph.value(value).storage, Storage::Parameter(_));
-        match self.wants(value) {
-            false => None,
-            true if first => Some(self.new_gradient(value)),
-            true => {
-                let of = self.graph.value(value).clone();
-                Some(self.graph.add_value(format!("gradient.{}.part", of.name), of.shape))
-            }
+        if !self.wants(value) {
+            return None;
         }
+        let of = self.graph.value(value).clone();
+        let has_one = match of.storage {
+            Storage::Parameter(block) => self.graph.gradients.contains_key(&block),
+            _ => self.found.contains_key(&value),
+        };
+        if has_one {
+            return Some(self.graph.add_value(format!("gradient.{}.part", of.name), of.shape));
+        }
+        self.target(value).map(|(gradient, _)| gradient)
+    }
+
+    /// The same for kernels that write the gradients of several inputs at once: where `value` has no gradient, the result
+    /// is thrown away.
+    pub(crate) fn part_or_unused(&mut self, value: ValueId) -> ValueId {
+        let shape = self.shape(value);
+        self.part(value).unwrap_or_else(|| self.graph.add_value("unused".into(), shape))
     }
 
     /// Count `part`, which [`Gradients::part`] gave, in place of which `changed` stands after operations in place.
     pub(crate) fn add(&mut self, value: ValueId, part: ValueId, changed: ValueId) {
+        if !self.wants(value) {
+            return;
+        }
         if self.found.get(&value).is_some_and(|found| found.value == part) {
             self.found.insert(value, Found { value: changed, owned: true });
         } else if let Some((target, accumulate)) = self.target(value) {

@@ -1,4 +1,4 @@
-//! Two stochastic layers from outside.
+//! Several stochastic layers from outside.
 
 use crate::common::program::{tensors, text, vae};
 use assert_cmd::Command;
@@ -28,7 +28,7 @@ fn runs_are_trained_resumed_evaluated_and_drawn() {
     vae(&["train", "--resume", text(&parts), "--epochs", "3"]).assert().success();
     let [of_whole, of_parts] = [&whole, &parts].map(|run| tensors(&run.join("checkpoint.safetensors")));
     assert!(of_whole == of_parts, "a resumed run differs");
-    assert!(of_whole.contains_key("decoder.upper.log_variance.weight"));
+    assert!(of_whole.contains_key("decoder.layer2.log_variance.weight"));
     let config = std::fs::read_to_string(whole.join("config.toml")).unwrap();
     assert!(config.contains("latent = [8, 2]") && config.contains("hidden = [[32], [16]]"), "{config}");
     let columns = std::fs::read_to_string(whole.join("latents.csv")).unwrap();
@@ -77,7 +77,7 @@ fn runs_are_trained_resumed_evaluated_and_drawn() {
         assert!(image::open(&picture).unwrap().width() > 100);
     }
     let failed = vae(&["posterior", text(&whole)]).assert().failure();
-    failed.stderr(contains("has two, of 8 and 2")).stderr(contains("--ais"));
+    failed.stderr(contains("has 2, of [8, 2] dimensions")).stderr(contains("--ais"));
 }
 
 /// Annealing takes both layers together, and its ELBO is that of the importance weights.
@@ -138,21 +138,59 @@ fn two_layers_take_free_bits_and_a_capacity() {
 }
 
 #[test]
-fn what_two_layers_do_not_take_is_refused() {
+fn parts_of_hidden_layers_that_do_not_fit_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");
-    for (flags, expected) in [
-        (["--latent", "8"], "--hidden: hidden layers in 2 parts, for 1 stochastic layers in --latent"),
-        (["--latent", "8,0"], "--latent: 0 is too few"),
+    for (hidden, latent, expected) in [
+        ("32/16", "8", "--hidden: hidden layers in 2 parts, for 1 stochastic"),
+        ("32/16", "8,4,2", "--hidden: hidden layers in 2 parts, for 3 stochastic"),
+        ("32", "8,0", "--latent: 0 is too few"),
     ] {
-        let mut command = vae(&["train", "--out", text(&run)]);
-        let mut settings = vec![("--hidden", "32/16"), ("--latent", "8,2")];
-        settings.retain(|(flag, _)| *flag != flags[0]);
-        settings.push((flags[0], flags[1]));
-        settings.iter().for_each(|(flag, value)| {
-            command.args([flag, value]);
-        });
+        let mut command = vae(&["train", "--out", text(&run), "--hidden", hidden, "--latent", latent]);
         command.assert().failure().stderr(contains(expected));
         assert!(!run.exists());
+    }
+}
+
+/// A third and a fourth layer need no line of code: trained in two parts, evaluated every way, and drawn from, on the
+/// processor and on every adapter.
+#[test]
+fn four_layers_do_all_that_one_does() {
+    let place = tempfile::tempdir().unwrap();
+    let adapters = crate::common::adapters();
+    let devices = ["cpu", "software"].into_iter().take(if adapters.is_empty() { 1 } else { 2 });
+    for device in devices {
+        let path = |name: &str| place.path().join(format!("{device}-{name}"));
+        let (whole, parts) = (path("whole"), path("parts"));
+        for (run, epochs) in [(&whole, "2"), (&parts, "1")] {
+            let mut command = vae(&["train", "--out", text(run), "--device", device, "--images", "200"]);
+            command.args(["--hidden", "16", "--latent", "8,5,3,2", "--batch-size", "50", "--no-tune"]);
+            let out = command.args(["--epochs", epochs]).assert().success();
+            out.stderr(contains("784-16-8-16-5-16-3-16-2-16-3-16-5-16-8-16-784"));
+        }
+        vae(&["train", "--resume", text(&parts), "--epochs", "2"]).assert().success();
+        let [of_whole, of_parts] = [&whole, &parts].map(|run| tensors(&run.join("checkpoint.safetensors")));
+        assert!(of_whole == of_parts, "{device}: a resumed run differs");
+        assert!(of_whole.contains_key("encoder.layer4.0.weight"));
+        assert!(of_whole.contains_key("decoder.layer3.mean.weight"));
+
+        let flags = ["--ais", "--bdmc", "--ais-images", "4", "--temperatures", "30", "--chains", "4"];
+        let output = vae(&["eval", text(&whole), "--images", "20", "--importance-samples", "200"])
+            .args(["--json", "-"])
+            .args(flags)
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        let numbers: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let number = |pointer: &str| numbers.pointer(pointer).and_then(Value::as_f64).unwrap();
+        let layers = numbers["latents"]["layers"].as_array().unwrap();
+        let widths: Vec<_> = layers.iter().map(|l| l["kl_per_dimension"].as_array().unwrap().len()).collect();
+        assert_eq!(widths, [8, 5, 3, 2]);
+        assert!(number("/importance/bound") > number("/importance/elbo"), "{numbers}");
+        assert!(number("/ais/log_evidence").is_finite() && number("/bdmc/gap").is_finite(), "{numbers}");
+        let picture = path("samples.png");
+        vae(&["sample", text(&whole), "--count", "9", "--out", text(&picture)]).assert().success();
+        assert!(image::open(&picture).unwrap().width() > 100);
     }
 }

@@ -11,7 +11,8 @@ pub(in crate::graph) struct Accumulate(pub(in crate::graph) bool);
 
 impl Operation for Accumulate {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let length = lowering.shape(node.inputs[0]).length();
+        // What follows the last number of a value may be stale.
+        let length = lowering.shape(node.inputs[0]).extent();
         lowering.dispatch(
             node,
             "accumulate",

@@ -63,21 +63,13 @@ struct LogWeights {
 impl Operation for LogWeights {
     fn gradient(&self, node: &Node, gradients: &mut Gradients<'_>) -> Result<()> {
         let Some(upstream) = gradients.upstream(node.outputs[0]) else { return Ok(()) };
-        let parts: Vec<ValueId> = [0, 1]
-            .map(|i| {
-                let input = node.inputs[i];
-                let shape = gradients.shape(input);
-                gradients.part(input).unwrap_or_else(|| gradients.temporary("unused".into(), shape))
-            })
-            .to_vec();
+        let parts = [0, 1].map(|i| gradients.part_or_unused(node.inputs[i]));
         let rows = self.batch * self.samples;
         let operation = LogWeightsGradient { rows, chunks: self.chunks, beta: self.beta };
         let label = format!("gradient of {}", gradients.name(node.outputs[0]));
         gradients.push(format!("{label} to its parts"), operation, &[upstream], &parts);
         for (&input, part) in node.inputs.iter().zip(parts) {
-            if gradients.wants(input) {
-                gradients.add(input, part, part);
-            }
+            gradients.add(input, part, part);
         }
         Ok(())
     }

@@ -69,8 +69,7 @@ impl Operation for NegativeLogLikelihood {
         };
         let label = format!("gradient of {}", gradients.name(decoded));
         let shape = gradients.shape(decoded);
-        let wanted = gradients.part(decoded);
-        let part = wanted.unwrap_or_else(|| gradients.temporary("unused".into(), shape));
+        let part = gradients.part_or_unused(decoded);
         let mut outputs = vec![part];
         if node.inputs.len() > 2 {
             outputs.push(gradients.temporary("gradient.log_variance.terms".into(), self.terms_shape()));
@@ -89,9 +88,7 @@ impl Operation for NegativeLogLikelihood {
                 }
             })
             .collect();
-        if wanted.is_some() {
-            gradients.add(decoded, part, weighed[0]);
-        }
+        gradients.add(decoded, part, weighed[0]);
         if let (Some(&log_variance), Some(&terms)) = (node.inputs.get(2), weighed.get(1))
             && let Some(part) = gradients.part(log_variance)
         {

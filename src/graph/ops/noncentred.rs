@@ -72,15 +72,10 @@ impl Operation for ConditionalSample {
         let [prior, noise] = node.inputs[..] else { return Ok(()) };
         let label = format!("gradients of {} and {}", gradients.name(noise), gradients.name(prior));
         let inputs = [noise, prior];
-        let parts = inputs.map(|input| {
-            let shape = gradients.shape(input);
-            gradients.part(input).unwrap_or_else(|| gradients.temporary("unused".into(), shape))
-        });
+        let parts = inputs.map(|input| gradients.part_or_unused(input));
         gradients.push(label, ConditionalSampleGradient, &[prior, noise, upstream], &parts);
         for (input, part) in inputs.into_iter().zip(parts) {
-            if gradients.wants(input) {
-                gradients.add(input, part, part);
-            }
+            gradients.add(input, part, part);
         }
         Ok(())
     }

@@ -99,28 +99,18 @@ impl Operation for SampledKl {
         let with_gate = |inputs: &[ValueId]| -> Vec<ValueId> { inputs.iter().copied().chain(gate).collect() };
         if self.prior {
             let prior = node.inputs[3];
-            let of_z = gradients.target(z);
-            let of_prior = gradients.part(prior);
-            if of_z.is_some() || of_prior.is_some() {
+            if gradients.wants(z) || gradients.wants(prior) {
                 let label = format!("gradients of {} and {}", gradients.name(z), gradients.name(prior));
-                let (target, accumulate) = of_z.unwrap_or_else(|| {
-                    let shape = gradients.shape(z);
-                    (gradients.temporary("unused".into(), shape), false)
-                });
-                let of_prior = match of_prior {
-                    Some(part) => part,
-                    None => {
-                        let shape = gradients.shape(prior);
-                        gradients.temporary("unused".into(), shape)
-                    }
+                let of_prior = gradients.part_or_unused(prior);
+                let (of_z, accumulate) = match gradients.target(z) {
+                    Some(target) => target,
+                    None => (gradients.part_or_unused(z), false),
                 };
                 let operation = ConditionalGradient { sizes, gated, accumulate };
                 let mut inputs = with_gate(&[upstream, prior, z]);
-                inputs.extend(accumulate.then_some(target));
-                gradients.push(label, operation, &inputs, &[target, of_prior]);
-                if gradients.wants(prior) {
-                    gradients.add(prior, of_prior, of_prior);
-                }
+                inputs.extend(accumulate.then_some(of_z));
+                gradients.push(label, operation, &inputs, &[of_z, of_prior]);
+                gradients.add(prior, of_prior, of_prior);
             }
         } else if let Some(target) = gradients.target(z) {
             let label = format!("gradient of {} through its prior", gradients.name(z));
