@@ -92,7 +92,7 @@ impl Train {
         // A run that was stopped while its pictures were drawn has no curves yet.
         if checkpoint.state.step >= total && run.file("curves.png").exists() {
             let done = checkpoint.state.step;
-            let epochs = done.div_ceil(steps_per_epoch(&config, &dataset)).max(1);
+            let epochs = done.div_ceil(config.steps_per_epoch(dataset.train.count)).max(1);
             let has = if done > total { "has done" } else { "has all its" };
             print(&format!(
                 "{path} {has} {} ({}); to go on, give more:\n  vae train --resume {path} --epochs {}\n",
@@ -114,10 +114,6 @@ fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> R
     let device = OpenDevice::open(&config.run.device)?;
     let matmul = Matmul { tuning: config.run.matmul.clone(), record };
     Session::open_tuned(device, &matmul, &config.task(dataset.shape), Some(&config.optimizers()), dataset)
-}
-
-fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {
-    dataset.train.count.div_ceil(config.run.batch_size) as u64
 }
 
 /// `1 step`, `2 steps`.
@@ -220,7 +216,7 @@ pub(super) struct Display {
 impl Display {
     /// For a whole run of `config`.
     pub(super) fn new(config: &Config, dataset: &Dataset) -> Self {
-        let per_epoch = steps_per_epoch(config, dataset);
+        let per_epoch = config.steps_per_epoch(dataset.train.count);
         let total = config.total_steps(dataset.train.count);
         let terminal = std::io::stderr().is_terminal();
         let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));

@@ -12,6 +12,7 @@ pub struct Steps {
     order_version: u32,
     batch: usize,
     images: usize,
+    per_epoch: u64,
     objective: ObjectiveConfig,
     /// The optimizer's settings for each group of parameters.
     groups: Vec<OptimizerConfig>,
@@ -25,6 +26,7 @@ impl Steps {
             order_version: config.run.order,
             batch: config.run.batch_size,
             images,
+            per_epoch: config.steps_per_epoch(images),
             objective: config.objective.clone(),
             groups: config.model.groups().iter().map(|name| config.optimizer.of(name)).collect(),
         }
@@ -32,7 +34,7 @@ impl Steps {
 
     /// Number of steps in which every image is used once.
     pub fn per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.batch) as u64
+        self.per_epoch
     }
 
     /// Images in a minibatch; the last one of an epoch may have fewer.
@@ -52,7 +54,7 @@ impl Steps {
 
     /// Weight of the KL divergence at `step`.
     pub fn beta(&self, step: u64) -> f64 {
-        let (objective, per_epoch) = (&self.objective, self.per_epoch());
+        let (objective, per_epoch) = (&self.objective, self.per_epoch);
         let step = schedule::step_of_cycle(objective.kl_cycle, step, per_epoch);
         schedule::beta(objective.beta, objective.kl_warmup, step, per_epoch)
     }
@@ -60,13 +62,13 @@ impl Steps {
     /// KL target at `step`, nats.
     fn capacity(&self, step: u64) -> f64 {
         let nats = self.objective.capacity.unwrap_or(0.0);
-        schedule::capacity(nats, self.objective.capacity_epochs, step, self.per_epoch())
+        schedule::capacity(nats, self.objective.capacity_epochs, step, self.per_epoch)
     }
 
     /// Learning rate of a group of parameters at `step`.
     pub fn learning_rate(&self, group: usize, step: u64) -> f64 {
         let settings = &self.groups[group];
-        settings.learning_rate() * settings.learning_rate_schedule.factor(step, self.per_epoch())
+        settings.learning_rate() * settings.learning_rate_schedule.factor(step, self.per_epoch)
     }
 
     /// The record of `step` for `plan`: seed and counter of its noise, KL weight and target, and the numbers of every
