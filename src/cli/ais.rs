@@ -40,7 +40,7 @@ pub(crate) struct Annealing {
 }
 
 impl Annealing {
-    /// Run the estimates that were asked for.
+    /// Compute the estimates that the flags ask for.
     ///
     /// # Errors
     /// [`Error::Setting`] for flags without `--ais` or `--bdmc`; else if the device fails.

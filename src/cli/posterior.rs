@@ -69,8 +69,8 @@ impl Posterior {
                 if given {
                     return Err(Error::setting(
                         flag,
-                        "no chains were asked for",
-                        "leave it out, or --chains 0",
+                        "there are no chains, because of --chains 0",
+                        "leave one of the two out",
                     ));
                 }
             }
@@ -170,8 +170,8 @@ fn one(report: &Report) -> String {
     let mut line = |name: &str, value: f64, note: &str| {
         let _ = writeln!(text, "{name:<16}{value:>12.5} nats  {note}");
     };
-    line("  approximation", it.approximation_gap, "what the best diagonal Gaussian leaves");
-    line("  amortisation", it.amortisation_gap, "what the encoder adds");
+    line("  approximation", it.approximation_gap, "gap of the best diagonal Gaussian");
+    line("  amortisation", it.amortisation_gap, "added by the encoder");
     let d = grid.mean.len();
     let variances = |of: &dyn Fn(usize) -> f64| vector((0..d * d).map(of));
     let _ = writeln!(
@@ -216,14 +216,13 @@ fn table(report: &Report) -> String {
         .iter()
         .map(|entry| {
             let it = &entry.identity;
-            let grid_error = it.grid.log_evidence_error.max(it.grid.kl_error);
             [
                 it.image.to_string(),
                 format!("{:.4}", it.grid.log_evidence),
                 format!("{:.4}", it.elbo),
                 format!("{:.4}", it.grid.kl),
                 format!("{:.1e}", it.residual),
-                format!("{grid_error:.1e}"),
+                format!("{:.1e}", it.grid.error()),
                 format!("{:.1e}", it.elbo_error),
                 format!("{:.4}", it.approximation_gap),
                 format!("{:.4}", it.amortisation_gap),

@@ -121,7 +121,7 @@ fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(count as usize), if count == 1 { "" } else { "s" })
 }
 
-/// Train, draw, and say what came of it.
+/// Train, draw the pictures, and print a summary.
 fn train(
     run: &RunFolder,
     config: &Config,
@@ -169,7 +169,7 @@ pub(super) fn watch_for_interrupts() -> Result<&'static AtomicBool> {
     Ok(&INTERRUPT)
 }
 
-/// What is about to happen.
+/// What the run will do, printed before it starts.
 fn announcement(
     run: &RunFolder,
     config: &Config,
@@ -288,7 +288,7 @@ fn draw(
         .collect()
 }
 
-/// What came of it, and what to do next.
+/// Results, and commands to go on with.
 fn summary(
     run: &RunFolder,
     config: &Config,

@@ -49,7 +49,7 @@ impl Weights {
 pub struct Transition {
     /// Inverse temperature: the weight of log p(x|z) in the density that is sampled.
     pub beta: f64,
-    /// By how much it differs from that of the transition before; what the importance weights grow by.
+    /// Its difference to that of the transition before. The importance weights grow by it times log p(x|z).
     pub change: f64,
     /// Size of a leapfrog step, for each image's chains.
     pub step_sizes: Vec<f32>,
@@ -123,7 +123,7 @@ impl Density {
         })
     }
 
-    /// How many latents of one image are worth a pass: at most `most`, fewer for large images.
+    /// Number of latents of one image in a pass: at most `most`, fewer for large images.
     pub fn rows_for(model: &dyn LatentModel, most: usize) -> usize {
         let sections = model.likelihood().kind.outputs().len();
         (LARGEST_PASS / (model.pixels() * sections)).clamp(1, most)
@@ -223,7 +223,7 @@ impl Density {
         self.gaussians("encode")
     }
 
-    /// Write as many rows of latents as a pass takes; the rest of the pass is 0.
+    /// Write the rows of latents of one pass; rows beyond `latents` are 0.
     pub(super) fn set_latents(&mut self, latents: &[f32]) -> Result<()> {
         let mut all = latents.to_vec();
         all.resize(self.total() * self.latent(), 0.0);
@@ -312,7 +312,7 @@ impl Density {
         self.run("begin")
     }
 
-    /// Do these transitions. Nothing comes back to the host.
+    /// Run these transitions. Nothing is read back.
     ///
     /// # Errors
     /// If the device fails.

@@ -34,10 +34,10 @@ pub struct Report {
     pub device: String,
     /// Use of the latent dimensions.
     pub latents: Latents,
-    /// The importance-weighted bound, if it was asked for.
+    /// The importance-weighted bound, if it was computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub importance: Option<Importance>,
-    /// Estimates by annealing, if they were asked for.
+    /// Estimates by annealing, if they were computed.
     #[serde(flatten)]
     pub annealed: Annealed,
 }

@@ -1,4 +1,4 @@
-//! What a run tells while it trains.
+//! Reports of a run while it trains.
 
 use crate::report::{EpochRecord, LatentRecord};
 

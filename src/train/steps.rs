@@ -1,4 +1,4 @@
-//! The steps of a run: the order of its images, and what its settings make of each step.
+//! The steps of a run: the order of its images, and the numbers of each step that follow from its settings.
 
 use super::schedule;
 use crate::config::{Config, ObjectiveConfig, OptimizerConfig};

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Rows of a pass on the processor and on a GPU: enough to keep the device busy.
 const ROWS: [usize; 2] = [1024, 8192];
 
-/// Estimates of log p(x) by annealing, where they were asked for; nats per image.
+/// Estimates of log p(x) by annealing, where they were computed; nats per image.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Annealed {
     /// Of held-out images.

@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(half.iter().filter(|&&i| i == 0 || i == 3).count(), 3, "{half:?}");
     }
 
-    /// Copies of a value tell nothing new.
+    /// Copies of a value add no information.
     #[test]
     fn errors_are_those_of_independent_groups() {
         let (mean, error) = clustered(&[1.0, 2.0, 4.0, 9.0], &[3, 5, 0, 1]);

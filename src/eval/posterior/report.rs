@@ -125,7 +125,7 @@ impl Summary {
             approximation_gap: mean(&|it| it.approximation_gap),
             amortisation_gap: mean(&|it| it.amortisation_gap),
             largest_residual: largest(&|it| it.residual),
-            largest_grid_error: largest(&|it| it.grid.log_evidence_error.max(it.grid.kl_error)),
+            largest_grid_error: largest(&|it| it.grid.error()),
             largest_elbo_error: largest(&|it| it.elbo_error),
             hmc_deviation: (!deviations.is_empty()).then(|| square.sqrt()),
             hmc_astray: images.iter().filter(|it| it.astray()).count(),
