@@ -3,6 +3,7 @@
 use crate::cpu::CpuExecutor;
 use crate::gpu::{AdapterInfo, Gpu, GpuExecutor, adapters};
 use crate::plan::{Executor, Plan};
+use crate::text::text_serde;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -56,19 +57,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-impl TryFrom<String> for DeviceChoice {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<DeviceChoice> for String {
-    fn from(choice: DeviceChoice) -> Self {
-        choice.to_string()
-    }
-}
+text_serde!(DeviceChoice);
 
 /// The device that a [`DeviceChoice`] means on this machine.
 #[derive(Clone, Debug)]

@@ -1,4 +1,25 @@
-//! Tables and numbers for people.
+//! Tables and numbers for people, and settings as text.
+
+/// Let a type be written and read by serde as its text, that of `Display` and `FromStr`. The type has the attribute
+/// `#[serde(try_from = "String", into = "String")]`.
+macro_rules! text_serde {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = <Self as std::str::FromStr>::Err;
+
+            fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+pub(crate) use text_serde;
 
 /// `rows` under `head`, in columns as wide as their widest entry; a column whose name in `head` begins with `>` is
 /// aligned to the right. Every line ends with a line break.

@@ -5,11 +5,11 @@ use crate::config::Config;
 use crate::data::{Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
 use crate::model::Initialisation;
-use crate::pace::Pace;
-use crate::plan::{Buffer, Role, Step};
+use crate::plan::{Buffer, Role};
 use crate::probe::Spread;
 use crate::random::{Philox, stream};
-use crate::session::{Session, Which};
+use crate::session::Session;
+use crate::train::{Feed, Steps};
 use crate::{Error, Result};
 use rand::RngExt;
 use serde::Serialize;
@@ -39,7 +39,7 @@ const BATCHES: [usize; 4] = [100, 128, 512, 1024];
 /// Images of the dataset: enough that minibatches come from all over the memory.
 const IMAGES: usize = 8192;
 /// Steps that are compared with the processor before any is timed.
-const CHECKED: usize = 3;
+const CHECKED: u64 = 3;
 /// Seconds of a sample.
 const SAMPLE: f64 = 0.2;
 /// Work in one submit.
@@ -71,11 +71,12 @@ type Losses = [f32; 2];
 /// A model on a device, with random images to train on.
 struct TrainingStep {
     session: Session,
-    config: Config,
+    steps: Steps,
+    /// Images of the minibatches, again and again.
     order: Vec<u32>,
     /// Steps taken.
     taken: u64,
-    pace: Pace,
+    feed: Feed,
 }
 
 impl TrainingStep {
@@ -86,6 +87,7 @@ impl TrainingStep {
     fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
         let mut config = Config::default().with(model.settings)?;
         config.run.batch_size = batch;
+        config.run.seed = 7;
         let config = config.resolve()?;
         let dataset = noise();
         let task = config.task(dataset.shape);
@@ -93,40 +95,23 @@ impl TrainingStep {
         let start = Initialisation::FanIn.values(session.table(), 3);
         session.write_flat("parameters", &start)?;
         let mut random = Philox::new(4, stream::PRIOR, 0);
-        let order = (0..IMAGES).map(|_| random.random_range(0..IMAGES as u32)).collect();
-        let pace = Pace::new(SUBMIT, session.max_steps());
-        Ok(Self { session, config, order, taken: 0, pace })
+        let whole = IMAGES / batch * batch;
+        let order = (0..whole).map(|_| random.random_range(0..IMAGES as u32)).collect();
+        let (steps, feed) = (Steps::of(&config, IMAGES), Feed::new(&session, SUBMIT));
+        Ok(Self { session, steps, order, taken: 0, feed })
     }
 
-    /// Take `count` steps, in submits of at most `group`, one of which may be in the queue while the next is prepared;
-    /// wait for the last one.
-    fn take(&mut self, count: usize, group: usize) -> Result<Vec<Losses>> {
-        let optimizers = self.config.optimizers();
-        let mut metrics = Vec::with_capacity(count);
-        let mut left = count;
-        while left > 0 {
-            let now = left.min(group).min(self.session.max_steps());
-            let steps = (self.taken..self.taken + now as u64)
-                .map(|number| {
-                    let mut step = Step::seeded(7, stream::TRAIN_NOISE).at(number);
-                    self.session.plan().set_number(&mut step, "beta", 1.0);
-                    optimizers.default.prepare(number + 1, 1e-3, 0, &mut step);
-                    step
-                })
-                .collect();
-            let batch = self.config.run.batch_size;
-            let batches: Vec<&[u32]> = self.order.chunks_exact(batch).collect();
-            let batches: Vec<&[u32]> =
-                (0..now).map(|i| batches[(self.taken as usize + i) % batches.len()]).collect();
-            self.session.submit("train", Which::Train, &batches, steps)?;
-            self.taken += now as u64;
-            left -= now;
-            let columns = ["reconstruction", "kl"].map(|name| self.session.plan().metric(name).unwrap_or(0));
-            for submit in self.session.receive(usize::from(left > 0))? {
-                metrics.extend(submit.rows().map(|row| columns.map(|column| row[column])));
-            }
+    /// Take `count` steps and wait for the last one.
+    fn take(&mut self, count: u64) -> Result<Vec<Losses>> {
+        let columns = ["reconstruction", "kl"].map(|name| self.session.plan().metric(name).unwrap_or(0));
+        let mut losses = Vec::with_capacity(count as usize);
+        let mut left = self.taken..self.taken + count;
+        self.taken = left.end;
+        while !left.is_empty() {
+            let finished = self.feed.turn(&mut self.session, &mut left, &self.order, &self.steps)?;
+            losses.extend(finished.steps.iter().map(|(_, row)| columns.map(|column| row[column])));
         }
-        Ok(metrics)
+        Ok(losses)
     }
 
     /// Take the first steps, compare their losses with those on the CPU, and describe the difference, if there is one.
@@ -134,37 +119,37 @@ impl TrainingStep {
     /// # Errors
     /// If the device fails.
     fn check(&mut self, model: &Model) -> Result<Option<String>> {
-        let actual = self.take(CHECKED, CHECKED)?;
-        let expected =
-            Self::open(&OpenDevice::Cpu, model, self.config.run.batch_size)?.take(CHECKED, CHECKED)?;
+        let actual = self.take(CHECKED)?;
+        let expected = Self::open(&OpenDevice::Cpu, model, self.steps.batch())?.take(CHECKED)?;
         Ok(differing(&actual, &expected))
     }
 
-    /// Take `count` steps in submits of `group`, and wait for them.
-    fn timed(&mut self, count: usize, group: usize) -> Result<Duration> {
+    /// Take `count` steps, and wait for them.
+    fn timed(&mut self, count: u64) -> Result<Duration> {
         let start = Instant::now();
-        self.take(count, group)?;
+        self.take(count)?;
         Ok(start.elapsed())
     }
 
-    /// Find how many steps make a good submit; returns seconds a step.
+    /// Take steps until submits have the wanted length; returns seconds a step.
     ///
     /// # Errors
     /// If the device fails.
     fn warm_up(&mut self) -> Result<f64> {
         // The first step prepares the device, and is slow.
-        self.timed(1, 1)?;
-        let mut pace = self.pace;
-        let each = pace.settle(|steps| self.timed(steps, steps))?;
-        self.pace = pace;
-        Ok(each.as_secs_f64().max(1e-9))
+        self.timed(1)?;
+        loop {
+            let steps = self.feed.steps();
+            let time = self.timed(steps as u64)?;
+            if self.feed.steps() <= steps {
+                return Ok((time.as_secs_f64() / steps as f64).max(1e-9));
+            }
+        }
     }
 
     fn time(&mut self, samples: usize) -> Result<Spread> {
-        let seconds = self.warm_up()?;
-        let count = ((SAMPLE / seconds) as usize).max(1);
-        let times =
-            (0..samples).map(|_| Ok(self.timed(count, self.pace.steps())?.as_secs_f64() / count as f64));
+        let count = ((SAMPLE / self.warm_up()?) as u64).max(1);
+        let times = (0..samples).map(|_| Ok(self.timed(count)?.as_secs_f64() / count as f64));
         Ok(Spread::of(times.collect::<Result<_>>()?))
     }
 

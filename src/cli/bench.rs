@@ -11,8 +11,8 @@ use vae::bench::{Spread, StepRow};
 use vae::device::{DeviceChoice, OpenDevice};
 use vae::text::{human_bytes, table, thousands};
 
-/// Measure a device: what it can do at most, how near to that every kernel comes, and how fast it trains. Everything
-/// is checked before it is timed.
+/// Measure a device: its ceilings, the share of them that each kernel reaches, and the speed of training. Every result is
+/// checked before it is timed.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  vae bench\n  vae bench --device cpu --quick\n  vae bench --filter 'train_step 784-500-20' --json -"

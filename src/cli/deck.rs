@@ -62,7 +62,7 @@ impl DeckCommand {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The images that were asked for; MNIST, or the digits, where nothing was.
+    /// The dataset of --dataset; by default MNIST, or the digits if there is no MNIST.
     fn images(&self) -> Result<Dataset> {
         let open = |name: &str| {
             let mut config = Config::default();
@@ -75,7 +75,7 @@ impl DeckCommand {
         match &self.dataset {
             Some(name) => open(name),
             None => match open("mnist") {
-                // Its files are not there, and nobody said that they are; files that are broken are an error.
+                // Its files are missing, and no flag says where they are. Broken files are an error.
                 Err(Error::Setting { .. }) if self.data_dir.is_none() => open("digits"),
                 other => other,
             },

@@ -73,7 +73,7 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// The arguments of this process; prints help or what is wrong with them, and exits, where there is no more to do.
+    /// The arguments of this process. Prints help or an error and exits where one is due.
     pub(crate) fn parse_arguments() -> Self {
         // `--clip-norm -1` is a bad value of a flag, not an unknown flag `-1`.
         let command = Self::command().mut_subcommands(|subcommand| {

@@ -4,6 +4,9 @@ use log::{Level, LevelFilter};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use vae::report::human_duration;
+use vae::text::thousands;
 use vae::{Error, Result};
 
 const STANDARD_OUTPUT: &str = "standard output";
@@ -11,7 +14,7 @@ const STANDARD_OUTPUT: &str = "standard output";
 /// Write `text` to standard output.
 ///
 /// # Errors
-/// If nobody reads it any more, or the disk it goes to is full: [`report`] tells the two apart.
+/// If the reader has closed it, or the disk it goes to is full. [`report`] treats the first as success.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut output = std::io::stdout().lock();
     let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
@@ -23,7 +26,24 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Refuse to replace by JSON what is no JSON: a checkpoint, say, whose name was given by mistake.
+/// Interval of the lines that a long evaluation prints.
+const ALIVE: Duration = Duration::from_secs(10);
+
+/// Prints, every few seconds, the number of finished images out of `images`.
+pub(crate) fn sign_of_life(images: usize) -> impl FnMut(usize) {
+    let start = Instant::now();
+    let mut said = start;
+    move |done| {
+        if said.elapsed() > ALIVE {
+            said = Instant::now();
+            let left = start.elapsed().as_secs_f64() * (images - done) as f64 / done.max(1) as f64;
+            let (done, images) = (thousands(done), thousands(images));
+            say(&format!("weighed the samples of {done} of {images} images, {} left", human_duration(left)));
+        }
+    }
+}
+
+/// Refuse to replace a file other than JSON, such as a checkpoint whose name was given by mistake.
 ///
 /// # Errors
 /// [`Error::Setting`] if `path` is a file whose name does not end in `.json`, or its folder is missing.
@@ -34,7 +54,7 @@ pub(crate) fn check_json(path: Option<&Path>) -> Result<()> {
             Err(Error::setting("--json", problem, "make the folder first, or name another file"))
         }
         Some(path) if path.is_file() && path.extension().is_none_or(|extension| extension != "json") => {
-            let problem = format!("{} exists, and is no .json file", path.display());
+            let problem = format!("{} exists, and is not a .json file", path.display());
             Err(Error::setting("--json", problem, "name a file that ends in .json, or delete this one first"))
         }
         _ => Ok(()),

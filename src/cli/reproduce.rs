@@ -2,17 +2,16 @@
 
 mod outcome;
 
-use super::output::{print, say};
+use super::output::{print, say, sign_of_life};
 use super::train::{Display, INTERRUPTED, watch_for_interrupts};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 use vae::config::{Config, Difference};
 use vae::data::Dataset;
 use vae::device::{DeviceChoice, OpenDevice};
-use vae::report::{EpochRecord, MetricsFile, human_duration};
+use vae::report::{EpochRecord, MetricsFile};
 use vae::reproduce::{Achieved, Likelihood, Recipe, Request, Variant, environment, recipe, recipes, scaled};
 use vae::run::{Checkpoint, RunFolder, check_same_model};
 use vae::session::Session;
@@ -21,12 +20,11 @@ use vae::train::{Outcome, Trainer};
 use vae::tuning::Matmul;
 use vae::{Error, Result};
 
-/// Train and evaluate a published setting, and print its numbers beside ours; without NAME, list what there is.
+/// Train and evaluate a published setting, and print its numbers beside ours; without NAME, list the recipes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-At full scale the exit code tells whether ours are within the tolerance. With --scale, and where only some \
-variants are run, nothing is judged: the comparison is printed, and labelled. With --scale some recipes evaluate fewer images, \
-and say how many.
+At full scale the exit code is 0 if ours are within the tolerance. With --scale, or with only some of the variants, the \
+comparison is printed and labelled, but not judged. With --scale some recipes evaluate fewer images, and say how many.
 
 Examples:
   vae reproduce
@@ -62,9 +60,6 @@ pub(crate) struct Reproduce {
     #[arg(long, value_name = "DEVICE", value_parser = super::settings::device)]
     device: Option<DeviceChoice>,
 }
-
-/// So often a long evaluation says that it is alive.
-const ALIVE: Duration = Duration::from_secs(10);
 
 fn absolute(path: PathBuf) -> Result<PathBuf> {
     std::path::absolute(&path).map_err(|source| Error::io(path, source))
@@ -107,7 +102,8 @@ impl Reproduce {
             let folder = folder(&out, variant);
             let run = Run { name: variant.name.clone(), config: config.resolve()?, folder };
             if self.resume.is_none() && RunFolder::check(&run.folder, self.overwrite).is_err() {
-                let problem = format!("{} holds a run that is no reproduction's", run.folder.display());
+                let problem =
+                    format!("{} holds a run that is not part of a reproduction", run.folder.display());
                 let hint = "name another folder, or replace the run with --overwrite";
                 return Err(Error::setting("--out", problem, hint));
             }
@@ -125,8 +121,7 @@ impl Reproduce {
         if self.resume.is_some() {
             runs.iter_mut().try_for_each(|run| run.check_begun(&recipe))?;
         } else {
-            // Of what is replaced nothing may be left for --resume to take as done, nor for people to take as a part of
-            // the new one.
+            // Files of the replaced reproduction must go: --resume would take them as done, people as new.
             for variant in replaced(&out) {
                 RunFolder::clear(&variant)?;
                 // Only if nothing else is in it.
@@ -167,7 +162,7 @@ impl Reproduce {
         outcome::conclude(&recipe, &request, &out, &achieved, &histories)
     }
 
-    /// What there is, where nothing else was asked for.
+    /// List the recipes; a flag without a recipe is an error.
     fn list(&self) -> Result<ExitCode> {
         let given = [
             ("--scale", self.scale.is_some()),
@@ -187,8 +182,8 @@ impl Reproduce {
         }
     }
 
-    /// What is asked for, of the recipe `name`. Where the images are is kept, so that --resume finds them from any folder
-    /// and without the variable.
+    /// The request for recipe `name`. It keeps the folder of the images, so that --resume finds them from any folder and
+    /// without the variable.
     fn request(&self, name: String) -> Result<Request> {
         Ok(Request {
             recipe: name,
@@ -200,7 +195,7 @@ impl Reproduce {
         })
     }
 
-    /// What was asked for in `folder`, on another device or with images elsewhere where that is asked for now.
+    /// The request kept in `folder`, with the device and the folder of the images replaced if flags name others.
     fn resumed(&self, folder: &Path) -> Result<Request> {
         let mut request = Request::read(folder)?;
         request.device = self.device.clone().unwrap_or(request.device);
@@ -258,8 +253,7 @@ struct Run {
 }
 
 impl Run {
-    /// Refuse to take what is in the folder, if there is a run, as one of the recipe under other settings: those of
-    /// another version of this program.
+    /// Refuse a run in the folder whose settings are not the recipe's: another version of this program made it.
     fn check_begun(&mut self, recipe: &Recipe) -> Result<()> {
         if !self.folder.join("config.toml").exists() {
             return Ok(());
@@ -310,18 +304,11 @@ fn likelihood(
          vae reproduce --resume {}",
         out.display()
     ));
-    let (start, mut said) = (Instant::now(), Instant::now());
-    let found = evaluation.run(device, session, dataset, images, &mut |done| {
-        if said.elapsed() > ALIVE {
-            said = Instant::now();
-            let left = start.elapsed().as_secs_f64() * (images - done) as f64 / done.max(1) as f64;
-            say(&format!("{} of {images_said} images, {} left", thousands(done), human_duration(left)));
-        }
-    })?;
+    let found = evaluation.run(device, session, dataset, images, &mut sign_of_life(images))?;
     Ok(Some(found))
 }
 
-/// The variants that were asked for.
+/// The variants to run.
 fn chosen(recipe: &Recipe, request: &Request) -> Result<Vec<Variant>> {
     if let Some(unknown) =
         request.variants.iter().find(|name| !recipe.variants.iter().any(|variant| variant.name == **name))
@@ -360,7 +347,7 @@ fn folder(out: &Path, variant: &Variant) -> PathBuf {
     out.join(variant.name.replace(|c: char| !c.is_alphanumeric(), "-"))
 }
 
-/// The folders of the runs of the reproduction that `out` holds; none where that cannot be told.
+/// The folders of the runs of the reproduction in `out`; none if its request cannot be read.
 fn replaced(out: &Path) -> Vec<PathBuf> {
     let folders = |request: Request| {
         let recipe = recipe(&request.recipe)?;
@@ -369,7 +356,7 @@ fn replaced(out: &Path) -> Vec<PathBuf> {
     Request::read(out).and_then(folders).unwrap_or_default()
 }
 
-/// What there is.
+/// Print the recipes.
 fn list() -> Result<ExitCode> {
     let rows: Vec<[String; 3]> = recipes()?
         .iter()

@@ -1,4 +1,4 @@
-//! What the commands on a trained model share.
+//! Arguments and actions that the commands on a trained model share.
 
 use super::output;
 use clap::Args;

@@ -92,7 +92,7 @@ impl Train {
         // A run that was stopped while its pictures were drawn has no curves yet.
         if checkpoint.state.step >= total && run.file("curves.png").exists() {
             let done = checkpoint.state.step;
-            let epochs = done.div_ceil(steps_per_epoch(&config, &dataset)).max(1);
+            let epochs = done.div_ceil(config.steps_per_epoch(dataset.train.count)).max(1);
             let has = if done > total { "has done" } else { "has all its" };
             print(&format!(
                 "{path} {has} {} ({}); to go on, give more:\n  vae train --resume {path} --epochs {}\n",
@@ -116,16 +116,12 @@ fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> R
     Session::open_tuned(device, &matmul, &config.task(dataset.shape), Some(&config.optimizers()), dataset)
 }
 
-fn steps_per_epoch(config: &Config, dataset: &Dataset) -> u64 {
-    dataset.train.count.div_ceil(config.run.batch_size) as u64
-}
-
 /// `1 step`, `2 steps`.
 fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(count as usize), if count == 1 { "" } else { "s" })
 }
 
-/// Train, draw, and say what came of it.
+/// Train, draw the pictures, and print a summary.
 fn train(
     run: &RunFolder,
     config: &Config,
@@ -173,7 +169,7 @@ pub(super) fn watch_for_interrupts() -> Result<&'static AtomicBool> {
     Ok(&INTERRUPT)
 }
 
-/// What is about to happen.
+/// What the run will do, printed before it starts.
 fn announcement(
     run: &RunFolder,
     config: &Config,
@@ -220,7 +216,7 @@ pub(super) struct Display {
 impl Display {
     /// For a whole run of `config`.
     pub(super) fn new(config: &Config, dataset: &Dataset) -> Self {
-        let per_epoch = steps_per_epoch(config, dataset);
+        let per_epoch = config.steps_per_epoch(dataset.train.count);
         let total = config.total_steps(dataset.train.count);
         let terminal = std::io::stderr().is_terminal();
         let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
@@ -292,7 +288,7 @@ fn draw(
         .collect()
 }
 
-/// What came of it, and what to do next.
+/// Results, and commands to go on with.
 fn summary(
     run: &RunFolder,
     config: &Config,

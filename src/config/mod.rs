@@ -92,8 +92,13 @@ impl Config {
         }
     }
 
-    /// Steps of the whole run, for so many training images.
+    /// Steps in which each of `images` training images is used once.
+    pub fn steps_per_epoch(&self, images: usize) -> u64 {
+        images.div_ceil(self.run.batch_size) as u64
+    }
+
+    /// Steps of the whole run on `images` training images.
     pub fn total_steps(&self, images: usize) -> u64 {
-        self.run.steps.unwrap_or(self.run.epochs * images.div_ceil(self.run.batch_size) as u64)
+        self.run.steps.unwrap_or(self.run.epochs * self.steps_per_epoch(images))
     }
 }

@@ -7,34 +7,33 @@ use crate::data::{Dataset, Part};
 use crate::device::OpenDevice;
 use crate::graph::Binarize;
 use crate::optimizer::Optimizers;
-use crate::plan::Step;
-use crate::random::stream;
-use crate::session::{Session, Which};
-use crate::train::epoch_order;
+use crate::session::Session;
+use crate::train::{Feed, Steps};
+use std::time::Duration;
+
+/// Work in one submit.
+const SUBMIT: Duration = Duration::from_millis(100);
 
 /// A model in training.
-pub(super) struct Training<'a> {
+pub(super) struct Training {
     pub(super) session: Session,
-    config: &'a Config,
-    images: usize,
+    steps: Steps,
+    feed: Feed,
     step: u64,
 }
 
-impl<'a> Training<'a> {
+impl Training {
     /// A model of `config` with fresh parameters.
     ///
     /// # Errors
     /// If the device fails.
-    pub(super) fn start(device: &OpenDevice, config: &'a Config, dataset: &Dataset) -> Result<Self> {
+    pub(super) fn start(device: &OpenDevice, config: &Config, dataset: &Dataset) -> Result<Self> {
         let task = config.task(dataset.shape);
         let mut session = Session::open(device.clone(), &task, Some(&config.optimizers()), dataset)?;
         let start = config.first_parameters(session.table(), &dataset.train);
         session.write_flat("parameters", &start)?;
-        Ok(Self { session, config, images: dataset.train.count, step: 0 })
-    }
-
-    fn steps_per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.config.run.batch_size) as u64
+        let (steps, feed) = (Steps::of(config, dataset.train.count), Feed::new(&session, SUBMIT));
+        Ok(Self { session, steps, feed, step: 0 })
     }
 
     /// Train until `epochs` passes over the images are done.
@@ -42,34 +41,18 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If the device fails.
     pub(super) fn until(&mut self, epochs: f64) -> Result<()> {
-        let per_epoch = self.steps_per_epoch();
+        let per_epoch = self.steps.per_epoch();
         let end = (epochs * per_epoch as f64).round() as u64;
         while self.step < end {
             let epoch = self.step / per_epoch;
-            let order = epoch_order(self.images, self.config.run.seed, epoch, self.config.run.order);
-            let batches: Vec<&[u32]> = order.chunks(self.config.run.batch_size).collect();
-            let first = (self.step % per_epoch) as usize;
-            let count = batches.len().min(first + (end - self.step) as usize) - first;
-            for group in batches[first..first + count].chunks(self.session.max_steps().min(16)) {
-                let steps =
-                    (self.step..self.step + group.len() as u64).map(|step| self.record(step)).collect();
-                self.session.submit("train", Which::Train, group, steps)?;
-                self.session.receive(1)?;
-                self.step += group.len() as u64;
+            let order = self.steps.order(epoch);
+            let mut left = self.step..end.min((epoch + 1) * per_epoch);
+            self.step = left.end;
+            while !left.is_empty() {
+                self.feed.turn(&mut self.session, &mut left, &order, &self.steps)?;
             }
         }
-        self.session.receive(0)?;
         Ok(())
-    }
-
-    fn record(&self, step: u64) -> Step {
-        let mut record = Step::seeded(self.config.run.seed, stream::TRAIN_NOISE).at(step);
-        self.session.plan().set_number(&mut record, "beta", self.config.objective.beta);
-        for (group, name) in self.config.model.groups().iter().enumerate() {
-            let settings = self.config.optimizer.of(name);
-            settings.optimizer().prepare(step + 1, settings.learning_rate(), group, &mut record);
-        }
-        record
     }
 
     /// The parameters as they are now.

@@ -1,7 +1,7 @@
-//! Averages, and what they are uncertain by.
+//! Averages with standard errors.
 
-/// The mean of `values` and its standard error. A single value tells nothing of how far others would be: its error is not a
-/// number, which JSON writes as null.
+/// The mean of `values` and its standard error. The error of a single value is not a number, which JSON writes
+/// as null.
 pub fn mean_and_error(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let values: Vec<f64> = values.into_iter().collect();
     let count = values.len() as f64;

@@ -1,15 +1,14 @@
 //! A trained model as a density of its latents, on a device: log p(x|z), its gradient, and chains that sample the
 //! posterior.
 
-use crate::data::Dataset;
 use crate::device::OpenDevice;
-use crate::graph::{Binarize, Tensors};
+use crate::graph::Tensors;
 use crate::likelihood::{LogVariance, Pixel, Random};
 use crate::model::density::MAX_TRANSITIONS;
 use crate::model::{DensityModel, LatentModel, Task};
 use crate::pace::Pace;
 use crate::plan::Step;
-use crate::random::{philox4x32, stream};
+use crate::random::stream;
 use crate::session::{Host, Posteriors, Session};
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
@@ -50,7 +49,7 @@ impl Weights {
 pub struct Transition {
     /// Inverse temperature: the weight of log p(x|z) in the density that is sampled.
     pub beta: f64,
-    /// By how much it differs from that of the transition before; what the importance weights grow by.
+    /// Its difference to that of the transition before. The importance weights grow by it times log p(x|z).
     pub change: f64,
     /// Size of a leapfrog step, for each image's chains.
     pub step_sizes: Vec<f32>,
@@ -124,7 +123,7 @@ impl Density {
         })
     }
 
-    /// How many latents of one image are worth a pass: at most `most`, fewer for large images.
+    /// Number of latents of one image in a pass: at most `most`, fewer for large images.
     pub fn rows_for(model: &dyn LatentModel, most: usize) -> usize {
         let sections = model.likelihood().kind.outputs().len();
         (LARGEST_PASS / (model.pixels() * sections)).clamp(1, most)
@@ -224,7 +223,7 @@ impl Density {
         self.gaussians("encode")
     }
 
-    /// Write as many rows of latents as a pass takes; the rest of the pass is 0.
+    /// Write the rows of latents of one pass; rows beyond `latents` are 0.
     pub(super) fn set_latents(&mut self, latents: &[f32]) -> Result<()> {
         let mut all = latents.to_vec();
         all.resize(self.total() * self.latent(), 0.0);
@@ -313,7 +312,7 @@ impl Density {
         self.run("begin")
     }
 
-    /// Do these transitions. Nothing comes back to the host.
+    /// Run these transitions. Nothing is read back.
     ///
     /// # Errors
     /// If the device fails.
@@ -367,21 +366,4 @@ impl Density {
     pub fn positions(&mut self) -> Result<Vec<f32>> {
         Ok(self.read("chain.position", self.total())?.swap_remove(0))
     }
-}
-
-/// The pixels of held-out image `number` as the model sees them. Binarised pixels, `static` or `dynamic`, are drawn
-/// once under a fixed seed, as `vae eval` does for `static`: an image must stay the same while its evidence is
-/// computed.
-pub fn observed(dataset: &Dataset, number: usize, binarize: Binarize) -> Vec<f32> {
-    let bytes = dataset.test.image(number);
-    let pixel = |(i, &byte): (usize, &u8)| match binarize {
-        Binarize::None => f32::from(byte) * (1.0 / 255.0),
-        Binarize::Threshold => f32::from(u8::from(byte >= 128)),
-        Binarize::Static | Binarize::Dynamic => {
-            let stream = stream::EVALUATION_NOISE + stream::BINARIZE;
-            let word = philox4x32([i as u32 / 4, number as u32, 0, stream], [0, 0])[i % 4];
-            f32::from(u8::from((word >> 8) * 255 < u32::from(byte) << 24))
-        }
-    };
-    bytes.iter().enumerate().map(pixel).collect()
 }

@@ -1,5 +1,5 @@
-//! The best diagonal Gaussian for one image, found by optimisation: what the family can reach, and so what the encoder
-//! loses (Cremer, Li and Duvenaud, "Inference suboptimality in variational autoencoders", arXiv 1801.03558).
+//! The best diagonal Gaussian for one image, found by optimisation: the ELBO that the family can reach, and so the encoder's
+//! loss (Cremer, Li and Duvenaud, "Inference suboptimality in variational autoencoders", arXiv 1801.03558).
 
 use super::gaussian::{Gaussian, Rule};
 use crate::Result;
@@ -12,7 +12,7 @@ const STEPS: usize = 60;
 /// Gains below this many nats end the search.
 const LEAST_GAIN: f64 = 1e-7;
 
-/// The ELBO's value and what a natural-gradient step needs: its gradient with respect to the mean, and the precision
+/// The ELBO and the terms of a natural-gradient step: its gradient with respect to the mean, and the precision
 /// that would make the step vanish.
 struct Slope {
     elbo: f64,

@@ -61,10 +61,10 @@ impl Gaussian {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// Gauss-Hermite with so many nodes a dimension: for smooth functions.
+    /// Gauss-Hermite with this number of nodes a dimension: for smooth functions.
     GaussHermite(usize),
-    /// The trapezoidal rule with so many nodes to a standard deviation: for functions with kinks, as layers of `relu`
-    /// give them, where Gauss-Hermite converges no faster and has its nodes far apart.
+    /// The trapezoidal rule with this number of nodes a standard deviation: for functions with kinks, such as those of `relu`
+    /// layers. Gauss-Hermite converges no faster there, and its nodes are farther apart.
     Trapezoid(usize),
 }
 

@@ -4,16 +4,18 @@
 //! Each image is encoded once; then the same program draws and weighs some samples of each image, pass after pass, into a
 //! running log-sum-exp on the device. Memory does not grow with K.
 
+use super::average::mean_and_error;
 use super::density::Weights;
-use crate::data::Part;
+use crate::data::{Dataset, Part};
 use crate::device::OpenDevice;
 use crate::graph::{Binarize, Setting, Tensors, lower};
 use crate::model::{Task, importance_program};
 use crate::pace::Pace;
 use crate::plan::{Plan, Step};
 use crate::random::stream;
-use crate::session::{EVALUATION_SEED, Host, MAX_STEPS, image_words};
+use crate::session::{EVALUATION_SEED, Host, MAX_STEPS, Session, image_words};
 use crate::{Error, Result};
+use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// Samples K that reports use, as Burda et al. did.
@@ -25,15 +27,75 @@ const SAMPLES_A_PASS: usize = 64;
 /// A submit should take about this long: no operating system takes the device for hung.
 const SUBMIT: Duration = Duration::from_millis(200);
 
-/// What the samples of one image tell, in nats.
+/// The bound of one image, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ImageBound {
     /// L_K: log of the mean weight. In expectation a lower bound on log p(x), the tighter the larger K.
     pub bound: f64,
     /// The mean of log weights: the evidence lower bound L_1, averaged over the same samples.
     pub elbo: f64,
-    /// Samples the weights are worth, (sum w)^2 / sum w^2, from 1 to K (Kong 1992).
+    /// Effective number of samples, (sum w)^2 / sum w^2, from 1 to K (Kong 1992).
     pub effective_samples: f64,
+}
+
+/// The importance-weighted bound of held-out images; nats per image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Importance {
+    /// K.
+    pub samples: usize,
+    /// L_K, averaged over images.
+    pub bound: f64,
+    /// Standard error of that average, over images; null for a single image.
+    pub standard_error: f64,
+    /// Estimate of -log p(x): -L_K, an upper bound in expectation.
+    pub negative_log_likelihood: f64,
+    /// The same divided by the number of pixels and by log 2.
+    pub bits_per_dimension: f64,
+    /// Average of log weights: the ELBO of the same samples.
+    pub elbo: f64,
+    /// Effective number of samples, (sum w)^2 / sum w^2: its median over images.
+    pub effective_samples_median: f64,
+    /// The same: its minimum over images.
+    pub effective_samples_smallest: f64,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl Importance {
+    /// The bound of the first `images` held-out images of `dataset` under the model of `session`, by `samples` samples of
+    /// each, on `device`. `progress` receives the number of finished images. The noise is fixed.
+    ///
+    /// # Errors
+    /// As [`ImportanceSampler::open`] and [`ImportanceSampler::bounds`].
+    pub fn of(
+        device: &OpenDevice,
+        session: &mut Session,
+        dataset: &Dataset,
+        images: usize,
+        samples: usize,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Self> {
+        let start = Instant::now();
+        let weights = Weights::of(session)?;
+        let task = session.task().clone().for_evaluation();
+        let mut sampler = ImportanceSampler::open(device, &task, &weights, samples)?;
+        let numbers: Vec<u32> = (0..images.min(dataset.test.count) as u32).collect();
+        let bounds = sampler.bounds(&dataset.test, &numbers, progress)?;
+        let (bound, standard_error) = mean_and_error(bounds.iter().map(|image| image.bound));
+        let mut effective: Vec<f64> = bounds.iter().map(|image| image.effective_samples).collect();
+        effective.sort_unstable_by(f64::total_cmp);
+        Ok(Self {
+            samples,
+            bound,
+            standard_error,
+            negative_log_likelihood: -bound,
+            bits_per_dimension: -bound / (dataset.shape.pixels() as f64 * std::f64::consts::LN_2),
+            elbo: bounds.iter().map(|image| image.elbo).sum::<f64>() / bounds.len() as f64,
+            effective_samples_median: effective[effective.len() / 2],
+            effective_samples_smallest: effective[0],
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
 }
 
 /// A model on a device, ready to weigh samples.
@@ -72,7 +134,7 @@ impl ImportanceSampler {
         }
         let share = samples_a_pass(samples);
         // One draw of each image, whatever K and with it the minibatch is: that of AIS and of quadrature
-        // ([`super::density::observed`]).
+        // ([`super::pixels::observed`]).
         let binarize = match task.binarize {
             Binarize::Dynamic => Binarize::Static,
             other => other,
@@ -85,8 +147,8 @@ impl ImportanceSampler {
         Ok(Self { task, samples, share, host, pace })
     }
 
-    /// The bounds of the images of `part` with these numbers. `progress` is told how many images are done. The noise is
-    /// fixed: equal calls give equal numbers.
+    /// The bounds of the images of `part` with these numbers. `progress` receives the number of finished images. The
+    /// noise is fixed: equal calls give equal numbers.
     ///
     /// # Errors
     /// [`Error::Setting`] if a weight is not a number; else if the device fails.

@@ -1,5 +1,4 @@
-//! What the latent dimensions of a model carry: their divergences, whether they are in use, and what posteriors tell of
-//! images.
+//! Use of a model's latent dimensions: their KL divergences, active units, and the mutual information of images and latents.
 
 use super::average::mean_and_error;
 use crate::random::{Philox, stream};
@@ -54,7 +53,7 @@ impl LatentUse {
 /// over images (Hoffman and Johnson, "ELBO surgery", 2016). q(z) is the mixture of the images' posteriors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Surgery {
-    /// I_q(x; z), nats: what a sample tells of which image it is from. At most log of the number of images.
+    /// I_q(x; z), nats: the information of a sample about its image. At most log of the number of images.
     pub mutual_information: f64,
     /// Standard error of it, over images.
     pub standard_error: f64,
@@ -71,7 +70,7 @@ impl Surgery {
         // Less the constant that all densities share.
         let heights: Vec<f32> =
             posteriors.log_variances.chunks(width).map(|v| -0.5 * v.iter().sum::<f32>()).collect();
-        let told: Vec<f64> = (0..images)
+        let information: Vec<f64> = (0..images)
             .into_par_iter()
             .map(|image| {
                 let own = image * width..(image + 1) * width;
@@ -94,7 +93,7 @@ impl Surgery {
                 f64::from(log_densities[image]) - mixture
             })
             .collect();
-        let (mutual_information, standard_error) = mean_and_error(told);
+        let (mutual_information, standard_error) = mean_and_error(information);
         Self { mutual_information, standard_error, aggregate_divergence: divergence - mutual_information }
     }
 }
@@ -134,7 +133,7 @@ mod tests {
         assert!((used.divergences[1] - expected).abs() < 1e-6, "{:?}", used.divergences);
     }
 
-    /// Posteriors far apart tell all of which of N images it is, log N; equal ones tell nothing.
+    /// Of N images, posteriors far apart have the information log N; equal posteriors have none.
     #[test]
     fn mutual_information_of_distinct_and_of_equal_posteriors() {
         let width = 11;

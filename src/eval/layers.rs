@@ -1,4 +1,4 @@
-//! What the latent dimensions of each stochastic layer carry.
+//! Use of the latent dimensions of each stochastic layer.
 
 use super::latents::LatentUse;
 use crate::Result;
@@ -7,13 +7,13 @@ use crate::session::{Posteriors, Session};
 /// Draws of all layers that averages over them take.
 const DRAWS: usize = 8;
 
-/// What the dimensions of each stochastic layer carry over the images with these `posteriors` (of the first layer, see
+/// Use of the dimensions of each stochastic layer over the images with these `posteriors` (of the first layer, see
 /// [`Session::encode`]), the layer nearest to the data first.
 ///
 /// With several layers h1, .., hN a dimension's divergence is the average over their samples of
 /// log q(hk|hk-1) - log p(hk|hk+1), and of KL(q(hN|hN-1) || p(hN)); the sum over all is that of the evidence lower bound.
-/// The posterior mean of hk is that of q(hk|x), an average over draws of the layers below; the variance over images that
-/// averages over few draws add is taken off again.
+/// The posterior mean of hk is that of q(hk|x), an average over draws of the layers below; the variance over images
+/// is corrected for the noise of these averages.
 ///
 /// # Errors
 /// If the device fails.

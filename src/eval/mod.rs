@@ -1,5 +1,5 @@
-//! Looking at trained models: the evidence and the posteriors of their images, and the pictures that
-//! show what they have learned.
+//! Evaluation of trained models: evidence and posteriors of their images, use of their latent dimensions, pictures; and the
+//! records in which commands report these.
 
 pub mod ais;
 pub mod average;
@@ -11,5 +11,7 @@ pub mod importance;
 pub mod latents;
 pub mod layers;
 pub mod pictures;
+pub mod pixels;
 pub mod posterior;
 pub mod quadrature;
+pub mod report;

@@ -49,8 +49,8 @@ pub fn reconstructions(
     Ok(report::reconstructions(&originals, &decoded, session.shape(), &title))
 }
 
-/// `count` expected images of latents drawn from the prior, a standard normal distribution; with two layers of latents
-/// the lower ones are drawn given the upper ones.
+/// `count` expected images of latents drawn from the prior, a standard normal distribution; with several
+/// layers of latents, each is drawn given the one above it.
 ///
 /// # Errors
 /// If the device fails.

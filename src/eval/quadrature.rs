@@ -20,17 +20,17 @@ const LEVELS: usize = 9;
 /// Points at most on a level.
 const MOST: usize = 400_000;
 
-/// What a grid tells of an image's posterior.
+/// An image's evidence and posterior, computed on a grid.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GridEstimate {
     /// log p(x), nats.
     pub log_evidence: f64,
-    /// By how much the grid of twice the width differs, and what was left out.
+    /// Difference to the grid of twice the width, plus the mass outside the grid.
     pub log_evidence_error: f64,
     /// KL(q || p(z|x)), nats, on the grid of twice the width with that grid's own p(x): an error of either grid shows
     /// as a residual of log p(x) = ELBO + KL.
     pub kl: f64,
-    /// By how much the last grid's differs, or q's mass on that differs from 1, if that is more.
+    /// The larger of the difference to the last grid, and the difference of q's mass on it to 1.
     pub kl_error: f64,
     /// E z under the posterior.
     pub mean: Vec<f64>,
@@ -40,6 +40,13 @@ pub struct GridEstimate {
     pub width: f64,
     /// Points of all levels together.
     pub points: usize,
+}
+
+impl GridEstimate {
+    /// The larger of the errors of the evidence and of the divergence, nats.
+    pub fn error(&self) -> f64 {
+        self.log_evidence_error.max(self.kl_error)
+    }
 }
 
 /// A cell: its place on its level's grid, log p(x, z) and log q at its centre.

@@ -2,6 +2,7 @@
 
 use crate::graph::{Init, Tensor, Tensors};
 use crate::random::{Philox, stream};
+use crate::text::text_serde;
 use crate::{Error, Result};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -60,18 +61,7 @@ impl Display for Initialisation {
     }
 }
 
-impl TryFrom<String> for Initialisation {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Initialisation> for String {
-    fn from(value: Initialisation) -> Self {
-        value.to_string()
-    }
-}
+text_serde!(Initialisation);
 
 impl Initialisation {
     /// Values of all parameters of `tensors`, in the layout of the flat buffer; padding is 0. Every tensor has its own

@@ -1,5 +1,6 @@
 //! The learning rate over the epochs of a run.
 
+use crate::text::text_serde;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -90,18 +91,7 @@ impl Display for LearningRateSchedule {
     }
 }
 
-impl TryFrom<String> for LearningRateSchedule {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<LearningRateSchedule> for String {
-    fn from(schedule: LearningRateSchedule) -> Self {
-        schedule.to_string()
-    }
-}
+text_serde!(LearningRateSchedule);
 
 #[cfg(test)]
 mod tests {

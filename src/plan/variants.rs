@@ -5,6 +5,7 @@
 
 use super::{Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Name, Plan, Role, constants};
 use crate::kernels;
+use crate::text::text_serde;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,19 +63,7 @@ impl FromStr for Variant {
     }
 }
 
-impl TryFrom<String> for Variant {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Variant> for String {
-    fn from(variant: Variant) -> Self {
-        variant.to_string()
-    }
-}
+text_serde!(Variant);
 
 /// A matrix product in a plan: what it computes, and how large it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,8 +4,10 @@
 
 mod axes;
 mod canvas;
+mod colour;
 mod contour;
 mod curves;
+mod embed;
 pub(crate) mod frame;
 mod grid;
 mod latent;

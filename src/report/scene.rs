@@ -2,94 +2,16 @@
 
 use std::fmt::Write as _;
 
-use image::{RgbImage, Rgba, RgbaImage, imageops};
+use image::{RgbImage, RgbaImage, imageops};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{FAINT, FRAME, INK, SCALE, SOFT, paint, text_style, white};
-use super::latent::class_colour;
+use super::canvas::{SCALE, paint, text_style, white};
+pub(crate) use super::colour::{Colour, css_colours};
+use super::embed::{data_uri, overlay};
 
 /// A point, in pixels from the top left corner.
 pub(crate) type Point = (f64, f64);
-
-/// A colour by its use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colour {
-    /// Titles and nodes.
-    Ink,
-    /// Labels.
-    Soft,
-    /// Grid lines.
-    Faint,
-    /// Axes and frames.
-    Frame,
-    /// The background.
-    Paper,
-    /// One of ten distinct colours: see [`class_colour`].
-    Series(usize),
-}
-
-/// The ten colours where the page is dark: the same hues, light enough to stand out.
-const ON_DARK: [&str; 10] = [
-    "#5b9cf0", "#f5b93a", "#3fbf8a", "#f0626b", "#b184e8", "#c08a5e", "#fe9fd0", "#b9abc0", "#a8f05a",
-    "#7fd6f7",
-];
-
-impl Colour {
-    fn rgb(self) -> RGBColor {
-        match self {
-            Self::Ink => INK,
-            Self::Soft => SOFT,
-            Self::Faint => FAINT,
-            Self::Frame => FRAME,
-            Self::Paper => WHITE,
-            Self::Series(index) => {
-                let [red, green, blue] = class_colour(index % 10, 10);
-                RGBColor(red, green, blue)
-            }
-        }
-    }
-
-    /// Red, green and blue on a light page.
-    pub(crate) fn bytes(self) -> [u8; 3] {
-        let RGBColor(red, green, blue) = self.rgb();
-        [red, green, blue]
-    }
-
-    /// The CSS variable that holds it.
-    fn css(self) -> String {
-        match self {
-            Self::Ink => "var(--ink)".into(),
-            Self::Soft => "var(--soft)".into(),
-            Self::Faint => "var(--faint)".into(),
-            Self::Frame => "var(--frame)".into(),
-            Self::Paper => "var(--paper)".into(),
-            Self::Series(index) => format!("var(--series-{})", index % 10),
-        }
-    }
-}
-
-/// The CSS variables of all colours, for a page that is light and one that is dark.
-pub(crate) fn css_colours() -> [String; 2] {
-    let hex = |colour: Colour| {
-        let [red, green, blue] = colour.bytes();
-        format!("#{red:02x}{green:02x}{blue:02x}")
-    };
-    let mut light = String::new();
-    for (name, colour) in
-        [("ink", Colour::Ink), ("soft", Colour::Soft), ("faint", Colour::Faint), ("frame", Colour::Frame)]
-    {
-        let _ = write!(light, "--{name}:{};", hex(colour));
-    }
-    light += "--paper:#ffffff;";
-    let mut dark =
-        String::from("--ink:#e8eaed;--soft:#a9b0b9;--faint:#2c323a;--frame:#5a626d;--paper:#15181d;");
-    for (index, on_dark) in ON_DARK.iter().enumerate() {
-        let _ = write!(light, "--series-{index}:{};", hex(Colour::Series(index)));
-        let _ = write!(dark, "--series-{index}:{on_dark};");
-    }
-    [light, dark]
-}
 
 /// Position of a text relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,73 +287,13 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn data_uri(image: &RgbaImage) -> String {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    match image.write_to(&mut bytes, image::ImageFormat::Png) {
-        Ok(()) => format!("data:image/png;base64,{}", base64(bytes.get_ref())),
-        Err(problem) => {
-            log::error!("a picture is incomplete: {problem}");
-            String::new()
-        }
-    }
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word =
-            three.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let value = (word >> (18 - 6 * digit)) & 63;
-            text.push(if digit <= three.len() { char::from(ALPHABET[value as usize]) } else { '=' });
-        }
-    }
-    text
-}
-
-fn overlay(large: &mut RgbImage, at: Point, size: Point, image: &RgbaImage, smooth: bool) {
-    let scale = f64::from(SCALE);
-    let (width, height) =
-        ((size.0 * scale).round().max(1.0) as u32, (size.1 * scale).round().max(1.0) as u32);
-    let filter = if smooth { imageops::FilterType::Triangle } else { imageops::FilterType::Nearest };
-    let fitted = imageops::resize(image, width, height, filter);
-    let (left, top) = ((at.0 * scale).round() as i64, (at.1 * scale).round() as i64);
-    for (x, y, Rgba([red, green, blue, alpha])) in fitted.enumerate_pixels() {
-        let (Ok(x), Ok(y)) = (u32::try_from(left + i64::from(x)), u32::try_from(top + i64::from(y))) else {
-            continue;
-        };
-        if let Some(pixel) = large.get_pixel_mut_checked(x, y) {
-            for (old, new) in pixel.0.iter_mut().zip([red, green, blue]) {
-                let mixed = f32::from(*old) + (f32::from(*new) - f32::from(*old)) * f32::from(*alpha) / 255.0;
-                *old = mixed.round() as u8;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgba;
 
     const LABEL: Type =
         Type { size: 14, bold: false, colour: Colour::Ink, anchor: Anchor::Middle, turned: false };
-
-    /// The vectors of RFC 4648, section 10.
-    #[test]
-    fn base64_is_as_the_rfc_has_it() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
 
     #[test]
     fn both_forms_hold_every_shape() {
@@ -465,18 +327,5 @@ mod tests {
             .sum();
         assert_eq!(dashes.len(), 10);
         assert!((length - 70.0).abs() < 1e-9, "{length}");
-    }
-
-    #[test]
-    fn every_colour_of_a_shape_is_defined_for_both_pages() {
-        for css in css_colours() {
-            for colour in [Colour::Ink, Colour::Soft, Colour::Faint, Colour::Frame, Colour::Paper]
-                .into_iter()
-                .chain((0..10).map(Colour::Series))
-            {
-                let name = colour.css().replace("var(", "").replace(')', ":#");
-                assert!(css.contains(&name), "{name}");
-            }
-        }
     }
 }

@@ -3,9 +3,7 @@
 use crate::Result;
 use crate::data::Dataset;
 use crate::device::OpenDevice;
-use crate::eval::average::mean_and_error;
-use crate::eval::density::Weights;
-use crate::eval::importance::ImportanceSampler;
+use crate::eval::importance::Importance;
 use crate::eval::layers::layer_use;
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
@@ -78,18 +76,13 @@ impl Evaluation {
             .iter()
             .map(|layer| LayerUnits { active: layer.active(), all: layer.mean_variances.len() })
             .collect();
-        let weights = Weights::of(session)?;
-        let task = session.task().clone().for_evaluation();
-        let samples = self.importance_samples;
-        let mut sampler = ImportanceSampler::open(device, &task, &weights, samples)?;
-        let bounds = sampler.bounds(&dataset.test, &all[..images.min(all.len())], progress)?;
-        let (negative_log_likelihood, standard_error) =
-            mean_and_error(bounds.iter().map(|image| -image.bound));
+        let images = images.min(all.len());
+        let found = Importance::of(device, session, dataset, images, self.importance_samples, progress)?;
         Ok(Likelihood {
-            negative_log_likelihood,
-            standard_error,
-            samples,
-            images: bounds.len(),
+            negative_log_likelihood: found.negative_log_likelihood,
+            standard_error: found.standard_error,
+            samples: found.samples,
+            images,
             layers,
             seconds: start.elapsed().as_secs_f64(),
         })

@@ -6,4 +6,4 @@ mod trained;
 
 pub use checkpoint::{Checkpoint, TrainState};
 pub use folder::RunFolder;
-pub use trained::{TrainedModel, check_same_model};
+pub use trained::{RunHeader, TrainedModel, check_same_model};

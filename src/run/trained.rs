@@ -7,7 +7,21 @@ use crate::device::{DeviceChoice, OpenDevice};
 use crate::session::Session;
 use crate::tuning::Matmul;
 use crate::{Error, Result};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// Identifies a trained model at the head of a JSON record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunHeader {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// The checkpoint that its parameters are from.
+    pub checkpoint: PathBuf,
+    /// Training steps before the checkpoint.
+    pub step: u64,
+    /// Name of the dataset.
+    pub dataset: String,
+}
 
 /// The parameters of a run on a device, with the images of its dataset.
 #[derive(Debug)]
@@ -29,6 +43,16 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
+    /// The head of JSON records about this model.
+    pub fn header(&self) -> RunHeader {
+        RunHeader {
+            run: self.run.path().to_path_buf(),
+            checkpoint: self.checkpoint.clone(),
+            step: self.state.step,
+            dataset: self.dataset.name.clone(),
+        }
+    }
+
     /// Load the checkpoint called `file` of the run at `path`, on `device` or where it was trained, with the dataset
     /// looked for in `data_dir` or where it was.
     ///

@@ -49,6 +49,9 @@ pub fn plan_task(
     Ok(lower(&built.graph, &built.programs, setting)?.with_shared_memory())
 }
 
+/// States by name: shape and numbers.
+pub type States = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// How a session lays out its memory.
 #[derive(Clone, Copy)]
 struct Memory {
@@ -281,7 +284,7 @@ impl Session {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn read_states(&mut self) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+    pub fn read_states(&mut self) -> Result<States> {
         let mut states = BTreeMap::new();
         for (name, shape) in self.state_shapes() {
             let buffer = self.host.buffer(&name)?;

@@ -1,7 +1,13 @@
-//! Training: the optimiser, the schedules and the loop.
+//! Training: the steps of a run, the loop that feeds them to a device, and the epochs.
 
+mod feed;
+mod observer;
 mod schedule;
+mod steps;
 mod trainer;
 
+pub(crate) use feed::Feed;
+pub use observer::{Observer, Outcome, Snapshot};
 pub use schedule::{beta, capacity, epoch_order, step_of_cycle};
-pub use trainer::{Observer, Outcome, Snapshot, Trainer};
+pub use steps::Steps;
+pub use trainer::Trainer;

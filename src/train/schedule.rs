@@ -1,4 +1,4 @@
-//! What changes from step to step, as pure functions of the step: nothing has to be stored to resume.
+//! Numbers that change from step to step, as pure functions of the step: nothing has to be stored to resume.
 
 use crate::random::{Philox, stream};
 
@@ -9,7 +9,7 @@ pub fn beta(beta: f64, warmup: f64, step: u64, steps_per_epoch: u64) -> f64 {
     if epochs < warmup { beta * epochs / warmup } else { beta }
 }
 
-/// The step of a cycle of `cycle` epochs that `step` is, counted from 0; `step` itself where there are no cycles
+/// Place of `step` in its cycle of `cycle` epochs, counted from 0; `step` itself without cycles
 /// (`cycle` 0). With [`beta`] of it, the weight rises anew in each cycle (Fu et al., "Cyclical annealing schedule",
 /// NAACL 2019).
 pub fn step_of_cycle(cycle: f64, step: u64, steps_per_epoch: u64) -> u64 {
@@ -17,7 +17,7 @@ pub fn step_of_cycle(cycle: f64, step: u64, steps_per_epoch: u64) -> u64 {
     if cycle > 0.0 { step % steps.max(1) } else { step }
 }
 
-/// Nats that the KL divergence is drawn to at `step`: rises linearly from 0 to `capacity` over `epochs` epochs, then
+/// KL target at `step`, nats: rises linearly from 0 to `capacity` over `epochs` epochs, then
 /// stays (Burgess et al., "Understanding disentangling in beta-VAE", 2018, section 5).
 pub fn capacity(capacity: f64, epochs: f64, step: u64, steps_per_epoch: u64) -> f64 {
     beta(capacity, epochs, step, steps_per_epoch)

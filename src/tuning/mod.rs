@@ -12,6 +12,7 @@ use crate::files::{cache_folder, write_atomically};
 use crate::gpu::AdapterInfo;
 use crate::plan::{Plan, Product, Variant};
 use crate::probe::time_variant;
+use crate::text::text_serde;
 use crate::{Error, Result};
 use cache::Cache;
 use serde::{Deserialize, Serialize};
@@ -67,19 +68,7 @@ impl FromStr for Tuning {
     }
 }
 
-impl TryFrom<String> for Tuning {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Tuning> for String {
-    fn from(tuning: Tuning) -> Self {
-        tuning.to_string()
-    }
-}
+text_serde!(Tuning);
 
 /// The variants chosen for a plan's products, each under the product's name and size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ struct Numbers<'a> {
     /// Whether the whole of the setting was run, so that the comparison judges.
     judged: bool,
     source: &'a str,
-    /// What the numbers are of.
+    /// How pixels enter the numbers.
     pixels: &'a str,
     variants: &'a [Achieved],
     comparison: &'a [Judgement],
@@ -34,14 +34,14 @@ fn whole(recipe: &Recipe, request: &Request) -> bool {
 /// What [`conclude`] writes: numbers and curves.
 const FILES: [&str; 2] = ["result.json", "curves.png"];
 
-/// Refuse to replace files in `out` that are no reproduction's: those of a single model's run always, others without
+/// Refuse to replace files in `out` that are not a reproduction's: those of a single model's run always, others without
 /// `overwrite`.
 pub(super) fn check(out: &Path, overwrite: bool) -> Result<()> {
     if Request::exists(out) {
         return Ok(());
     }
     let holds = |name: &str, hint: &str| {
-        let problem = format!("{} holds a file {name} that is no reproduction's", out.display());
+        let problem = format!("{} holds a file {name} that is not part of a reproduction", out.display());
         Err(Error::setting("--out", problem, hint))
     };
     if out.join("config.toml").exists() {

@@ -1,4 +1,4 @@
-//! What people type behind a flag, as the TOML value of its key; and a few values that are no settings.
+//! Parsers of flags' values: into the TOML value of a key, or into a value outside the settings.
 
 use clap::ValueEnum;
 use clap::builder::{EnumValueParser, TypedValueParser, ValueParser};

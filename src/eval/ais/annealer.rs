@@ -1,125 +1,16 @@
-//! Annealed importance sampling (AIS) with HMC transitions, and the bidirectional sandwich (BDMC).
-//!
-//! Forward AIS (Neal 2001) walks from the prior to the posterior; the mean of its weights is an unbiased estimate of
-//! p(x), so its logarithm is, on average, a lower bound of log p(x). Reverse AIS walks back from an exact draw of the
-//! posterior, which is known where the image was simulated from the model; it gives, on average, an upper bound
-//! (Grosse, Ghahramani and Adams, "Sandwiching the marginal likelihood using bidirectional Monte Carlo",
-//! arXiv 1511.02543). Settings follow Wu et al., "On the quantitative analysis of decoder-based generative models"
-//! (arXiv 1611.04273).
-//!
-//! The size of the leapfrog steps is adapted to an acceptance of 0.65 in a walk of its own and then kept, but for a random
-//! factor of each transition, since weights are unbiased only where transitions do not depend on the past.
+//! Chains that walk between prior and posterior.
 
-use super::average::mean_and_error;
-use super::density::{ChainState, Density, Transition};
+use super::{AisSettings, Estimate, Evidence, Sandwich, TARGET_ACCEPTANCE};
+use crate::eval::average::mean_and_error;
+use crate::eval::density::{ChainState, Density, Transition};
 use crate::random::{Philox, stream};
 use crate::{Error, Result};
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
 
-/// Acceptance that step sizes are adapted to (Neal 2011, section 5.4.4: the optimum in high dimensions).
-pub const TARGET_ACCEPTANCE: f64 = 0.65;
 /// Each transition's step size is drawn within this share of the adapted one, so that no trajectory closes on itself.
 const JITTER: f64 = 0.2;
-/// Step sizes are adapted at so many temperatures, and interpolated between.
+/// Number of temperatures at which step sizes are adapted; they are interpolated between these.
 const KNOTS: usize = 40;
-
-/// How inverse temperatures rise from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// In equal steps.
-    Linear,
-    /// In small steps at both ends: a logistic curve from -4 to 4 (Wu et al. 2017).
-    Sigmoid,
-}
-
-impl Schedule {
-    /// `count` + 1 inverse temperatures, from 0 to 1.
-    pub fn betas(self, count: usize) -> Vec<f64> {
-        let logistic = |t: f64| 1.0 / (1.0 + (-4.0 * (2.0 * t - 1.0)).exp());
-        let (low, high) = (logistic(0.0), logistic(1.0));
-        let beta = |t: f64| match self {
-            Self::Linear => t,
-            Self::Sigmoid => (logistic(t) - low) / (high - low),
-        };
-        (0..=count).map(|i| beta(i as f64 / count as f64)).collect()
-    }
-}
-
-/// How to anneal.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct AisSettings {
-    /// Chains of each image.
-    pub chains: usize,
-    /// Inverse temperatures after 0.
-    pub temperatures: usize,
-    /// Leapfrog steps of a transition.
-    pub leapfrog: usize,
-    /// How temperatures are spaced.
-    pub schedule: Schedule,
-    /// Seed of all draws.
-    pub seed: u64,
-}
-
-/// An estimate of log p(x) of one image, nats.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Estimate {
-    /// Logarithm of the mean weight.
-    pub log_evidence: f64,
-    /// Its standard error over chains, by the delta method; not a number for a single chain. It tells how far the chains'
-    /// weights are apart, and nothing of what no chain has found.
-    pub standard_error: f64,
-    /// Chains that the weights are worth, (sum w)^2 / sum w^2: 1 where one of them is all of the mean.
-    pub effective_chains: f64,
-}
-
-/// What annealing finds of one image, and the bound that it should lie above; nats.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Evidence {
-    /// log p(x)
-    #[serde(flatten)]
-    pub estimate: Estimate,
-    /// The ELBO, averaged over as many draws as there are chains, and its standard error.
-    pub elbo: f64,
-    /// Not a number for a single draw.
-    pub elbo_standard_error: f64,
-}
-
-impl Evidence {
-    /// Whether the estimate lies below the ELBO, by more than a nat and more than chance: the chains have missed what the
-    /// encoder has found.
-    pub fn missed(&self) -> bool {
-        // Unknown errors are left out.
-        let error = self.estimate.standard_error.max(0.0).hypot(self.elbo_standard_error.max(0.0));
-        self.elbo - self.estimate.log_evidence > (4.0 * error).max(1.0)
-    }
-}
-
-impl Estimate {
-    /// Of the logarithms of some weights.
-    pub fn of(log_weights: &[f64]) -> Self {
-        let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let count = log_weights.len() as f64;
-        let weights = || log_weights.iter().map(|w| (w - top).exp());
-        let mean = weights().sum::<f64>() / count;
-        Self {
-            log_evidence: top + mean.ln(),
-            standard_error: mean_and_error(weights()).1 / mean,
-            effective_chains: (count * mean).powi(2) / weights().map(|w| w * w).sum::<f64>(),
-        }
-    }
-}
-
-/// Bounds of log p(x) of one simulated image, nats: each holds on average over runs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Sandwich {
-    /// From prior to posterior.
-    pub lower: Estimate,
-    /// From posterior to prior. Its standard error is that of chains from the one exact draw, which is itself a chance: that
-    /// of the gap is to be had from many images only.
-    pub upper: Estimate,
-}
 
 /// Chains on a density, and the temperatures and step sizes they walk with.
 #[derive(Debug)]
@@ -151,7 +42,7 @@ impl Annealer {
         })
     }
 
-    /// So many draws from the prior, `[rows, latent]`.
+    /// Draws from the prior, `[rows, latent]`.
     pub fn prior(&mut self, rows: usize) -> Vec<f32> {
         (0..rows * self.density.latent()).map(|_| self.draws.normal() as f32).collect()
     }
@@ -188,7 +79,7 @@ impl Annealer {
         let knots = (count / 5).clamp(1, KNOTS);
         let start = self.prior_of_all();
         self.density.begin(&start)?;
-        // The fewer chains an image has, the less one transition tells of its acceptance.
+        // With fewer chains the acceptance of one transition is less certain.
         let certainty = (rows as f64 / 8.0).min(1.0);
         let mut log_sizes = vec![0.5_f64.ln(); images];
         let mut adapted: Vec<(usize, Vec<f64>)> = Vec::with_capacity(knots + 1);
@@ -303,8 +194,8 @@ impl Annealer {
         if self.step_sizes.is_empty() { self.adapt() } else { Ok(()) }
     }
 
-    /// log p(x) and the ELBO of each of `images` `[count, pixels]`, and the mean acceptance. `progress` is told how
-    /// many are done.
+    /// log p(x) and the ELBO of each of `images` `[count, pixels]`, and the mean acceptance. `progress` receives the number
+    /// of finished images.
     ///
     /// # Errors
     /// If the device fails.
@@ -348,7 +239,7 @@ impl Annealer {
         while all.len() < count {
             let exact = self.prior(images);
             let (mut uniforms, mut normals) = (self.draws.clone(), self.draws.clone());
-            // Two sequences that share no counter with each other or with what follows.
+            // Two sequences that share no counter with each other or with later passes.
             for (draws, item) in [(&mut uniforms, 1), (&mut normals, 2)] {
                 *draws = Philox::new(self.settings.seed, stream::CHAINS, 3 * (1 + all.len() as u64) + item);
             }
@@ -370,45 +261,4 @@ impl Annealer {
 /// Acceptance averaged over chains.
 pub fn acceptance(chains: &[ChainState]) -> f64 {
     chains.iter().map(|chain| chain.acceptance).sum::<f64>() / chains.len().max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schedules_rise_from_zero_to_one() {
-        for schedule in [Schedule::Linear, Schedule::Sigmoid] {
-            for count in [1, 2, 7, 1000] {
-                let betas = schedule.betas(count);
-                assert_eq!((betas.len(), betas[0], betas[count]), (count + 1, 0.0, 1.0), "{schedule:?}");
-                assert!(betas.windows(2).all(|pair| pair[0] < pair[1]));
-            }
-        }
-        let sigmoid = Schedule::Sigmoid.betas(10);
-        assert!((sigmoid[5] - 0.5).abs() < 1e-12 && sigmoid[1] < 0.03, "{sigmoid:?}");
-    }
-
-    #[test]
-    fn the_mean_of_weights_and_its_error() {
-        let estimate = Estimate::of(&[1000.0 + 1.0_f64.ln(), 1000.0 + 3.0_f64.ln()]);
-        assert!((estimate.log_evidence - (1000.0 + 2.0_f64.ln())).abs() < 1e-12);
-        // Weights 1 and 3: mean 2, standard error of the mean 1.
-        assert!((estimate.standard_error - 0.5).abs() < 1e-12);
-        // 4^2 / (1 + 9)
-        assert!((estimate.effective_chains - 1.6).abs() < 1e-12);
-        let single = Estimate::of(&[-7.0]);
-        assert!(single.standard_error.is_nan() && single.log_evidence == -7.0, "{single:?}");
-    }
-
-    #[test]
-    fn below_the_elbo_by_more_than_chance() {
-        let found = |log_evidence, standard_error, elbo_standard_error| {
-            let estimate = Estimate { log_evidence, standard_error, effective_chains: 1.0 };
-            Evidence { estimate, elbo: -10.0, elbo_standard_error }.missed()
-        };
-        assert!(!found(-9.0, 0.1, 0.1) && !found(-10.9, 0.1, 0.1) && !found(-13.0, 1.0, 0.1));
-        assert!(found(-11.1, 0.1, 0.1) && found(-15.0, 1.0, 0.1) && !found(-15.0, 0.1, 1.3));
-        assert!(found(-12.0, f64::NAN, 0.1) && found(-12.0, f64::NAN, f64::NAN));
-    }
 }

@@ -1,23 +1,29 @@
-//! log p(x) = ELBO + KL(q(z|x) || p(z|x)), every term by a way of its own, for the images of a trained model with one
-//! or two latent dimensions.
+//! log p(x) = ELBO + KL(q(z|x) || p(z|x)), each term computed independently, for the images of a trained model with one or
+//! two latent dimensions.
 //!
-//! log p(x) and the divergence are integrals on adaptive grids ([`super::quadrature`]); the ELBO is the analytic
-//! divergence to the prior and a Gauss-Hermite (or, with kinks, trapezoidal) expectation under q ([`super::gaussian`]), on other points. The gap is split into
-//! what the best diagonal Gaussian leaves and what the encoder adds ([`super::gap`]). HMC gives the posterior's moments,
-//! and AIS log p(x), once more without any grid.
+//! log p(x) and the divergence are integrals on adaptive grids ([`super::quadrature`]). The ELBO is the analytic divergence
+//! to the prior and an expectation under q ([`super::gaussian`]) on other points: by Gauss-Hermite quadrature, or by the
+//! trapezoidal rule for decoders with kinks. The gap is split into that of the best diagonal Gaussian and the rest, which the
+//! encoder adds ([`super::gap`]). HMC estimates the posterior's moments and AIS log p(x), both without a grid.
+
+mod picture;
+mod report;
 
 use super::ais::{AisSettings, Annealer, Estimate, Schedule};
 use super::average::mean_and_error;
-use super::density::{Density, Weights, observed};
+use super::density::{Density, Weights};
 use super::gap::best_gaussian;
 use super::gaussian::{Gaussian, Rule, expected_log_likelihood};
+use super::pixels::observed;
 use super::quadrature::{GridEstimate, integrate};
 use crate::data::Dataset;
 use crate::graph::Binarize;
 use crate::random::{Philox, stream};
 use crate::run::TrainedModel;
 use crate::{Error, Result};
+pub use picture::picture;
 use rand::RngExt;
+pub use report::{Entry, Report, Summary};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -65,13 +71,13 @@ pub struct Identity {
     pub encoder: Gaussian,
     /// The diagonal Gaussian with the highest ELBO.
     pub best: Gaussian,
-    /// log p(x) less that ELBO: what no diagonal Gaussian reaches.
+    /// log p(x) less that ELBO: no diagonal Gaussian has a smaller gap.
     pub approximation_gap: f64,
-    /// That ELBO less the encoder's: what the encoder loses.
+    /// That ELBO less the encoder's: the encoder's loss.
     pub amortisation_gap: f64,
 }
 
-/// A posterior as chains see it.
+/// Moments of a posterior, estimated by chains.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sampled {
     /// E z, with standard errors.
@@ -88,8 +94,8 @@ pub struct Sampled {
 }
 
 impl Sampled {
-    /// Differences to the grid's means and covariances, in standard errors; each element of the covariance once. None of a
-    /// single chain, which has no errors.
+    /// Differences to the grid's means and covariances, in standard errors; each element of the covariance once. Empty for a
+    /// single chain, which has no standard errors.
     pub fn deviations(&self, grid: &GridEstimate) -> Vec<f64> {
         let d = grid.mean.len();
         let means = self.mean.iter().zip(&grid.mean);
@@ -161,7 +167,7 @@ impl PosteriorStudy {
         Ok(Self { density, chains, sampling, binarize: model.config.binarization(), draws })
     }
 
-    /// The device's density, set to the image that [`PosteriorStudy::identity`] was last asked for.
+    /// The density on the device, set to the image of the last call of [`PosteriorStudy::identity`].
     pub fn density(&mut self) -> &mut Density {
         &mut self.density
     }
@@ -216,7 +222,7 @@ impl PosteriorStudy {
     }
 
     /// Sample the posteriors of the held-out images with these numbers: annealed from the prior, resampled by their
-    /// weights, and then moved on at temperature 1. `None` where no chains were asked for.
+    /// weights, and then moved on at temperature 1. `None` without chains.
     ///
     /// # Errors
     /// If the device fails.
@@ -269,8 +275,8 @@ impl PosteriorStudy {
     }
 }
 
-/// Moments of draws `[draws, latent]` of each chain, and errors from the spread between chains and between groups of those that
-/// go on from one and the same ancestor.
+/// Moments of draws `[draws, latent]` of each chain. Their errors come from the spread between chains and between groups of
+/// chains with a common ancestor.
 fn summary(
     draws: &[Vec<f64>],
     ancestors: &[usize],
@@ -333,7 +339,7 @@ mod tests {
         assert_eq!(half.iter().filter(|&&i| i == 0 || i == 3).count(), 3, "{half:?}");
     }
 
-    /// Copies of a value tell nothing new.
+    /// Copies of a value add no information.
     #[test]
     fn errors_are_those_of_independent_groups() {
         let (mean, error) = clustered(&[1.0, 2.0, 4.0, 9.0], &[3, 5, 0, 1]);
