@@ -24,7 +24,7 @@ fn streaming_changes_nothing() {
                 &task,
                 Some(&optimizers),
                 &dataset,
-                Memory { streamed, shared: true },
+                Memory { streamed: Some(streamed), shared: true },
             )
             .unwrap();
             let start = Initialisation::FanIn.values(session.table(), 3);
