@@ -1,26 +1,39 @@
-// A minibatch from the dataset: bytes to numbers, scaled to [0, 1], binarised on request.
+// A minibatch of one column of the dataset.
 //
-//   batch[r, :] = images[indices[first_index + r], :] / 255
+//   gather        a column of bytes, scaled to [0, 1]:  batch[r, :] = images[indices[first_index + r], :] / 255
+//   gather_reals  a column of numbers, as they are:     batch[r, :] = reals[indices[first_index + r], :]
+//   gather_words  a column of whole numbers, such as labels, as numbers (exact up to 2^24):
+//                                                       batch[r, :] = f32(words[indices[first_index + r], :])
 //
 // Binarisation: threshold (byte >= 128), static (each image's pixels are drawn once and for all, Bernoulli(byte / 255)),
-// dynamic (drawn afresh each time). Rows past the minibatch are zero.
+// dynamic (drawn afresh each time). Rows past the minibatch are 0.
 //
 // import: step, philox
 
 override BATCH: u32; // rows of `batch`
-override COLUMNS: u32; // vec4 in a row, and words in an image
+override COLUMNS: u32; // vec4 in a row, and words in an item of bytes
 override BINARIZE: u32; // 0 none, 1 threshold, 2 static, 3 dynamic
-override STREAMED: bool; // `images` holds this submit's minibatches in order, not the whole dataset
+override STREAMED: bool; // the column holds this submit's minibatches in order, not the whole dataset
 
-@group(0) @binding(1) var<storage, read> images: array<u32>; // [images, COLUMNS], four pixels a word, lowest first
-@group(0) @binding(2) var<storage, read> indices: array<u32>; // image numbers
+@group(0) @binding(1) var<storage, read> images: array<u32>; // [items, COLUMNS], four bytes a word, lowest first
+@group(0) @binding(2) var<storage, read> indices: array<u32>; // numbers of items
 @group(0) @binding(3) var<storage, read_write> batch: array<vec4<f32>>; // [BATCH, COLUMNS]
+@group(0) @binding(4) var<storage, read> reals: array<vec4<f32>>; // [items, COLUMNS]
+@group(0) @binding(5) var<storage, read> words: array<vec4<u32>>; // [items, COLUMNS]
 
 const STREAM_BINARIZE = 16u;
 
 // 1 with probability byte / 255, decided in integers: u < byte / 255 with u = (word >> 8) / 2^24.
 fn bernoulli(words: vec4<u32>, bytes: vec4<u32>) -> vec4<f32> {
     return select(vec4<f32>(0.0), vec4<f32>(1.0), (words >> vec4<u32>(8u)) * 255u < bytes << vec4<u32>(24u));
+}
+
+// The row of the column that row `row` of the minibatch is.
+fn place(row: u32) -> u32 {
+    if STREAMED {
+        return step.first_index + row;
+    }
+    return indices[step.first_index + row];
 }
 
 @compute @workgroup_size(64)
@@ -36,10 +49,7 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         return;
     }
     let number = indices[step.first_index + row];
-    var position = number;
-    if STREAMED {
-        position = step.first_index + row;
-    }
+    let position = place(row);
     let word = images[position * COLUMNS + column];
     let bytes = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u);
     let key = vec2<u32>(step.seed_low, step.seed_high);
@@ -54,4 +64,32 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         }
         default: { batch[i] = vec4<f32>(bytes) * (1.0 / 255.0); }
     }
+}
+
+@compute @workgroup_size(64)
+fn gather_reals(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    let row = i / COLUMNS;
+    if row >= step.rows {
+        batch[i] = vec4<f32>(0.0);
+        return;
+    }
+    batch[i] = reals[place(row) * COLUMNS + i % COLUMNS];
+}
+
+@compute @workgroup_size(64)
+fn gather_words(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    let row = i / COLUMNS;
+    if row >= step.rows {
+        batch[i] = vec4<f32>(0.0);
+        return;
+    }
+    batch[i] = vec4<f32>(words[place(row) * COLUMNS + i % COLUMNS]);
 }

@@ -46,6 +46,20 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A column of a dataset is missing, or its values do not fit.
+    #[error("dataset '{dataset}': column '{column}' of the {part} part {problem}\n  {hint}")]
+    Column {
+        /// The dataset's name.
+        dataset: String,
+        /// `train` or `test`.
+        part: String,
+        /// The column's name.
+        column: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// Two tensors do not fit together; raised while a graph is built.
     #[error("{operation}: {problem}")]
     Shape {
@@ -130,6 +144,23 @@ impl Error {
     /// An [`Error::Setting`].
     pub fn setting(setting: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Setting { setting: setting.into(), problem: problem.into(), hint: hint.into() }
+    }
+
+    /// An [`Error::Column`].
+    pub fn column(
+        dataset: impl Into<String>,
+        part: impl Into<String>,
+        column: impl Into<String>,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::Column {
+            dataset: dataset.into(),
+            part: part.into(),
+            column: column.into(),
+            problem: problem.into(),
+            hint: hint.into(),
+        }
     }
 
     /// An [`Error::Device`].

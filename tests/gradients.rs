@@ -49,7 +49,7 @@ fn worst_error(model: &Spec, rows: u32, capacity: f64) -> f64 {
     // The last byte of each row is padding and must be zero.
     let images: Vec<u32> =
         (0..).zip(images).map(|(i, w)| if i % 2 == 1 { w & 0xff_ffff } else { w }).collect();
-    cpu.write(plan.buffer("dataset.test").unwrap(), 0, &images).unwrap();
+    cpu.write(plan.buffer("dataset.test.images").unwrap(), 0, &images).unwrap();
     cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 0, 1]).unwrap();
     let parameters = plan.buffer("parameters").unwrap();
     let start = Initialisation::FanIn.values(&tensors, 5);

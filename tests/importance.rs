@@ -8,7 +8,7 @@
 mod common;
 
 use common::spec::{Spec, layer, small};
-use vae::data::Part;
+use vae::data::{ImageShape, Part};
 use vae::device::OpenDevice;
 use vae::eval::density::Weights;
 use vae::eval::importance::{ImageBound, ImportanceSampler};
@@ -73,7 +73,7 @@ fn parameters(shift: f64, widen: f64) -> Weights {
 
 fn images() -> Part {
     let pixels: Vec<u8> = (0..11 * PIXELS).map(|i| (i * i * 37 % 251) as u8).collect();
-    Part { count: 11, pixels, labels: None }
+    Part::of_images(pixels, ImageShape { width: PIXELS, height: 1, channels: 1 })
 }
 
 /// log N(x; b, W Wᵀ + sigma^2 I) of image `number`.

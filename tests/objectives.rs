@@ -29,7 +29,7 @@ impl Oracle {
         let (plan, tensors) = model.loss_plan(&["latent", "noise", "encoder.mean+encoder.log_variance"]);
         let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
         let images: Vec<u32> = (0..6).map(|i| 0x11_57_93_c1_u32.rotate_left(5 * i)).collect();
-        cpu.write(plan.buffer("dataset.test").unwrap(), 0, &images).unwrap();
+        cpu.write(plan.buffer("dataset.test.images").unwrap(), 0, &images).unwrap();
         cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 0, 1]).unwrap();
         let start = Initialisation::FanIn.values(&tensors, 5);
         for (to, from) in cpu.real_mut(plan.buffer("parameters").unwrap()).iter_mut().zip(start) {

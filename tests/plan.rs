@@ -24,7 +24,7 @@ fn trained(plan: &Plan, rows: u32) -> (Vec<f64>, Vec<f64>) {
     let mut cpu = CpuExecutor::<f64>::new(plan, 2).unwrap();
     let parameters = plan.buffer("parameters").unwrap();
     let images: Vec<u32> = (0..20).map(|i| 0x2f_71_c4_05_u32.rotate_left(3 * i) & 0xff_ffff).collect();
-    cpu.write(plan.buffer("dataset.train").unwrap(), 0, &images).unwrap();
+    cpu.write(plan.buffer("dataset.train.images").unwrap(), 0, &images).unwrap();
     cpu.write(plan.buffer("indices").unwrap(), 0, &[4, 1, 3]).unwrap();
     for (i, p) in cpu.real_mut(parameters).iter_mut().enumerate() {
         *p = 0.3 * (i as f64).sin();
@@ -141,7 +141,7 @@ fn sharing_memory_changes_no_bit_of_an_evaluation() {
             let mut cpu = CpuExecutor::<f64>::new(plan, 2).unwrap();
             let images: Vec<u32> =
                 (0..20).map(|i| 0x2f_71_c4_05_u32.rotate_left(3 * i) & 0xff_ffff).collect();
-            cpu.write(plan.buffer("dataset.test").unwrap(), 0, &images).unwrap();
+            cpu.write(plan.buffer("dataset.test.images").unwrap(), 0, &images).unwrap();
             cpu.write(plan.buffer("indices").unwrap(), 0, &[4, 1, 3]).unwrap();
             let parameters = cpu.real_mut(plan.buffer("parameters").unwrap());
             parameters.iter_mut().enumerate().for_each(|(i, p)| *p = 0.3 * (i as f64).sin());
@@ -281,7 +281,7 @@ fn programs_read_only_what_they_are_given() {
                         };
                         cpu.real_mut(id).iter_mut().enumerate().for_each(|(i, it)| *it = value(i));
                     }
-                    for name in ["dataset.train", "dataset.test"] {
+                    for name in ["dataset.train.images", "dataset.test.images"] {
                         cpu.write(plan.buffer(name).unwrap(), 0, &[0x2f_71_c4_05; 12]).unwrap();
                     }
                     cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 1, 0]).unwrap();

@@ -189,7 +189,7 @@ fn noise() -> Dataset {
     let mut random = Philox::new(3, stream::PRIOR, 0);
     let mut part = |count: usize| {
         let pixels = (0..count * shape.pixels()).map(|_| random.random::<u8>()).collect();
-        Part { pixels, labels: None, count }
+        Part::of_images(pixels, shape)
     };
     let (train, test) = (part(IMAGES), part(1));
     Dataset { name: "noise".into(), shape, train, test, classes: Vec::new() }

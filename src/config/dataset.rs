@@ -70,7 +70,7 @@ impl Config {
             data::open(&self.data.dataset, &options)?
         };
         if let Some(images) = self.data.images {
-            dataset.train.truncate(images, dataset.shape);
+            dataset.train.truncate(images);
         }
         self.check_batch(dataset.train.count)?;
         Ok(dataset)

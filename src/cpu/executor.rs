@@ -56,7 +56,7 @@ impl<T: Real> CpuExecutor<T> {
             .into_iter()
             .map(|(length, element)| match element {
                 Element::Real => Store::Real(vec![T::zero(); length]),
-                Element::Word => Store::Words(vec![0; length]),
+                Element::Word | Element::Bytes => Store::Words(vec![0; length]),
             })
             .collect();
         Ok(Self { plan: plan.clone(), twins, stores, max_steps, finished: VecDeque::new() })

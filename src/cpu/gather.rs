@@ -34,6 +34,36 @@ pub(super) fn gather<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
+pub(super) fn gather_reals<T: Real>(call: &mut Call<'_, T>) {
+    let reals = call.read("reals");
+    rows(call, reals, |value| value);
+}
+
+pub(super) fn gather_words<T: Real>(call: &mut Call<'_, T>) {
+    let words = call.words("words");
+    rows(call, words, |word| T::of(f64::from(word)));
+}
+
+/// Each row of the minibatch: an item of `column`, or zeros.
+fn rows<T: Real, U: Copy + Sync>(
+    call: &mut Call<'_, T>,
+    column: &[U],
+    number: impl Fn(U) -> T + Sync + Send,
+) {
+    let (width, streamed) = (4 * call.count("COLUMNS"), call.flag("STREAMED"));
+    let (indices, step) = (call.words("indices"), call.step);
+    by_rows(call.write("batch"), width, |row, batch| {
+        if row >= step.rows as usize {
+            batch.fill(T::zero());
+            return;
+        }
+        let entry = step.first_index as usize + row;
+        let position = if streamed { entry } else { indices[entry] as usize };
+        let item = &column[position * width..(position + 1) * width];
+        batch.iter_mut().zip(item).for_each(|(to, from)| *to = number(*from));
+    });
+}
+
 fn each_byte<T>(image: &[u32], batch: &mut [T], pixel: impl Fn(u8) -> T) {
     for (&word, pixels) in image.iter().zip(batch.chunks_exact_mut(4)) {
         for (target, byte) in pixels.iter_mut().zip(word.to_le_bytes()) {

@@ -43,16 +43,11 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Option<Dataset>> 
         .flat_map(|part| part.classes.iter().flatten())
         .collect();
     let classes: Vec<String> = names.into_iter().cloned().collect();
-    let part = |listing: &Listing, pixels| Part {
-        pixels,
-        labels: listing.classes.as_ref().map(|labels| {
-            labels
-                .iter()
-                .filter_map(|name| classes.binary_search(name).ok())
-                .map(|label| label as u32)
-                .collect()
-        }),
-        count: listing.pictures.len(),
+    let part = |listing: &Listing, pixels| {
+        let part = Part::of_images(pixels, images.shape);
+        let Some(names) = &listing.classes else { return part };
+        let labels = names.iter().filter_map(|name| classes.binary_search(name).ok());
+        part.with_labels(labels.map(|label| label as u32).collect())
     };
     let mut pixels = images.pixels;
     let (train, test) = match &test {

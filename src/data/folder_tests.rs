@@ -48,8 +48,8 @@ fn a_flat_folder_is_split() {
     let dataset = opened(&folder);
     assert_eq!((dataset.shape.width, dataset.shape.height, dataset.shape.channels), (3, 2, 1));
     assert_eq!((dataset.train.count, dataset.test.count), (18, 2));
-    assert_eq!((dataset.train.labels.is_none(), dataset.classes.len()), (true, 0));
-    assert!(dataset.train.pixels.is_sorted() && dataset.test.pixels.is_sorted());
+    assert_eq!((dataset.train.labels().is_none(), dataset.classes.len()), (true, 0));
+    assert!(dataset.train.pixels().is_sorted() && dataset.test.pixels().is_sorted());
     assert_eq!(dataset.name, folder_name(folder.path()));
 }
 
@@ -65,7 +65,7 @@ fn subfolders_are_classes_in_the_order_of_their_names() {
     assert_eq!(dataset.classes, ["cat", "dog", "owl"]);
     let mut labelled = Vec::new();
     for part in [&dataset.train, &dataset.test] {
-        labelled.extend(part.labels.as_ref().unwrap().iter().zip(&part.pixels).map(|(l, p)| (*p, *l)));
+        labelled.extend(part.labels().unwrap().iter().zip(part.pixels()).map(|(l, p)| (*p, *l)));
     }
     labelled.sort_unstable();
     assert_eq!(labelled, [(1, 0), (2, 1), (3, 1), (4, 2)]);
@@ -80,18 +80,18 @@ fn train_and_test_folders_are_the_parts() {
         ("elsewhere/4.png", grey(1, 1, 4)),
     ]);
     let dataset = opened(&folder);
-    assert_eq!((dataset.train.pixels, dataset.train.labels), (vec![1, 2], Some(vec![0, 2])));
-    assert_eq!((dataset.test.pixels, dataset.test.labels), (vec![3], Some(vec![1])));
+    assert_eq!((dataset.train.pixels(), dataset.train.labels()), (&[1, 2][..], Some(&[0, 2][..])));
+    assert_eq!((dataset.test.pixels(), dataset.test.labels()), (&[3][..], Some(&[1][..])));
     assert_eq!(dataset.classes, ["a", "b", "c"]);
 
     let flat = folder_of(&[("train/1.png", grey(1, 1, 1)), ("test/2.png", grey(1, 1, 2))]);
     let dataset = opened(&flat);
-    assert_eq!((dataset.train.pixels, dataset.test.pixels), (vec![1], vec![2]));
-    assert!(dataset.train.labels.is_none() && dataset.classes.is_empty());
+    assert_eq!((dataset.train.pixels(), dataset.test.pixels()), (&[1][..], &[2][..]));
+    assert!(dataset.train.labels().is_none() && dataset.classes.is_empty());
 
     let half = folder_of(&[("train/a/1.png", grey(1, 1, 1)), ("test/2.png", grey(1, 1, 2))]);
     let dataset = opened(&half);
-    assert!(dataset.train.labels.is_none() && dataset.classes.is_empty());
+    assert!(dataset.train.labels().is_none() && dataset.classes.is_empty());
 
     let only_train = folder_of(&[("train/a/1.png", grey(1, 1, 1)), ("train/b/2.png", grey(1, 1, 2))]);
     let dataset = opened(&only_train);
@@ -128,7 +128,7 @@ fn colour_is_kept_unless_all_are_grey() {
         }
     }
     let blended = opened(&folder_of(&[("a.png", translucent.clone()), ("b.png", translucent)]));
-    assert_eq!(blended.train.pixels, [100, 50, 25]);
+    assert_eq!(blended.train.pixels(), [100, 50, 25]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn sizes_differ_only_with_a_size_to_resize_to() {
     let options = Options { image_size: Some((5, 3)), ..Options::default() };
     let dataset = open_with(&folder, &options).unwrap();
     assert_eq!((dataset.shape.width, dataset.shape.height), (5, 3));
-    assert!(dataset.train.pixels.iter().all(|&pixel| pixel == 9));
+    assert!(dataset.train.pixels().iter().all(|&pixel| pixel == 9));
 }
 
 /// A camera that was held upright writes a wide picture and "turn it right" into its metadata.
@@ -161,8 +161,8 @@ fn the_orientation_of_a_camera_is_applied() {
     let dataset = opened(&folder);
     assert_eq!((dataset.shape.width, dataset.shape.height), (16, 32));
     // The dark left half has become the top.
-    assert!(dataset.train.pixels[..16 * 8].iter().all(|&pixel| pixel < 30));
-    assert!(dataset.train.pixels[16 * 24..].iter().all(|&pixel| pixel > 220));
+    assert!(dataset.train.pixels()[..16 * 8].iter().all(|&pixel| pixel < 30));
+    assert!(dataset.train.pixels()[16 * 24..].iter().all(|&pixel| pixel > 220));
 }
 
 #[test]

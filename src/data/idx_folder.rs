@@ -197,7 +197,7 @@ impl Set {
         };
         let mut dataset = Dataset { name, shape, train, test, classes: Vec::new() };
         dataset.drop_half_labels(path);
-        let labels = [&dataset.train, &dataset.test].into_iter().filter_map(|part| part.labels.as_ref());
+        let labels = [&dataset.train, &dataset.test].into_iter().filter_map(|part| part.labels());
         if let Some(last) = labels.flatten().max() {
             dataset.classes = (0..=*last).map(|label| label.to_string()).collect();
         }
@@ -224,7 +224,14 @@ fn load_part(path: &Path, labels: Option<&Path>, options: &Options) -> Result<(I
             "use the label file that was made for these images, or take it out of the folder",
         ))
     });
-    Ok((images.shape, Part { pixels: images.pixels, labels: labels.transpose()?, count }))
+    let part = Part::of_images(images.pixels, images.shape);
+    Ok((
+        images.shape,
+        match labels.transpose()? {
+            Some(labels) => part.with_labels(labels),
+            None => part,
+        },
+    ))
 }
 
 /// Rows as columns.

@@ -73,10 +73,10 @@ fn every_usual_name_is_found_with_its_labels() {
         std::fs::write(folder.path().join("train-images.png"), "a picture of them").unwrap();
         std::fs::write(folder.path().join("._train-images-idx3-ubyte"), "left by another system").unwrap();
         let dataset = open_path(folder.path()).unwrap();
-        assert_eq!(dataset.train.pixels, [10, 11, 12, 13], "{names:?}");
-        assert_eq!(dataset.test.pixels, [50, 51], "{names:?}");
-        assert_eq!(dataset.train.labels, Some(vec![1; 4]), "{names:?}");
-        assert_eq!(dataset.test.labels, Some(vec![2; 2]), "{names:?}");
+        assert_eq!(dataset.train.pixels(), [10, 11, 12, 13], "{names:?}");
+        assert_eq!(dataset.test.pixels(), [50, 51], "{names:?}");
+        assert_eq!(dataset.train.labels(), Some(&[1; 4][..]), "{names:?}");
+        assert_eq!(dataset.test.labels(), Some(&[2; 2][..]), "{names:?}");
         assert_eq!(dataset.classes, ["0", "1", "2"], "{names:?}");
         assert_eq!(dataset.name, folder_name(folder.path()));
     }
@@ -88,7 +88,7 @@ fn the_plain_file_comes_before_the_gzipped() {
     put(folder.path(), "images-idx3-ubyte.gz", 3, 0);
     put(folder.path(), "images-idx3-ubyte", 3, 100);
     let dataset = open_path(folder.path()).unwrap();
-    assert!(dataset.train.pixels.iter().all(|&pixel| pixel >= 100));
+    assert!(dataset.train.pixels().iter().all(|&pixel| pixel >= 100));
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn one_file_is_split() {
     for path in [folder.path().to_path_buf(), folder.path().join("frey-images-idx3-ubyte.gz")] {
         let dataset = open_path(&path).unwrap();
         assert_eq!((dataset.train.count, dataset.test.count), (18, 2));
-        assert_eq!((dataset.train.labels, dataset.classes.len()), (None, 0));
+        assert_eq!((dataset.train.labels(), dataset.classes.len()), (None, 0));
     }
     put(folder.path(), "frey-labels-idx1-ubyte", 20, 3);
     let dataset = open_path(folder.path()).unwrap();
-    assert_eq!((dataset.test.labels, dataset.classes.len()), (Some(vec![3; 2]), 4));
+    assert_eq!((dataset.test.labels(), dataset.classes.len()), (Some(&[3; 2][..]), 4));
     let half = Options { test_fraction: 0.5, seed: 9, ..Options::default() };
     assert_eq!(open(folder.path().to_str().unwrap(), &half).unwrap().test.count, 10);
 }
@@ -188,7 +188,7 @@ fn labels_of_one_part_only_are_dropped() {
     put(folder.path(), "train-labels", 3, 1);
     put(folder.path(), "test-images", 2, 0);
     let dataset = open_path(folder.path()).unwrap();
-    assert_eq!((dataset.train.labels, dataset.test.labels, dataset.classes.len()), (None, None, 0));
+    assert_eq!((dataset.train.labels(), dataset.test.labels(), dataset.classes.len()), (None, None, 0));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn parts_have_one_size() {
     assert_error(folder.path(), &parts);
     let options = Options { image_size: Some((4, 3)), ..Options::default() };
     let dataset = open(folder.path().to_str().unwrap(), &options).unwrap();
-    assert_eq!((dataset.shape.width, dataset.shape.height, dataset.train.pixels.len()), (4, 3, 36));
+    assert_eq!((dataset.shape.width, dataset.shape.height, dataset.train.pixels().len()), (4, 3, 36));
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! Images as bytes: every source (IDX files, a folder of pictures, procedural digits) yields one
-//! [`Dataset`].
+//! Datasets: named columns of bytes, reals or words. Every source (IDX files, a folder of pictures, procedural digits)
+//! yields one [`Dataset`] of images.
 
 pub mod digits;
 
+mod column;
 mod convert;
 mod folder;
 pub mod idx;
@@ -10,7 +11,9 @@ mod idx_folder;
 mod locate;
 mod pictures;
 mod split;
+mod validate;
 
+pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use locate::KNOWN_NAMES;
 pub use split::split;
 
@@ -45,92 +48,28 @@ impl std::fmt::Display for ImageShape {
     }
 }
 
-/// Some images of one size, with or without labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
-    /// `[count, height, width, channels]`, 0 to 255.
-    pub pixels: Vec<u8>,
-    /// One class number an image, an index into [`Dataset::classes`].
-    pub labels: Option<Vec<u32>>,
-    /// How many images.
-    pub count: usize,
-}
-
-impl Part {
-    /// Keep the first `count` images, if there are more.
-    pub fn truncate(&mut self, count: usize, shape: ImageShape) {
-        if count < self.count {
-            self.count = count;
-            self.pixels.truncate(count * shape.pixels());
-            if let Some(labels) = &mut self.labels {
-                labels.truncate(count);
-            }
-        }
-    }
-
-    /// The bytes of image `index`.
-    pub fn image(&self, index: usize) -> &[u8] {
-        let pixels = self.pixels.len() / self.count.max(1);
-        &self.pixels[index * pixels..(index + 1) * pixels]
-    }
-}
-
-/// Images to train on and images held out, all of one size.
+/// Items to train on and items held out, with the same columns.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Its name in pictures and logs.
     pub name: String,
     /// The size of every image.
     pub shape: ImageShape,
-    /// Images to train on.
+    /// Items to train on.
     pub train: Part,
-    /// Images held out: the dataset's own test part, or a seeded fraction of the whole. Never empty.
+    /// Items held out: the dataset's own test part, or a seeded fraction of the whole. Never empty.
     pub test: Part,
     /// Class names by label; empty when nothing is labelled.
     pub classes: Vec<String>,
 }
 
 impl Dataset {
-    /// Checks what every source must provide: equal sizes, labels that name a class, a held-out part.
-    pub fn validate(&self) -> Result<()> {
-        let broken = |problem: String| Err(Error::Internal(format!("dataset '{}': {problem}", self.name)));
-        if self.shape.pixels() == 0 {
-            return broken(format!("images of {}", self.shape));
-        }
-        if self.train.labels.is_some() != self.test.labels.is_some() {
-            return broken("one part is labelled, the other is not".to_string());
-        }
-        for (name, part) in [("train", &self.train), ("test", &self.test)] {
-            if part.count == 0 {
-                return broken(format!("the {name} part is empty"));
-            }
-            if part.count.checked_mul(self.shape.pixels()) != Some(part.pixels.len()) {
-                let (count, shape, bytes) = (part.count, self.shape, part.pixels.len());
-                return broken(format!("{bytes} bytes for {count} images of {shape} in the {name} part"));
-            }
-            let Some(labels) = &part.labels else { continue };
-            if labels.len() != part.count {
-                return broken(format!(
-                    "{} labels for {} images in the {name} part",
-                    labels.len(),
-                    part.count
-                ));
-            }
-            if let Some(label) = labels.iter().find(|label| **label as usize >= self.classes.len()) {
-                return broken(format!(
-                    "label {label} in the {name} part, but {} classes",
-                    self.classes.len()
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Drops the labels of one part when the other has none.
     fn drop_half_labels(&mut self, path: &Path) {
-        if self.train.labels.is_some() != self.test.labels.is_some() {
+        if self.train.labels().is_some() != self.test.labels().is_some() {
             log::warn!("{}: only one of the parts is labelled; its labels are not used", path.display());
-            (self.train.labels, self.test.labels) = (None, None);
+            self.train.remove(LABELS);
+            self.test.remove(LABELS);
             self.classes.clear();
         }
     }

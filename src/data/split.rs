@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use rand::Rng;
 use std::path::Path;
 
-/// Splits `all` into images to train on and a seeded choice of `fraction` of them to hold out, at least one.
+/// Splits `all` into items to train on and a seeded choice of `fraction` of them to hold out, at least one.
 ///
 /// Both parts keep the order of `all`. `path` is what an error names: a dataset of fewer than two images has
 /// nothing to hold out.
@@ -22,28 +22,9 @@ pub fn split(mut all: Part, fraction: f64, seed: u64, path: &Path) -> Result<(Pa
     let held_out = ((all.count as f64 * fraction).round() as usize).clamp(1, all.count - 1);
     let chosen = choose(all.count, held_out, seed);
 
-    let size = all.pixels.len() / all.count;
-    let mut test = Part { labels: all.labels.is_some().then(Vec::new), ..Part::default() };
-    test.pixels.reserve_exact(held_out * size);
-    let mut kept = 0;
-    for (index, &is_test) in chosen.iter().enumerate() {
-        let image = index * size..(index + 1) * size;
-        if is_test {
-            test.pixels.extend_from_slice(&all.pixels[image]);
-        } else {
-            // In place, because a dataset may fill much of the memory.
-            all.pixels.copy_within(image, kept * size);
-            kept += 1;
-        }
-    }
-    if let (Some(labels), Some(test_labels)) = (&mut all.labels, &mut test.labels) {
-        let (held, train): (Vec<_>, Vec<_>) = labels.iter().zip(&chosen).partition(|(_, is_test)| **is_test);
-        *test_labels = held.into_iter().map(|(label, _)| *label).collect();
-        *labels = train.into_iter().map(|(label, _)| *label).collect();
-    }
-    all.pixels.truncate(kept * size);
-    all.count = kept;
-    test.count = held_out;
+    let columns = all.columns.iter_mut().map(|column| column.take(&chosen)).collect();
+    all.count -= held_out;
+    let test = Part { columns, count: held_out };
     Ok((all, test))
 }
 
@@ -78,11 +59,18 @@ fn choose(count: usize, chosen: usize, seed: u64) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Column, ImageShape, LABELS, Values};
 
-    /// Image `i` is the two bytes `[i, i]`, its label `i`.
+    /// Image `i` is the two bytes `[i, i]`, its label `i`, its half `i / 2`.
     fn numbered(count: usize) -> Part {
         let pixels = (0..count as u8).flat_map(|i| [i, i]).collect();
-        Part { pixels, labels: Some((0..count as u32).collect()), count }
+        let shape = ImageShape { width: 2, height: 1, channels: 1 };
+        let halves = (0..count).map(|i| i as f32 / 2.0).collect();
+        Part::of_images(pixels, shape).with_labels((0..count as u32).collect()).with(Column::new(
+            "half",
+            &[],
+            Values::Reals(halves),
+        ))
     }
 
     fn halves(count: usize, fraction: f64, seed: u64) -> (Part, Part) {
@@ -95,9 +83,11 @@ mod tests {
         assert_eq!((train.count, test.count), (70, 30));
         let mut all: Vec<u32> = Vec::new();
         for part in [&train, &test] {
-            let labels = part.labels.as_ref().unwrap();
+            let labels = part.labels().unwrap();
             assert!(labels.is_sorted());
-            assert_eq!(part.pixels.len(), 2 * part.count);
+            let halves = labels.iter().map(|&label| label as f32 / 2.0).collect();
+            assert_eq!(part.column("half").unwrap().values, Values::Reals(halves));
+            assert_eq!(part.pixels().len(), 2 * part.count);
             for (index, &label) in labels.iter().enumerate() {
                 assert_eq!(part.image(index), [label as u8; 2]);
             }
@@ -139,9 +129,10 @@ mod tests {
 
     #[test]
     fn unlabelled_parts_stay_unlabelled() {
-        let all = Part { labels: None, ..numbered(4) };
+        let mut all = numbered(4);
+        all.remove(LABELS);
         let (train, test) = split(all, 0.5, 0, Path::new("here")).unwrap();
-        assert_eq!((train.labels, test.labels), (None, None));
+        assert_eq!((train.labels(), test.labels()), (None, None));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn real(name: &str) -> Option<PathBuf> {
 }
 
 fn sum(part: &Part) -> u64 {
-    part.pixels.iter().map(|&pixel| u64::from(pixel)).sum()
+    part.pixels().iter().map(|&pixel| u64::from(pixel)).sum()
 }
 
 /// Expected sums: `sum(gzip.open(file).read()[16:])` in Python.
@@ -31,15 +31,15 @@ fn real_mnist() {
     assert_eq!(dataset.shape, ImageShape { width: 28, height: 28, channels: 1 });
     assert_eq!((dataset.train.count, dataset.test.count), (60_000, 10_000));
     assert_eq!((sum(&dataset.train), sum(&dataset.test)), (1_567_298_545, 264_923_200));
-    let labels = [&dataset.train, &dataset.test].map(|part| part.labels.clone().unwrap());
+    let labels = [&dataset.train, &dataset.test].map(|part| part.labels().unwrap().to_vec());
     assert_eq!((&labels[0][..3], &labels[1][..3]), (&[5, 0, 4][..], &[7, 2, 1][..]));
     assert_eq!(labels.map(|labels| labels.iter().sum::<u32>()), [267_236, 44_434]);
 
     let small = Options { image_size: Some((14, 10)), ..Options::default() };
     let small = open_from(folder.to_str().unwrap(), &small, &Roots::default()).unwrap();
-    assert_eq!((small.shape.width, small.shape.height, small.test.pixels.len()), (14, 10, 1_400_000));
+    assert_eq!((small.shape.width, small.shape.height, small.test.pixels().len()), (14, 10, 1_400_000));
     // Shrinking keeps the mean.
-    let means = [&dataset, &small].map(|set| sum(&set.test) as f64 / set.test.pixels.len() as f64);
+    let means = [&dataset, &small].map(|set| sum(&set.test) as f64 / set.test.pixels().len() as f64);
     assert!((means[0] - means[1]).abs() < 0.5, "{means:?}");
 }
 
@@ -50,7 +50,7 @@ fn real_frey_faces() {
     assert_eq!(dataset.shape, ImageShape { width: 20, height: 28, channels: 1 });
     assert_eq!((dataset.train.count, dataset.test.count), (1768, 197));
     assert_eq!(sum(&dataset.train) + sum(&dataset.test), 169_968_741);
-    assert_eq!((dataset.name.as_str(), dataset.train.labels), ("freyface", None));
+    assert_eq!((dataset.name.as_str(), dataset.train.labels()), ("freyface", None));
 }
 
 fn message(dataset: &str, options: &Options) -> String {
@@ -95,7 +95,7 @@ fn idx_images_are_converted() {
     let options = Options { image_size: Some((3, 5)), colour: Some(Colour::Rgb), ..Options::default() };
     let dataset = open(path.to_str().unwrap(), &options).unwrap();
     assert_eq!(dataset.shape, ImageShape { width: 3, height: 5, channels: 3 });
-    assert_eq!(dataset.train.pixels, [77; 45]);
+    assert_eq!(dataset.train.pixels(), [77; 45]);
     assert_eq!(dataset.name, "some");
 }
 
@@ -122,21 +122,49 @@ fn options_come_back_from_their_file() {
 
 #[test]
 fn validation_finds_each_fault() {
-    let part = Part { pixels: vec![0; 4], labels: Some(vec![0, 1]), count: 2 };
     let shape = ImageShape { width: 2, height: 1, channels: 1 };
+    let weights = Column::new("weights", &[3], Values::Reals(vec![0.5; 6]));
+    let part = Part::of_images(vec![0; 4], shape).with_labels(vec![0, 1]).with(weights);
     let classes = vec!["a".to_string(), "b".to_string()];
     let good = Dataset { name: "toy".into(), shape, train: part.clone(), test: part, classes };
     good.validate().unwrap();
-    let check = |spoil: fn(&mut Dataset), part: &str| {
+    let check = |spoil: fn(&mut Dataset), expected: &str| {
         let mut bad = good.clone();
         spoil(&mut bad);
         let message = bad.validate().unwrap_err().to_string();
-        assert!(message.contains("'toy'") && message.contains(part), "{part}: {message}");
+        assert!(message.contains("'toy'") && message.contains(expected), "{expected}: {message}");
     };
-    check(|set| set.shape.width = 0, "images of 0x1 grey");
-    check(|set| set.test.labels = None, "one part is labelled");
-    check(|set| set.test = Part { labels: Some(vec![]), ..Part::default() }, "the test part is empty");
-    check(|set| set.train.pixels.truncate(3), "3 bytes for 2 images");
-    check(|set| set.train.labels = Some(vec![0]), "1 labels for 2 images");
-    check(|set| set.classes.truncate(1), "label 1 in the train part, but 1 classes");
+    check(|set| set.shape.width = 0, "images of 0x1 grey are bytes of shape [1, 0, 1]");
+    check(|set| set.test.remove(LABELS), "column 'labels' of the train part is not in the other part");
+    check(|set| set.train.remove("weights"), "column 'weights' of the test part is not in the other part");
+    check(|set| set.test.count = 0, "the test part is empty");
+    check(
+        |set| set.train.columns[0].values = Values::Bytes(vec![0; 3]),
+        "column 'images' of the train part has 3 bytes for 2 items",
+    );
+    check(|set| set.train.columns[1].values = Values::Words(vec![0]), "has 1 words for 2 items");
+    check(|set| set.test.columns[2].values = Values::Reals(vec![0.0; 5]), "has 5 reals for 2 items");
+    check(|set| set.test.columns[2].shape = vec![2], "column 'weights' of the test part has 6 reals");
+    check(
+        |set| set.test.columns[2] = Column::new("weights", &[1], Values::Words(vec![0; 2])),
+        "column 'weights' of the train part is not in the other part",
+    );
+    check(|set| set.train.columns[2].name = IMAGES.into(), "column 'images' of the train part holds reals");
+    check(
+        |set| set.train.columns.push(set.train.columns[2].clone()),
+        "'weights' of the train part is there twice",
+    );
+    check(|set| set.classes.truncate(1), "has the label 1, but there are 1 classes");
+}
+
+#[test]
+fn a_part_is_cut_in_every_column() {
+    let shape = ImageShape { width: 2, height: 1, channels: 1 };
+    let weights = |values: &[f32]| Column::new("weights", &[1], Values::Reals(values.to_vec()));
+    let mut part =
+        Part::of_images(vec![1, 2, 3, 4], shape).with_labels(vec![5, 6]).with(weights(&[0.5, 0.25]));
+    part.truncate(2);
+    assert_eq!(part.count, 2);
+    part.truncate(1);
+    assert_eq!(part, Part::of_images(vec![1, 2], shape).with_labels(vec![5]).with(weights(&[0.5])));
 }

@@ -29,7 +29,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
         scene.text((642.0, 574.0), format!("{outside} outside"), label(Colour::Soft, Anchor::Start));
     }
     let radius = if count > 4000 { 1.7 } else { 2.6 };
-    match &dataset.test.labels {
+    match dataset.test.labels() {
         Some(labels) if dataset.classes.len() <= 10 => {
             // Draw a few points of each class at a time, so that no class covers the others.
             for part in 0..8 {

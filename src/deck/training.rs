@@ -116,7 +116,7 @@ impl Trained {
         samples: usize,
         optimizers: Option<&Optimizers>,
     ) -> Result<Session> {
-        let part = Part { pixels: images.concat(), labels: None, count: images.len() };
+        let part = Part::of_images(images.concat(), options.dataset.shape);
         let dataset = Dataset {
             name: options.dataset.name.clone(),
             shape: options.dataset.shape,

@@ -13,7 +13,7 @@ use crate::model::{Task, importance_program};
 use crate::pace::Pace;
 use crate::plan::{Plan, Step};
 use crate::random::stream;
-use crate::session::{EVALUATION_SEED, Host, MAX_STEPS, Session, image_words};
+use crate::session::{EVALUATION_SEED, Host, MAX_STEPS, Session, Which, columns};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -151,7 +151,8 @@ impl ImportanceSampler {
     /// noise is fixed: equal calls give equal numbers.
     ///
     /// # Errors
-    /// [`Error::Setting`] if a weight is not a number; else if the device fails.
+    /// [`Error::Setting`] if a weight is not a number; [`Error::Column`] if `part` lacks a column that the model reads;
+    /// else if the device fails.
     pub fn bounds(
         &mut self,
         part: &Part,
@@ -182,13 +183,12 @@ impl ImportanceSampler {
 
     /// Encode a minibatch, and forget the weights of the one before.
     fn begin(&mut self, part: &Part, images: &[u32], batch: usize) -> Result<()> {
-        let pixels = self.task.model.pixels();
-        let words: Vec<u32> =
-            images.iter().flat_map(|&number| image_words(part.image(number as usize), pixels)).collect();
-        for (name, words) in [("dataset.test", words.as_slice()), ("indices", images)] {
-            let buffer = self.host.buffer(name)?;
-            self.host.write_words(buffer, words)?;
+        for (buffer, column) in columns::gathered(self.host.plan(), "held-out images", Which::Test, part)? {
+            let numbers = images.iter().map(|&number| number as usize);
+            self.host.write_words(buffer, &columns::words(column, numbers))?;
         }
+        let buffer = self.host.buffer("indices")?;
+        self.host.write_words(buffer, images)?;
         let step = self.step(stream::EVALUATION_NOISE, images.len(), batch, 0);
         self.host.run("begin", step)
     }

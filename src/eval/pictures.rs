@@ -128,7 +128,7 @@ pub fn latent(session: &mut Session, dataset: &Dataset) -> Result<RgbImage> {
         };
         (points, [format!("z{}", x + 1), format!("z{}", y + 1)], title)
     };
-    let labels = dataset.test.labels.as_deref();
+    let labels = dataset.test.labels();
     Ok(report::latent(&points, labels, &dataset.classes, [&axes[0], &axes[1]], &title))
 }
 

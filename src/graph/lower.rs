@@ -213,23 +213,36 @@ impl Lowering<'_> {
         BufferId(self.buffers.len() - 1)
     }
 
-    /// The images of the program's source and the indices of its minibatches, for minibatches of `shape`.
-    pub(crate) fn dataset(&mut self, shape: Shape) -> Result<[BufferId; 2]> {
+    /// The column called `name` of the program's source and the indices of its minibatches, for minibatches of `shape`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the program has no source; [`Error::Shape`] if the column is gathered with another type or
+    /// shape too.
+    pub(crate) fn dataset(&mut self, name: &str, element: Element, shape: Shape) -> Result<[BufferId; 2]> {
         let source = self
             .source
-            .ok_or_else(|| Error::Internal("a program gathers images, but has no source".into()))?;
+            .ok_or_else(|| Error::Internal(format!("a program gathers '{name}', but has no source")))?;
         let Setting { train_images, test_images, max_steps, streamed } = self.setting;
-        let images = match source {
+        let items = match source {
             _ if streamed => max_steps * shape.rows,
             Source::Train => train_images,
             Source::Test => test_images,
         };
-        let words = images * shape.stride() / 4;
-        let name = format!("dataset.{}", source.name());
-        let dataset = self.buffer(&name, vec![images, shape.columns], words, Element::Word, Role::Dataset);
+        let length = match element {
+            Element::Bytes => items * shape.stride() / 4,
+            Element::Real | Element::Word => items * shape.stride(),
+        };
+        let dimensions = vec![items, shape.columns];
+        let buffer_name = format!("dataset.{}.{name}", source.name());
+        let column = self.buffer(&buffer_name, dimensions.clone(), length, element, Role::Dataset);
+        let found = &self.buffers[column.0];
+        if (found.element, &found.shape) != (element, &dimensions) {
+            let problem = "the model reads this column with two types or shapes";
+            return Err(Error::shape(format!("column '{name}'"), problem));
+        }
         let count = max_steps * shape.rows;
         let indices = self.buffer("indices", vec![max_steps, shape.rows], count, Element::Word, Role::Input);
-        Ok([dataset, indices])
+        Ok([column, indices])
     }
 
     pub(crate) fn shape(&self, value: ValueId) -> Shape {
@@ -372,38 +385,5 @@ impl Lowering<'_> {
             bytes,
         });
         Ok(())
-    }
-}
-
-impl Plan {
-    /// Drop the buffers that neither a dispatch nor a port uses.
-    fn drop_unused_buffers(&mut self) {
-        let mut used = vec![false; self.buffers.len()];
-        let bindings = self.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
-        let ports = self.programs.iter().flat_map(|program| program.given.iter().chain(&program.wanted));
-        for buffer in bindings.map(|binding| binding.buffer).chain(ports.map(|port| port.buffer)) {
-            used[buffer.0] = true;
-        }
-        let mut next = 0;
-        let renumbered: Vec<BufferId> = used
-            .iter()
-            .map(|&used| {
-                next += usize::from(used);
-                BufferId(next.saturating_sub(1))
-            })
-            .collect();
-        let mut index = 0;
-        self.buffers.retain(|_| {
-            index += 1;
-            used[index - 1]
-        });
-        for binding in self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.bindings) {
-            binding.buffer = renumbered[binding.buffer.0];
-        }
-        for program in &mut self.programs {
-            for port in program.given.iter_mut().chain(&mut program.wanted) {
-                port.buffer = renumbered[port.buffer.0];
-            }
-        }
     }
 }

@@ -41,9 +41,9 @@ impl OutputBias {
 
 /// The mean of each value of an image, from 0 to 1; black or white by draws has the mean of the grey it is drawn from.
 fn mean_image(images: &Part, binarize: Binarize) -> Vec<f64> {
-    let values = images.pixels.len() / images.count.max(1);
+    let values = images.pixels().len() / images.count.max(1);
     let mut sums = vec![0_u64; values];
-    for image in images.pixels.chunks_exact(values.max(1)) {
+    for image in images.pixels().chunks_exact(values.max(1)) {
         for (sum, &byte) in sums.iter_mut().zip(image) {
             *sum += match binarize {
                 Binarize::Threshold => 255 * u64::from(byte >= 128),

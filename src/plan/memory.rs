@@ -70,6 +70,37 @@ impl Plan {
         self
     }
 
+    /// Drop the buffers that neither a dispatch nor a port uses.
+    pub(crate) fn drop_unused_buffers(&mut self) {
+        let mut used = vec![false; self.buffers.len()];
+        let bindings = self.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
+        let ports = self.programs.iter().flat_map(|program| program.given.iter().chain(&program.wanted));
+        for buffer in bindings.map(|binding| binding.buffer).chain(ports.map(|port| port.buffer)) {
+            used[buffer.0] = true;
+        }
+        let mut next = 0;
+        let renumbered: Vec<BufferId> = used
+            .iter()
+            .map(|&used| {
+                next += usize::from(used);
+                BufferId(next.saturating_sub(1))
+            })
+            .collect();
+        let mut index = 0;
+        self.buffers.retain(|_| {
+            index += 1;
+            used[index - 1]
+        });
+        for binding in self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.bindings) {
+            binding.buffer = renumbered[binding.buffer.0];
+        }
+        for program in &mut self.programs {
+            for port in program.given.iter_mut().chain(&mut program.wanted) {
+                port.buffer = renumbered[port.buffer.0];
+            }
+        }
+    }
+
     /// When a buffer is in use, for each program; `None` if it may not share its memory.
     fn lifetimes(&self, id: BufferId) -> Option<Vec<Option<Lifetime>>> {
         let Buffer { role, element, .. } = self.buffers[id.0];

@@ -39,17 +39,19 @@ pub struct BufferId(pub usize);
 pub enum Element {
     /// A floating-point number (`f32` on a GPU; `f32` or `f64` on the CPU).
     Real,
-    /// A `u32`: an index, or four bytes of pixels, lowest first.
+    /// A `u32`: an index or a whole number.
     Word,
+    /// Four bytes, lowest first.
+    Bytes,
 }
 
 /// Why a buffer exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Images as bytes, four a word.
+    /// A column of the dataset.
     Dataset,
-    /// Written by the host: indices of a minibatch's images.
+    /// Written by the host: indices of a minibatch's items.
     Input,
     /// All parameters, one after the other.
     Parameter,

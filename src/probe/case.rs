@@ -19,7 +19,7 @@ const PERIOD: usize = 65_521;
 fn content(variable: &str, element: Element, length: usize) -> Content<'static> {
     match (element, variable) {
         (Element::Word, "indices") => Content::Below(length, IMAGES as u32),
-        (Element::Word, _) => Content::AnyWords(length),
+        (Element::Word | Element::Bytes, _) => Content::AnyWords(length),
         (Element::Real, "second" | "norm" | "average" | "images" | "values" | "input") => {
             Content::Unit(length)
         }

@@ -1,5 +1,6 @@
 //! A model on a device: its plan, its buffers, and the questions one asks of it.
 
+pub(crate) mod columns;
 mod host;
 mod inference;
 mod layers;
@@ -9,12 +10,12 @@ mod tests;
 pub use inference::{Evaluation, Posteriors};
 pub use layers::LayerDraw;
 
-use crate::data::{Dataset, ImageShape, Part};
+use crate::data::{Column, Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
 use crate::graph::{Init, Setting, Tensor, Tensors, lower};
 use crate::model::Task;
 use crate::optimizer::Optimizers;
-use crate::plan::{MetricRows, Plan, Role, Step};
+use crate::plan::{Buffer, BufferId, MetricRows, Plan, Role, Step};
 use crate::tuning::{self, Matmul, Record};
 use crate::{Error, Result};
 pub(crate) use host::Host;
@@ -55,8 +56,9 @@ pub type States = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// How a session lays out its memory.
 #[derive(Clone, Copy)]
 struct Memory {
-    /// The images are sent with each submit, and do not all lie on the device.
-    streamed: bool,
+    /// The items are sent with each submit, and do not all lie on the device. `None`: where a column does not fit into
+    /// one buffer.
+    streamed: Option<bool>,
     /// Values that are never needed at once share memory.
     shared: bool,
 }
@@ -71,23 +73,8 @@ pub struct Session {
     all: Vec<Tensor>,
     shape: ImageShape,
     record: Option<Record>,
-    streamed: bool,
-    /// Host copies of streamed parts.
-    parts: [Part; 2],
-}
-
-/// Images as words: four pixels each, every image padded to whole words.
-pub(crate) fn image_words(pixels: &[u8], image: usize) -> Vec<u32> {
-    pixels
-        .chunks(image.max(1))
-        .flat_map(|image| {
-            image.chunks(4).map(|four| {
-                let mut bytes = [0; 4];
-                bytes[..four.len()].copy_from_slice(four);
-                u32::from_le_bytes(bytes)
-            })
-        })
-        .collect()
+    /// Host copies of the columns that are sent with each submit, with their buffers; none where all lie on the device.
+    streamed: [Vec<(BufferId, Column)>; 2],
 }
 
 pub(crate) fn bits(values: &[f32]) -> &[u32] {
@@ -99,11 +86,12 @@ pub(crate) fn floats(words: Vec<u32>) -> Vec<f32> {
 }
 
 impl Session {
-    /// Put the model of `task` and the images of `dataset` on `device`, with all parameters 0; with `optimizers` to be
+    /// Put the model of `task` and the columns of `dataset` that it reads on `device`, with all parameters 0; with `optimizers` to be
     /// trained. On a GPU, variants of matrix products are chosen by measurement.
     ///
     /// # Errors
-    /// If a tensor is larger than the device allows ([`Error::Limit`]) or the device fails.
+    /// [`Error::Column`] if the dataset lacks a column that the model reads, or has it with another type or shape;
+    /// [`Error::Limit`] if a tensor is larger than the device allows; else if the device fails.
     pub fn open(
         device: OpenDevice,
         task: &Task,
@@ -124,17 +112,12 @@ impl Session {
         optimizers: Option<&Optimizers>,
         dataset: &Dataset,
     ) -> Result<Self> {
-        let words = task.model.pixels().div_ceil(4) as u64;
-        let largest = dataset.train.count.max(dataset.test.count) as u64 * words * 4;
-        let streamed = device.binding_limit().is_some_and(|limit| largest > limit);
-        if streamed {
-            log::info!("the images ({largest} bytes) exceed the device's largest buffer: streaming them");
-        }
-        Self::open_with(device, matmul, task, optimizers, dataset, Memory { streamed, shared: true })
+        let memory = Memory { streamed: None, shared: true };
+        Self::open_with(device, matmul, task, optimizers, dataset, memory)
     }
 
     /// The same with every value in memory of its own, so that [`Session::read_flat`] finds what the last step
-    /// computed: for looking into a model. Takes more memory, and the images must fit on the device.
+    /// computed: for looking into a model. Takes more memory, and the dataset must fit on the device.
     ///
     /// # Errors
     /// As [`Session::open`].
@@ -144,7 +127,7 @@ impl Session {
         optimizers: Option<&Optimizers>,
         dataset: &Dataset,
     ) -> Result<Self> {
-        let memory = Memory { streamed: false, shared: false };
+        let memory = Memory { streamed: Some(false), shared: false };
         Self::open_with(device, &Matmul::default(), task, optimizers, dataset, memory)
     }
 
@@ -160,10 +143,25 @@ impl Session {
             train_images: if optimizers.is_some() { dataset.train.count } else { 0 },
             test_images: dataset.test.count,
             max_steps: MAX_STEPS,
-            streamed,
+            streamed: streamed == Some(true),
         };
         let tensors = Tensors::default();
         let plan = plan_task(task, &tensors, optimizers, setting)?;
+        let columns = plan.buffers.iter().filter(|buffer| buffer.role == Role::Dataset);
+        let largest = columns.map(Buffer::bytes).max().unwrap_or_default();
+        if streamed.is_none() && device.binding_limit().is_some_and(|limit| largest > limit) {
+            log::info!(
+                "a column ({largest} bytes) exceeds the device's largest buffer: streaming the dataset"
+            );
+            return Self::open_with(
+                device,
+                matmul,
+                task,
+                optimizers,
+                dataset,
+                Memory { streamed: Some(true), shared },
+            );
+        }
         let choices = tuning::choose(&device, matmul, &plan, task.batch)?;
         let record = Record::of(&device, &choices);
         let mut plan = choices.apply(plan);
@@ -177,14 +175,16 @@ impl Session {
             tensors,
             shape: dataset.shape,
             record,
-            streamed,
-            parts: [Part::default(), Part::default()],
+            streamed: [Vec::new(), Vec::new()],
         };
-        for (which, part) in [(Which::Train, &dataset.train), (Which::Test, &dataset.test)] {
-            if streamed {
-                session.parts[which as usize] = part.clone();
-            } else if let Some(buffer) = session.plan().buffer(which.buffer()) {
-                session.host.write_words(buffer, &image_words(&part.pixels, task.model.pixels()))?;
+        for which in [Which::Train, Which::Test] {
+            let part = which.part(dataset);
+            for (buffer, column) in columns::gathered(session.plan(), &dataset.name, which, part)? {
+                if setting.streamed {
+                    session.streamed[which as usize].push((buffer, column.clone()));
+                } else {
+                    session.host.write_words(buffer, &columns::words(column, 0..part.count))?;
+                }
             }
         }
         session.begin_states()?;
@@ -334,12 +334,9 @@ impl Session {
             step.rows = numbers.len() as u32;
             step.first_index = (slot * batch) as u32;
         }
-        if self.streamed {
-            let (part, pixels) = (&self.parts[which as usize], self.task.model.pixels());
-            let words: Vec<u32> =
-                indices.iter().flat_map(|&number| image_words(part.image(number as usize), pixels)).collect();
-            let buffer = self.host.buffer(which.buffer())?;
-            self.host.write_words(buffer, &words)?;
+        for (buffer, column) in &self.streamed[which as usize] {
+            let numbers = indices.iter().map(|&number| number as usize);
+            self.host.write_words(*buffer, &columns::words(column, numbers))?;
         }
         let buffer = self.host.buffer("indices")?;
         self.host.write_words(buffer, &indices)?;
@@ -356,10 +353,19 @@ impl Session {
 }
 
 impl Which {
-    fn buffer(self) -> &'static str {
+    fn part(self, dataset: &Dataset) -> &Part {
         match self {
-            Self::Train => "dataset.train",
-            Self::Test => "dataset.test",
+            Self::Train => &dataset.train,
+            Self::Test => &dataset.test,
         }
+    }
+}
+
+impl std::fmt::Display for Which {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        })
     }
 }

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::config::Config;
+use crate::data::Values;
 use crate::data::digits::digits;
-use crate::graph::Binarize;
-use crate::model::Initialisation;
+use crate::gpu::{Gpu, adapters};
+use crate::graph::{Binarize, ColumnKind, Graph, Mode, ProgramSpec, Source};
+use crate::model::{Built, Initialisation, Model, Objective};
+use std::rc::Rc;
 
 /// A dataset that is larger than the device's buffers gives the same bits as one that fits.
 #[test]
@@ -24,7 +27,7 @@ fn streaming_changes_nothing() {
                 &task,
                 Some(&optimizers),
                 &dataset,
-                Memory { streamed, shared: true },
+                Memory { streamed: Some(streamed), shared: true },
             )
             .unwrap();
             let start = Initialisation::FanIn.values(session.table(), 3);
@@ -48,6 +51,66 @@ fn streaming_changes_nothing() {
             )
         });
         assert_eq!(resident, streamed, "{binarize:?}");
+    }
+}
+
+/// Gathers minibatches of three columns.
+#[derive(Debug)]
+struct Reading;
+
+const READ: [(&str, usize, ColumnKind); 3] = [
+    ("images", 784, ColumnKind::Bytes(Binarize::Dynamic)),
+    ("places", 5, ColumnKind::Reals),
+    ("labels", 1, ColumnKind::Words),
+];
+
+impl Model for Reading {
+    fn build(&self, tensors: &Tensors, task: &Task, _: Option<&Optimizers>) -> Result<Built> {
+        let mut graph = Graph::new(tensors, Mode::Evaluate);
+        let columns = READ.map(|(name, size, kind)| graph.column(name, task.batch, size, kind));
+        let programs = vec![ProgramSpec::new("check", &[], &columns).from_source(Source::Test)];
+        Ok(Built { graph, programs })
+    }
+
+    fn pixels(&self) -> usize {
+        784
+    }
+}
+
+/// Every column that a plan reads is sent with each submit.
+#[test]
+fn streaming_sends_every_column() {
+    let mut dataset = digits(1, 30, 1).unwrap();
+    let places = |count: usize| Values::Reals((0..5 * count).map(|i| i as f32 / 3.0).collect());
+    dataset.test = dataset.test.with(Column::new("places", &[5], places(30)));
+    let (model, binarize) = (Rc::new(Reading), Binarize::None);
+    let task = Task { model, batch: 8, binarize, objective: Objective::default() };
+    let usable = adapters().unwrap().into_iter().filter(|it| it.unusable.is_none() && it.same_as.is_none());
+    let mut devices: Vec<OpenDevice> =
+        usable.map(|info| OpenDevice::Gpu(Box::new(Gpu::open(info.index).unwrap()))).collect();
+    devices.push(OpenDevice::Cpu);
+    for device in devices {
+        let [resident, streamed] = [false, true].map(|streamed| {
+            let memory = Memory { streamed: Some(streamed), shared: false };
+            let mut session =
+                Session::open_with(device.clone(), &Matmul::default(), &task, None, &dataset, memory)
+                    .unwrap();
+            let batches: [&[u32]; 2] = [&[9, 8, 7, 6, 5, 4, 3, 2], &[29, 0, 11]];
+            session.submit("check", Which::Test, &batches, vec![Step::default(); 2]).unwrap();
+            session.receive(0).unwrap();
+            READ.map(|(name, ..)| session.read_flat(name).unwrap().unwrap())
+        });
+        let name = format!("{device:?}");
+        assert!(resident[0].iter().any(|&pixel| pixel == 1.0), "{name}");
+        let expected = [29, 0, 11].map(|item| item as f32 * 5.0 / 3.0);
+        assert_eq!([0, 8, 16].map(|first| resident[1][first]), expected, "{name}");
+        let labels = dataset.test.labels().unwrap();
+        assert_eq!(
+            [0, 4, 8].map(|first| resident[2][first]),
+            [29, 0, 11].map(|i| labels[i] as f32),
+            "{name}"
+        );
+        assert_eq!(resident, streamed, "{name}");
     }
 }
 

@@ -158,10 +158,11 @@ fn variants_change_nothing_but_roundings() {
         for (i, value) in cpu.real_mut(id).iter_mut().enumerate() {
             *value = ((i * 7919) % 997) as f64 / 4000.0 - 0.125;
         }
-        let images: Vec<u32> = (0..plan.buffers[plan.buffer("dataset.train").unwrap().0].length as u32)
+        let images: Vec<u32> = (0..plan.buffers[plan.buffer("dataset.train.images").unwrap().0].length
+            as u32)
             .map(|i| i.wrapping_mul(2_654_435_761))
             .collect();
-        cpu.write(plan.buffer("dataset.train").unwrap(), 0, &images).unwrap();
+        cpu.write(plan.buffer("dataset.train.images").unwrap(), 0, &images).unwrap();
         for t in 1..4 {
             let mut step = Step { rows: 7, counter_low: t, ..Step::default() };
             plan.set_number(&mut step, "beta", 1.0);

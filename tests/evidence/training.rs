@@ -29,8 +29,8 @@ fn dataset() -> Dataset {
             pixels.push((255.0 * (0.5 + value + 0.08 * random.normal())).round().clamp(0.0, 255.0) as u8);
         }
     }
-    let part = Part { pixels, labels: None, count: IMAGES };
     let shape = ImageShape { width: 3, height: 3, channels: 1 };
+    let part = Part::of_images(pixels, shape);
     Dataset { name: "factors".into(), shape, train: part.clone(), test: part, classes: Vec::new() }
 }
 

@@ -34,7 +34,7 @@ fn the_bound_is_made_of_the_densities_of_its_samples() {
         let (plan, tensors) = model.loss_plan(&names);
         let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
         let pixels: Vec<u32> = (0..6).map(|i| 0x11_57_93_u32.rotate_left(5 * i) & 0xff_ffff).collect();
-        cpu.write(plan.buffer("dataset.test").unwrap(), 0, &pixels).unwrap();
+        cpu.write(plan.buffer("dataset.test.images").unwrap(), 0, &pixels).unwrap();
         cpu.write(plan.buffer("indices").unwrap(), 0, &[2, 0, 1]).unwrap();
         let start = Initialisation::FanIn.values(&tensors, 5);
         for (to, from) in cpu.real_mut(plan.buffer("parameters").unwrap()).iter_mut().zip(start) {

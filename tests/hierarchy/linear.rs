@@ -1,7 +1,7 @@
 //! Hierarchies of linear layers, whose evidence is known.
 
 use crate::common::spec::{Spec, layer, small};
-use vae::data::Part;
+use vae::data::{ImageShape, Part};
 use vae::eval::density::Weights;
 use vae::graph::{Activation, Likelihood, LikelihoodKind};
 
@@ -120,5 +120,5 @@ impl Linear {
 
 pub(crate) fn images() -> Part {
     let pixels: Vec<u8> = (0..11 * PIXELS).map(|i| (i * i * 37 % 251) as u8).collect();
-    Part { count: 11, pixels, labels: None }
+    Part::of_images(pixels, ImageShape { width: PIXELS, height: 1, channels: 1 })
 }

@@ -79,7 +79,8 @@ fn draw_part(skeletons: &Skeletons, canvas: Canvas, seed: u64, start: u64, count
             image.copy_from_slice(&canvas.draw(&lines, &mut random));
         },
     );
-    Part { pixels, labels: Some(labels), count }
+    let shape = ImageShape { width: canvas.width, height: canvas.height, channels: 1 };
+    Part::of_images(pixels, shape).with_labels(labels)
 }
 
 /// The ten classes in a random order.
@@ -97,21 +98,21 @@ mod tests {
     use super::*;
 
     fn labels(part: &Part) -> &[u32] {
-        part.labels.as_deref().unwrap()
+        part.labels().unwrap()
     }
 
     #[test]
     fn an_image_depends_on_seed_and_number_only() {
         let (large, small) = (digits(100, 40, 7).unwrap(), digits(50, 20, 7).unwrap());
-        assert_eq!(large.train.pixels[..50 * 784], small.train.pixels[..]);
-        assert_eq!(large.test.pixels[..20 * 784], small.test.pixels[..]);
+        assert_eq!(large.train.pixels()[..50 * 784], small.train.pixels()[..]);
+        assert_eq!(large.test.pixels()[..20 * 784], small.test.pixels()[..]);
         assert_eq!(labels(&large.train)[..50], labels(&small.train)[..]);
         assert_eq!(large.train, digits(100, 1, 7).unwrap().train);
 
         let other = digits(100, 40, 8).unwrap();
-        assert_ne!(other.train.pixels, large.train.pixels);
+        assert_ne!(other.train.pixels(), large.train.pixels());
         assert_ne!(labels(&other.train), labels(&large.train));
-        assert_ne!(large.train.pixels[..40 * 784], large.test.pixels[..]);
+        assert_ne!(large.train.pixels()[..40 * 784], large.test.pixels()[..]);
     }
 
     #[test]
@@ -130,8 +131,8 @@ mod tests {
     #[test]
     fn ink_is_like_that_of_mnist() {
         let set = digits(4000, 1, 2).unwrap();
-        let values = || set.train.pixels.iter().map(|&value| f64::from(value) / 255.0);
-        let count = set.train.pixels.len() as f64;
+        let values = || set.train.pixels().iter().map(|&value| f64::from(value) / 255.0);
+        let count = set.train.pixels().len() as f64;
         let mean = values().sum::<f64>() / count;
         let deviation = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
         assert!((mean - 0.131).abs() < 0.015, "mean {mean}");
@@ -167,8 +168,8 @@ mod tests {
     fn strokes_scale_with_the_canvas() {
         for (width, height) in [(8, 8), (16, 28), (64, 48)] {
             let set = digits_sized(200, 1, 4, width, height).unwrap();
-            assert_eq!(set.train.pixels.len(), 200 * width * height);
-            let ink: f64 = set.train.pixels.iter().map(|&value| f64::from(value) / 255.0).sum();
+            assert_eq!(set.train.pixels().len(), 200 * width * height);
+            let ink: f64 = set.train.pixels().iter().map(|&value| f64::from(value) / 255.0).sum();
             let covered = ink / (200 * width.min(height).pow(2)) as f64;
             assert!((covered - 0.131).abs() < 0.03, "{width}x{height}: {covered}");
         }

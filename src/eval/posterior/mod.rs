@@ -201,7 +201,7 @@ impl PosteriorStudy {
         let best = best.0;
         let reached = expected_log_likelihood(&best, &mut |z| density.log_likelihood(z))?.value
             - best.divergence_to_prior();
-        let label = dataset.test.labels.as_ref().map(|labels| {
+        let label = dataset.test.labels().map(|labels| {
             let label = labels[number] as usize;
             dataset.classes.get(label).cloned().unwrap_or_else(|| label.to_string())
         });

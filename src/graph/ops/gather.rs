@@ -1,8 +1,8 @@
-//! Minibatches of images.
+//! Minibatches of the dataset's columns.
 
 use crate::Result;
 use crate::graph::{Graph, Lowering, Node, Operation, Shape, ValueId};
-use crate::plan::{Grid, constants};
+use crate::plan::{Element, Grid, constants};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of grey pixels before a model sees them.
@@ -30,27 +30,55 @@ impl std::fmt::Display for Binarize {
     }
 }
 
-/// No inputs; reads the images of the program's source.
+/// What a column of the dataset holds, and how a model sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnKind {
+    /// Bytes: as numbers from 0 to 1, or as 0 and 1.
+    Bytes(Binarize),
+    /// Reals, as they are.
+    Reals,
+    /// Words, as numbers: exact up to 2^24.
+    Words,
+}
+
+/// No inputs; reads a column of the program's source.
 #[derive(Debug)]
-struct Gather(Binarize);
+struct Gather {
+    column: String,
+    kind: ColumnKind,
+}
 
 impl Operation for Gather {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let shape = lowering.shape(node.outputs[0]);
-        let [images, indices] = lowering.dataset(shape)?.map(|buffer| lowering.bind_buffer(buffer));
-        let batch = lowering.bind(node.outputs[0])?;
-        let constants = constants! {
-            BATCH: shape.rows, COLUMNS: shape.stride() / 4, BINARIZE: self.0 as u32, STREAMED: lowering.streamed(),
+        let (kernel, variable, element) = match self.kind {
+            ColumnKind::Bytes(_) => ("gather", "images", Element::Bytes),
+            ColumnKind::Reals => ("gather_reals", "reals", Element::Real),
+            ColumnKind::Words => ("gather_words", "words", Element::Word),
         };
-        let bindings = [("images", images), ("indices", indices), ("batch", batch)];
+        let [column, indices] =
+            lowering.dataset(&self.column, element, shape)?.map(|buffer| lowering.bind_buffer(buffer));
+        let batch = lowering.bind(node.outputs[0])?;
+        let mut constants =
+            constants! { BATCH: shape.rows, COLUMNS: shape.stride() / 4, STREAMED: lowering.streamed() };
+        if let ColumnKind::Bytes(binarize) = self.kind {
+            constants.extend(constants! { BINARIZE: binarize as u32 });
+        }
+        let bindings = [(variable, column), ("indices", indices), ("batch", batch)];
         let grid = Grid::Elements(shape.length() / 4);
-        lowering.add(node.label.clone(), "gather", constants, &bindings, grid, shape.length())
+        lowering.add(node.label.clone(), kernel, constants, &bindings, grid, shape.length())
     }
 }
 
 impl Graph {
-    /// A minibatch of images, `[batch, pixels]`, gathered from the part of the dataset that the program's source names.
+    /// A minibatch of the dataset's column `name`, `[batch, columns]`: an item a row, gathered from the part of the
+    /// dataset that the program's source names. All columns of a program are gathered by the same list of indices.
+    pub fn column(&mut self, name: &str, batch: usize, columns: usize, kind: ColumnKind) -> ValueId {
+        self.apply(name, Gather { column: name.into(), kind }, &[], Shape::matrix(batch, columns))
+    }
+
+    /// A minibatch of images, `[batch, pixels]`: the column `images`.
     pub fn minibatch(&mut self, batch: usize, pixels: usize, binarize: Binarize) -> ValueId {
-        self.apply("images", Gather(binarize), &[], Shape::matrix(batch, pixels))
+        self.column("images", batch, pixels, ColumnKind::Bytes(binarize))
     }
 }

@@ -24,6 +24,24 @@ pub(super) fn all() -> Vec<Case> {
                 rows,
                 1,
             ));
+            let (length, numbers) =
+                (4 * images * columns, constants! { BATCH: batch, COLUMNS: columns, STREAMED: streamed });
+            for (kernel, column) in [
+                ("gather_reals", ("reals", Normal(length))),
+                // Below 2^24, so that every word is exact in f32.
+                ("gather_words", ("words", Below(length, 1 << 24))),
+            ] {
+                let indices = ("indices", Below(images, images as u32));
+                let contents = [column, indices, ("batch", Normal(4 * batch * columns))];
+                cases.push(case(
+                    kernel,
+                    numbers.clone(),
+                    &contents,
+                    Grid::Elements(batch * columns),
+                    rows,
+                    1,
+                ));
+            }
         }
     }
     cases
