@@ -18,8 +18,8 @@ fn every_kernel_is_measured() {
         // Matrix products have a table of their own, with all variants.
         .filter(|kernel| !kernel.file.starts_with("tests/"))
         .filter(|kernel| !["matmul", "partial", "finish"].iter().any(|part| kernel.name.starts_with(part)))
-        // What figures are drawn from is in no training step.
-        .filter(|kernel| !["bench.wgsl", "distributions.wgsl"].contains(&kernel.file))
+        // No training step has these.
+        .filter(|kernel| !["bench.wgsl", "distributions.wgsl", "selftest.wgsl"].contains(&kernel.file))
         .filter(|kernel| !cases.iter().any(|(_, case)| case.dispatch().kernel == kernel.name))
         .map(|kernel| &kernel.name)
         .collect();

@@ -49,6 +49,7 @@ pub(super) const FILES: &[File] = files![
     "matmul_tiled_64",
     "noncentred",
     "optimizer",
+    "selftest",
     "sum",
     // For tests of the executors alone.
     #[cfg(test)]

@@ -3,11 +3,13 @@
 mod activation;
 mod bench;
 mod distributions;
+mod extremes;
 mod gate;
 mod gather;
 mod hierarchy;
 mod hmc;
 mod importance;
+mod large;
 mod latent;
 mod likelihood;
 mod matmul;
@@ -16,6 +18,8 @@ mod noncentred;
 mod optimizer;
 mod sum;
 
+use crate::activation::Activation;
+use crate::cpu;
 use crate::plan::{Grid, Step};
 use crate::random::{Philox, stream};
 use rand::RngExt;
@@ -34,17 +38,24 @@ pub(super) enum Content {
     Words(usize),
     /// Random numbers below the second.
     Below(usize, u32),
+    /// These numbers.
+    Given(usize, fn(usize) -> f32),
+    /// These words.
+    GivenWords(usize, fn(usize) -> u32),
+    /// The activation of these numbers.
+    Activated(usize, Activation, fn(usize) -> f32),
 }
 
 impl Content {
     pub(super) fn length(self) -> usize {
         match self {
             Self::Normal(n) | Self::Unit(n) | Self::Hundredth(n) | Self::Words(n) | Self::Below(n, _) => n,
+            Self::Given(n, _) | Self::GivenWords(n, _) | Self::Activated(n, ..) => n,
         }
     }
 
     pub(super) fn is_words(self) -> bool {
-        matches!(self, Self::Words(_) | Self::Below(..))
+        matches!(self, Self::Words(_) | Self::Below(..) | Self::GivenWords(..))
     }
 
     /// The same words for the same case and variable, always.
@@ -52,12 +63,17 @@ impl Content {
         let item = variable.bytes().fold(case as u64, |hash, byte| hash.wrapping_mul(131) + u64::from(byte));
         let mut random = Philox::new(11, stream::PRIOR, item);
         (0..self.length())
-            .map(|_| match self {
+            .map(|i| match self {
                 Self::Normal(_) => (random.normal() as f32).to_bits(),
                 Self::Unit(_) => random.random::<f32>().to_bits(),
                 Self::Hundredth(_) => (0.01 * random.random::<f32>()).to_bits(),
                 Self::Words(_) => random.random::<u32>(),
                 Self::Below(_, bound) => random.random_range(0..bound),
+                Self::Given(_, number) => number(i).to_bits(),
+                Self::GivenWords(_, word) => word(i),
+                Self::Activated(_, kind, number) => {
+                    (cpu::activate(kind, f64::from(number(i))) as f32).to_bits()
+                }
             })
             .collect()
     }
@@ -122,6 +138,8 @@ pub(super) fn all() -> Vec<Case> {
         bench::all(),
         hmc::all(),
         distributions::all(),
+        extremes::all(),
+        large::all(),
     ]
     .concat()
 }
