@@ -1,7 +1,7 @@
 //! Inputs at the ends: of what exponentials take, of the range of f32, and of a uniform draw.
 
 use super::Content::{Activated, Given, GivenWords, Normal};
-use super::{Case, Content, case};
+use super::{Case, Content};
 use crate::activation::Activation;
 use crate::likelihood::{LikelihoodKind, LogVariance};
 use crate::plan::{Grid, constants};
@@ -37,7 +37,7 @@ fn activations() -> Vec<Case> {
         let mut constants = sizes.clone();
         constants.extend(constants! { SECTION: columns, WIDTH: 4 * columns });
         let contents = [("input", Given(values, extreme)), ("output", Normal(values))];
-        cases.push(case("activate", constants, &contents, grid, rows, 1));
+        cases.push(Case::new("activate", constants).buffers(&contents).grid(grid).rows(rows));
         let saved = if kind.derivative_from_value() {
             Activated(values, kind, extreme)
         } else {
@@ -46,7 +46,7 @@ fn activations() -> Vec<Case> {
         let mut constants = sizes;
         constants.insert("ACCUMULATE", 0.0);
         let contents = [("input", Normal(values)), ("saved", saved), ("output", Normal(values))];
-        cases.push(case("activate_gradient", constants, &contents, grid, rows, 1));
+        cases.push(Case::new("activate_gradient", constants).buffers(&contents).grid(grid).rows(rows));
     }
     cases
 }
@@ -134,18 +134,17 @@ fn likelihoods() -> Vec<Case> {
                     contents.push(("log_variance_terms", Normal(sums)));
                 }
             }
-            cases.push(case(kernel, constants, &contents, Grid::Elements(sums), batch, 1));
+            let grid = Grid::Elements(sums);
+            cases.push(Case::new(kernel, constants).buffers(&contents).grid(grid).rows(batch));
         }
     }
     let rows = 13;
-    cases.push(case(
-        "continuous_bernoulli_mean",
-        constants! { BATCH: rows, SAMPLES: 1, COLUMNS: 1, WIDTH: 4 },
-        &[("decoded", Given(4 * rows, extreme)), ("expected", Normal(4 * rows))],
-        Grid::Elements(rows),
-        rows,
-        1,
-    ));
+    cases.push(
+        Case::new("continuous_bernoulli_mean", constants! { BATCH: rows, SAMPLES: 1, COLUMNS: 1, WIDTH: 4 })
+            .buffers(&[("decoded", Given(4 * rows, extreme)), ("expected", Normal(4 * rows))])
+            .grid(Grid::Elements(rows))
+            .rows(rows),
+    );
     cases
 }
 
@@ -162,7 +161,8 @@ fn normals() -> Vec<Case> {
     };
     let count = 64 * 8;
     let contents = [("words", GivenWords(4 * count, word)), ("numbers", Normal(4 * count))];
-    let mut case = case("box_muller", constants! { COUNT: count }, &contents, Grid::Elements(count), 1, 1);
+    let mut case =
+        Case::new("box_muller", constants! { COUNT: count }).buffers(&contents).grid(Grid::Elements(count));
     // WGSL leaves the logarithm of a number near 1 an error of 2^-21, of which the root is taken.
     case.tolerance = 1e-3;
     vec![case]

@@ -1,6 +1,6 @@
 //! The cases of `shaders/hierarchy.wgsl`.
 
-use super::{Case, Content, case};
+use super::{Case, Content};
 use crate::plan::{Grid, constants};
 use Content::{Normal, Unit};
 
@@ -15,22 +15,20 @@ pub(super) fn all() -> Vec<Case> {
         let posterior = ("posterior", Normal(8 * batch * columns));
         let noise = ("noise", Normal(values));
         let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns };
-        cases.push(case(
-            "conditional_kl",
-            sizes.clone(),
-            &[posterior, prior, z, noise, ("divergence", Normal(l))],
-            Grid::Elements(l),
-            rows,
-            4 * width,
-        ));
-        cases.push(case(
-            "conditional_kl_dimensions",
-            sizes,
-            &[posterior, prior, z, noise, ("dimensions", Normal(values))],
-            Grid::Elements(l * columns),
-            rows,
-            4,
-        ));
+        cases.push(
+            Case::new("conditional_kl", sizes.clone())
+                .buffers(&[posterior, prior, z, noise, ("divergence", Normal(l))])
+                .grid(Grid::Elements(l))
+                .rows(rows)
+                .reduces(4 * width),
+        );
+        cases.push(
+            Case::new("conditional_kl_dimensions", sizes)
+                .buffers(&[posterior, prior, z, noise, ("dimensions", Normal(values))])
+                .grid(Grid::Elements(l * columns))
+                .rows(rows)
+                .reduces(4),
+        );
         let gradient = [
             ("weights_read", Unit(l)),
             prior,
@@ -42,16 +40,17 @@ pub(super) fn all() -> Vec<Case> {
         for (kernel, contents) in
             [("conditional_kl_gradient", &gradient[..]), ("conditional_kl_gradient_gated", &gated)]
         {
-            cases.push(case(
-                kernel,
-                constants! {
-                    BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, ACCUMULATE: i % 2,
-                },
-                contents,
-                Grid::Elements(l * columns),
-                rows,
-                1,
-            ));
+            cases.push(
+                Case::new(
+                    kernel,
+                    constants! {
+                        BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, ACCUMULATE: i % 2,
+                    },
+                )
+                .buffers(contents)
+                .grid(Grid::Elements(l * columns))
+                .rows(rows),
+            );
         }
     }
     cases

@@ -1,6 +1,6 @@
 //! The cases of `shaders/importance.wgsl`.
 
-use super::{Case, Content, case};
+use super::{Case, Content};
 use crate::plan::{Grid, constants};
 use Content::{Normal, Unit};
 
@@ -21,7 +21,13 @@ pub(super) fn all() -> Vec<Case> {
         let (z, noise) = (("z", Normal(values)), ("noise", Normal(values)));
         let weights = ("weights_read", Unit(l));
         let mut add = |kernel, constants, contents: &[(&'static str, Content)], elements, reduction| {
-            cases.push(case(kernel, constants, contents, Grid::Elements(elements), rows, reduction));
+            cases.push(
+                Case::new(kernel, constants)
+                    .buffers(contents)
+                    .grid(Grid::Elements(elements))
+                    .rows(rows)
+                    .reduces(reduction),
+            );
         };
         let sizes = constants! { BATCH: batch, SAMPLES: samples };
         let with = |more: std::collections::BTreeMap<&'static str, f64>| {

@@ -91,33 +91,48 @@ pub(super) struct Case {
     pub(super) tolerance: f64,
 }
 
-pub(super) fn case(
-    kernel: &'static str,
-    constants: BTreeMap<&'static str, f64>,
-    contents: &[(&'static str, Content)],
-    grid: Grid,
-    rows: usize,
-    reduction: usize,
-) -> Case {
-    let step = Step {
-        seed_low: 0x1234_5678,
-        seed_high: 9,
-        counter_low: 17,
-        counter_high: 3,
-        stream: 1,
-        slot: 0,
-        rows: rows as u32,
-        first_index: 1,
-        beta: 0.75,
-        learning_rate: 0.01,
-        first_correction: 1.5,
-        second_correction: 3.0,
-        capacity: 1.1,
-        ..Step::default()
-    };
-    // Roundings of a sum of n terms of size 1 grow with the square root of n.
-    let tolerance = 4e-6 * (reduction as f64).sqrt();
-    Case { kernel, constants, contents: contents.to_vec(), grid, step, tolerance }
+impl Case {
+    /// Run `kernel` with these constants: one invocation, a minibatch of one.
+    fn new(kernel: &'static str, constants: BTreeMap<&'static str, f64>) -> Self {
+        let step = Step {
+            seed_low: 0x1234_5678,
+            seed_high: 9,
+            counter_low: 17,
+            counter_high: 3,
+            stream: 1,
+            slot: 0,
+            rows: 1,
+            first_index: 1,
+            beta: 0.75,
+            learning_rate: 0.01,
+            first_correction: 1.5,
+            second_correction: 3.0,
+            capacity: 1.1,
+            ..Step::default()
+        };
+        let case =
+            Self { kernel, constants, contents: Vec::new(), grid: Grid::Elements(1), step, tolerance: 0.0 };
+        case.reduces(1)
+    }
+
+    /// What the kernel's variables hold before it runs.
+    fn buffers(self, contents: &[(&'static str, Content)]) -> Self {
+        Self { contents: contents.to_vec(), ..self }
+    }
+
+    fn grid(self, grid: Grid) -> Self {
+        Self { grid, ..self }
+    }
+
+    /// Images in the minibatch.
+    fn rows(self, rows: usize) -> Self {
+        Self { step: Step { rows: rows as u32, ..self.step }, ..self }
+    }
+
+    /// A number of the output is the sum of about this many terms of size 1: roundings grow with its square root.
+    fn reduces(self, terms: usize) -> Self {
+        Self { tolerance: 4e-6 * (terms as f64).sqrt(), ..self }
+    }
 }
 
 /// All cases.
