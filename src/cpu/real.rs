@@ -44,7 +44,7 @@ impl Real for f32 {
         f64::from(self)
     }
 
-    /// Infinite from 88.4 on, where f32 would reach to 88.7; 0 below -87, where numbers lose bits.
+    /// Infinite from 88.4 on, where f32 would reach to 88.7; 0 from -87.7 on, where f32 has lost bits.
     ///
     /// 2^n times a polynomial on half a binary order of magnitude around 0 (Cephes, expf). Without a branch, so that
     /// loops over it become vector code.
@@ -52,8 +52,8 @@ impl Real for f32 {
     fn exponential(self) -> Self {
         /// Adding it leaves the integer nearest to a small number in the lowest bits.
         const ROUND: f32 = 12_582_912.0;
-        const LOWEST: f32 = -87.0;
-        let x = self.clamp(LOWEST, 88.8);
+        // At -88 the power of two is 2^-127, whose bits are those of 0.
+        let x = self.clamp(-88.0, 88.8);
         let shifted = x * std::f32::consts::LOG2_E + ROUND;
         let n = shifted - ROUND;
         // log 2 in two parts, the first of which has few bits, so that n times it is exact.
@@ -63,7 +63,7 @@ impl Real for f32 {
             p = p * r + c;
         }
         let power = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
-        if self < LOWEST { 0.0 } else { (p * r * r + r + 1.0) * power }
+        (p * r * r + r + 1.0) * power
     }
 
     /// 2 artanh(x / (2 + x)) by its series: the argument is at most 1/3.
