@@ -12,6 +12,7 @@
 const SECTIONS = 2u;
 const SCALE_FLOOR: f32 = -7.0; // scales stay above exp(-7), some 0.23 grey levels
 const HALF_LEVEL = 0.00196078431; // 1/510
+const FAR = 1e10; // means from here on: a scale in f32 can be 0 before a product with it is
 
 // log(1 - exp(-d)) for d > 0, given log d.
 fn log_one_minus_exp(d: vec4<f32>, log_d: vec4<f32>) -> vec4<f32> {
@@ -29,25 +30,45 @@ fn over_exp_minus_one(d: vec4<f32>) -> vec4<f32> {
     return select(d * e / (1.0 - e), near, d < vec4<f32>(0.5));
 }
 
+// p x for a share p that falls to 0 as x grows to +-infinity.
+fn share(p: vec4<f32>, x: vec4<f32>) -> vec4<f32> {
+    return select(p * x, vec4<f32>(0.0), p == vec4<f32>(0.0));
+}
+
 fn terms(at: u32, x: vec4<f32>) -> Terms {
     let mean = activation(MEAN_ACTIVATION, decoded[at]);
     let raw = decoded[at + COLUMNS] - SCALE_FLOOR;
     let log_scale = SCALE_FLOOR + softplus(raw);
     let inverse = exp(-log_scale);
-    let a = (x - mean + HALF_LEVEL) * inverse;
-    let b = (x - mean - HALF_LEVEL) * inverse;
+    let upper = x - mean + HALF_LEVEL;
+    let lower = x - mean - HALF_LEVEL;
+    var a = upper * inverse;
+    var b = lower * inverse;
+    let far = abs(mean) > vec4<f32>(FAR);
+    var root = vec4<f32>(0.0);
+    if any(far) {
+        root = exp(-0.5 * log_scale);
+        a = select(a, upper * root * root, far);
+        b = select(b, lower * root * root, far);
+    }
     let d = 2.0 * HALF_LEVEL * inverse;
     // The lowest level has all below it, the highest all above it.
     let zero = vec4<f32>(0.0);
-    let above = select(zero, vec4<f32>(1.0), x < vec4<f32>(1.0 - HALF_LEVEL));
-    let below = select(zero, vec4<f32>(1.0), x > vec4<f32>(HALF_LEVEL));
-    let p = above * sigmoid(-a);
-    let q = below * sigmoid(b);
-    let width = above * below;
+    let above = x < vec4<f32>(1.0 - HALF_LEVEL);
+    let below = x > vec4<f32>(HALF_LEVEL);
+    let p = select(zero, sigmoid(-a), above);
+    let q = select(zero, sigmoid(b), below);
+    let width = select(zero, vec4<f32>(1.0), above & below);
     var t: Terms;
-    t.value =
-        above * softplus(-a) + below * softplus(b) - width * log_one_minus_exp(d, log(2.0 * HALF_LEVEL) - log_scale);
+    t.value = select(zero, softplus(-a), above) + select(zero, softplus(b), below)
+        - width * log_one_minus_exp(d, log(2.0 * HALF_LEVEL) - log_scale);
     t.first = (p - q) * inverse * activation_derivative(MEAN_ACTIVATION, mean);
-    t.second = (p * a - q * b + width * over_exp_minus_one(d)) * sigmoid(raw);
+    t.second = (share(p, a) - share(q, b) + width * over_exp_minus_one(d)) * sigmoid(raw);
+    if any(far) {
+        // a and b may be infinite and the sigmoid 0, and the product neither.
+        let factor = root * sigmoid_root(raw);
+        let edges = share(p, upper * factor * factor) - share(q, lower * factor * factor);
+        t.second = select(t.second, edges + width * over_exp_minus_one(d) * sigmoid(raw), far);
+    }
     return t;
 }

@@ -16,6 +16,11 @@ fn sigmoid(x: vec4<f32>) -> vec4<f32> {
     return select(e, vec4<f32>(1.0), x >= vec4<f32>(0.0)) / (1.0 + e);
 }
 
+// The square root of the sigmoid, which is not 0 before exp(x / 2) is.
+fn sigmoid_root(x: vec4<f32>) -> vec4<f32> {
+    return exp(0.5 * min(x, vec4<f32>(0.0))) / sqrt(1.0 + exp(-abs(x)));
+}
+
 // log(1 + exp(x)) without overflow.
 fn softplus(x: vec4<f32>) -> vec4<f32> {
     return max(x, vec4<f32>(0.0)) + log(1.0 + exp(-abs(x)));

@@ -19,8 +19,10 @@ fn every_kernel_is_measured() {
         // Matrix products have a table of their own, with all variants.
         .filter(|kernel| !kernel.file.starts_with("tests/"))
         .filter(|kernel| !["matmul", "partial", "finish"].iter().any(|part| kernel.name.starts_with(part)))
-        // What figures are drawn from is in no training step.
-        .filter(|kernel| !["accumulate.wgsl", "bench.wgsl", "distributions.wgsl"].contains(&kernel.file))
+        // No training step has these.
+        .filter(|kernel| {
+            !["accumulate.wgsl", "bench.wgsl", "distributions.wgsl", "selftest.wgsl"].contains(&kernel.file)
+        })
         // A divergence that is a loss has the fused gradient.
         .filter(|kernel| kernel.name != "gaussian_kl_pull_back")
         .filter(|kernel| !cases.iter().any(|(_, case)| case.dispatch().kernel == kernel.name))

@@ -9,6 +9,12 @@ pub(super) fn sigmoid<T: Real>(x: T) -> T {
     sigmoid_of(x, (-x.abs()).exponential())
 }
 
+/// The square root of the sigmoid, which is not 0 before exp(x / 2) is.
+#[inline(always)]
+pub(super) fn sigmoid_root<T: Real>(x: T) -> T {
+    (T::of(0.5) * x.min(T::zero())).exponential() / (T::one() + (-x.abs()).exponential()).sqrt()
+}
+
 /// log(1 + exp(x)) without overflow.
 #[inline(always)]
 pub(super) fn softplus<T: Real>(x: T) -> T {

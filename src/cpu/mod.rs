@@ -30,6 +30,11 @@ pub use real::Real;
 
 use call::Call;
 
+/// The value of an activation function.
+pub(crate) fn activate(kind: crate::activation::Activation, x: f64) -> f64 {
+    activation::activated(kind.number() as usize, x)
+}
+
 /// The twin of a kernel.
 type Twin<T> = fn(&mut Call<'_, T>);
 
@@ -40,6 +45,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "activate_gradient" => activation::activate_gradient,
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
+        "box_muller" => random::box_muller,
         "network_samples" => distributions::network_samples,
         "cholesky_samples" => distributions::cholesky_samples,
         "mixture_density" => distributions::mixture_density,

@@ -1,6 +1,7 @@
-//! Twin of `shaders/shared/philox.wgsl`.
+//! Twins of `shaders/shared/philox.wgsl` and of `shaders/selftest.wgsl`.
 
 use super::Real;
+use super::call::Call;
 use crate::plan::Step;
 use crate::random::philox4x32;
 
@@ -56,6 +57,13 @@ pub(super) fn normals<T: Real>(words: [u32; 4]) -> [T; 4] {
     };
     let ((x0, y0), (x1, y1)) = (pair(a, c), pair(b, d));
     [x0, x1, y0, y1]
+}
+
+pub(super) fn box_muller<T: Real>(call: &mut Call<'_, T>) {
+    let (words, count) = (call.words("words"), call.count("COUNT"));
+    for (words, numbers) in words.chunks_exact(4).zip(call.write("numbers").chunks_exact_mut(4)).take(count) {
+        numbers.copy_from_slice(&normals::<T>([words[0], words[1], words[2], words[3]]));
+    }
 }
 
 #[cfg(test)]

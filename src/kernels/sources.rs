@@ -50,6 +50,7 @@ pub(super) const FILES: &[File] = files![
     "noncentred",
     "optimizer",
     "sampled_kl",
+    "selftest",
     "sum",
     // For tests of the executors alone.
     #[cfg(test)]

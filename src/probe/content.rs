@@ -1,5 +1,7 @@
 //! What buffers hold before a kernel runs.
 
+use crate::activation::Activation;
+use crate::cpu;
 use crate::plan::Element;
 use crate::random::{Philox, stream};
 use rand::RngExt;
@@ -23,6 +25,12 @@ pub(crate) enum Content<'a> {
     AnyWords(usize),
     /// Random words below the second number.
     Below(usize, u32),
+    /// The number that the function gives for each index.
+    Given(usize, fn(usize) -> f32),
+    /// The word that the function gives for each index.
+    GivenWords(usize, fn(usize) -> u32),
+    /// The activation of the number that the function gives for each index.
+    Activated(usize, Activation, fn(usize) -> f32),
 }
 
 impl Content<'_> {
@@ -36,14 +44,17 @@ impl Content<'_> {
             | Self::Unit(length)
             | Self::Hundredth(length)
             | Self::AnyWords(length)
-            | Self::Below(length, _) => length,
+            | Self::Below(length, _)
+            | Self::Given(length, _)
+            | Self::GivenWords(length, _)
+            | Self::Activated(length, ..) => length,
         }
     }
 
     /// What an element is.
     pub(crate) fn element(self) -> Element {
         match self {
-            Self::Words(_) | Self::AnyWords(_) | Self::Below(..) => Element::Word,
+            Self::Words(_) | Self::AnyWords(_) | Self::Below(..) | Self::GivenWords(..) => Element::Word,
             _ => Element::Real,
         }
     }
@@ -62,6 +73,12 @@ impl Content<'_> {
             Self::Hundredth(_) => words(|random| (0.01 * random.random::<f32>()).to_bits()),
             Self::AnyWords(_) => words(Philox::random),
             Self::Below(length, bound) => (0..length).map(|_| random.random_range(0..bound)).collect(),
+            Self::Given(length, number) => (0..length).map(|i| number(i).to_bits()).collect(),
+            Self::GivenWords(length, word) => (0..length).map(word).collect(),
+            Self::Activated(length, kind, number) => {
+                let activated = |i| cpu::activate(kind, f64::from(number(i))) as f32;
+                (0..length).map(|i| activated(i).to_bits()).collect()
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Twin of `shaders/likelihood/discretized_logistic.wgsl`.
 
 use super::{Call, NEAR, OneByOne, Pixels, Real, chunk_sums_and_gradient, series};
-use crate::cpu::activation::{activated, derivative, sigmoid, softplus};
+use crate::cpu::activation::{activated, derivative, sigmoid, sigmoid_root, softplus};
 use crate::kernels::kernel;
 
 const HALF_LEVEL: f64 = 1.0 / 510.0;
+/// Means from here on: a scale in f32 can be 0 before a product with it is.
+const FAR: f64 = 1e10;
 
 pub(super) fn discretized_logistic<T: Real>(call: &mut Call<'_, T>) {
     let floor = T::of(kernel("discretized_logistic").real("SCALE_FLOOR"));
@@ -20,28 +22,46 @@ struct DiscretizedLogistic<T> {
 impl<T: Real> Pixels<T, 2> for DiscretizedLogistic<T> {
     #[inline(always)]
     fn terms(&self, [output, raw]: [T; 2], x: T) -> (T, [T; 2]) {
+        let (zero, half) = (T::zero(), T::of(HALF_LEVEL));
         let mean = activated(self.activation, output);
         let raw = raw - self.floor;
-        let [value, by_mean, by_scale] = logistic(x, mean, self.floor + softplus(raw));
-        (value, [by_mean * derivative(self.activation, mean), by_scale * sigmoid(raw)])
+        let log_scale = self.floor + softplus(raw);
+        let inverse = (-log_scale).exp();
+        let (upper, lower) = (x - mean + half, x - mean - half);
+        let (mut a, mut b) = (upper * inverse, lower * inverse);
+        let far = mean.abs() > T::of(FAR);
+        let mut root = zero;
+        if far {
+            root = (T::of(-0.5) * log_scale).exp();
+            (a, b) = (upper * root * root, lower * root * root);
+        }
+        let d = T::of(2.0) * half * inverse;
+        // The lowest level has all below it, the highest all above it.
+        let (above, below) = (x < T::one() - half, x > half);
+        let p = if above { sigmoid(-a) } else { zero };
+        let q = if below { sigmoid(b) } else { zero };
+        let mut value = if above { softplus(-a) } else { zero } + if below { softplus(b) } else { zero };
+        let mut slope = zero;
+        if above && below {
+            value -= log_one_minus_exp(d, T::of((2.0 * HALF_LEVEL).ln()) - log_scale);
+            slope = over_exp_minus_one(d);
+        }
+        let by_raw = if far {
+            // a and b may be infinite and the sigmoid 0, and the product neither.
+            let factor = root * sigmoid_root(raw);
+            let edges = share(p, upper * factor * factor) - share(q, lower * factor * factor);
+            edges + slope * sigmoid(raw)
+        } else {
+            (share(p, a) - share(q, b) + slope) * sigmoid(raw)
+        };
+        (value, [(p - q) * inverse * derivative(self.activation, mean), by_raw])
     }
 }
 
-/// The negative log-likelihood of a grey level, and its derivatives by mean and log-scale.
-fn logistic<T: Real>(x: T, mean: T, log_scale: T) -> [T; 3] {
-    let (inverse, half) = ((-log_scale).exp(), T::of(HALF_LEVEL));
-    let a = (x - mean + half) * inverse;
-    let b = (x - mean - half) * inverse;
-    let d = T::of(2.0) * half * inverse;
-    let is = |yes: bool| if yes { T::one() } else { T::zero() };
-    let (above, below) = (is(x < T::one() - half), is(x > half));
-    let (p, q, width) = (above * sigmoid(-a), below * sigmoid(b), above * below);
-    let log_d = T::of((2.0 * HALF_LEVEL).ln()) - log_scale;
-    [
-        above * softplus(-a) + below * softplus(b) - width * log_one_minus_exp(d, log_d),
-        (p - q) * inverse,
-        p * a - q * b + width * over_exp_minus_one(d),
-    ]
+/// p x for a share p that falls to 0 as x grows to +-infinity.
+#[inline(always)]
+fn share<T: Real>(p: T, x: T) -> T {
+    if p == T::zero() { p } else { p * x }
 }
 
 /// log(1 - exp(-d)) for d > 0, given log d.

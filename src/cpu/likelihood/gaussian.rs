@@ -1,7 +1,7 @@
 //! Twins of `shaders/likelihood/gaussian.wgsl`, `gaussian_shared.wgsl` and `gaussian_learned.wgsl`.
 
 use super::{Call, Kernel, OneByOne, Pixels, Real, Sizes, chunk_sums_and_gradient};
-use crate::cpu::activation::{activated, derivative, sigmoid, softplus};
+use crate::cpu::activation::{activated, derivative, sigmoid, sigmoid_root, softplus};
 use crate::kernels::kernel;
 
 pub(super) fn gaussian<T: Real>(call: &mut Call<'_, T>) {
@@ -21,6 +21,9 @@ pub(super) fn gaussian_learned<T: Real>(call: &mut Call<'_, T>) {
     chunk_sums_and_gradient(call, &OneByOne(Learned { activation: call.count("MEAN_ACTIVATION"), floor }));
 }
 
+/// From this deviation d on, d * d leaves the range of f32, or exp(-v) does before d * exp(-v).
+const FAR: f64 = 1e10;
+
 /// Pixels with one log-variance.
 struct Gaussian<T> {
     activation: usize,
@@ -33,10 +36,16 @@ impl<T: Real> Gaussian<T> {
     fn terms(&self, output: T, x: T) -> [T; 3] {
         let (half, mean) = (T::of(0.5), activated(self.activation, output));
         let (d, inverse_variance) = (mean - x, (-self.v).exponential());
+        let (mut square, mut slope) = (d * d * inverse_variance, d * inverse_variance);
+        if d.abs() > T::of(FAR) {
+            let inverse_deviation = (-half * self.v).exponential();
+            let scaled = d * inverse_deviation;
+            (square, slope) = (scaled * scaled, scaled * inverse_deviation);
+        }
         [
-            half * (self.v + T::of(std::f64::consts::TAU.ln()) + d * d * inverse_variance),
-            d * inverse_variance * derivative(self.activation, mean),
-            half * (T::one() - d * d * inverse_variance),
+            half * (self.v + T::of(std::f64::consts::TAU.ln()) + square),
+            slope * derivative(self.activation, mean),
+            half * (T::one() - square),
         ]
     }
 }
@@ -72,6 +81,12 @@ impl<T: Real> Pixels<T, 2> for Learned<T> {
         let raw = raw - self.floor;
         let gaussian = Gaussian { activation: self.activation, v: self.floor + softplus(raw) };
         let [value, by_output, by_v] = gaussian.terms(output, x);
+        if by_v < T::of(-FAR) {
+            // One factor may be infinite and the other 0, and the product neither.
+            let d = activated(self.activation, output) - x;
+            let root = d * ((T::of(-0.5) * gaussian.v).exponential() * sigmoid_root(raw));
+            return (value, [by_output, T::of(-0.5) * root * root]);
+        }
         (value, [by_output, by_v * sigmoid(raw)])
     }
 }

@@ -1,7 +1,7 @@
 //! The cases of `shaders/accumulate.wgsl`.
 
+use super::Case;
 use super::Content::Normal;
-use super::{Case, case};
 use crate::graph::Shape;
 use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 
@@ -13,16 +13,16 @@ pub(super) fn all() -> Vec<Case> {
         let contents = [("part", Normal(length)), ("total", Normal(length))];
         let grid = Grid::Elements(length);
         let constants = constants! { LENGTH: length, SECTION: section, WIDTH: width, ACCUMULATE: accumulate };
-        cases.push(case("accumulate", constants, &contents, grid, 3, 1));
+        cases.push(Case::new("accumulate", constants).buffers(&contents).grid(grid).rows(3));
         let number = [0, WITHOUT_NUMBER][i / 2];
         let constants = constants! {
             LENGTH: length, SECTION: section, WIDTH: width, SAMPLES: i + 1, WEIGHT: 0.3, NUMBER: number,
             ACCUMULATE: accumulate,
         };
-        cases.push(case("seed", constants, &contents[1..], grid, 3, 1));
+        cases.push(Case::new("seed", constants).buffers(&contents[1..]).grid(grid).rows(3));
         let constants =
             constants! { LENGTH: length, SECTION: section, WIDTH: width, RATE: [1.0, 0.01][accumulate] };
-        cases.push(case("update_state", constants, &contents, grid, 3, 1));
+        cases.push(Case::new("update_state", constants).buffers(&contents).grid(grid).rows(3));
     }
     cases
 }

@@ -1,7 +1,7 @@
 //! The cases of `shaders/activation.wgsl`.
 
+use super::Case;
 use super::Content::Normal;
-use super::{Case, case};
 use crate::graph::Activation;
 use crate::plan::{Grid, constants};
 
@@ -10,22 +10,22 @@ pub(super) fn all() -> Vec<Case> {
     for (i, kind) in Activation::ALL.into_iter().enumerate() {
         let (m, n) = [(1, 1), (5, 13), (37, 7), (64, 16)][i % 4];
         let values = 4 * m * n;
-        cases.push(case(
-            "activate",
-            constants! { ROWS: m, COLUMNS: n, SECTION: n, WIDTH: 4 * n - i % 3, ACTIVATION: kind.number() },
-            &[("input", Normal(values)), ("output", Normal(values))],
-            Grid::Elements(m * n),
-            m,
-            1,
-        ));
-        cases.push(case(
-            "activate_gradient",
-            constants! { ROWS: m, COLUMNS: n, ACTIVATION: kind.number(), ACCUMULATE: i % 2 },
-            &[("input", Normal(values)), ("saved", Normal(values)), ("output", Normal(values))],
-            Grid::Elements(m * n),
-            m,
-            1,
-        ));
+        let sizes = constants! {
+            ROWS: m, COLUMNS: n, SECTION: n, WIDTH: 4 * n - i % 3, ACTIVATION: kind.number(),
+        };
+        cases.push(
+            Case::new("activate", sizes)
+                .buffers(&[("input", Normal(values)), ("output", Normal(values))])
+                .grid(Grid::Elements(m * n))
+                .rows(m),
+        );
+        let sizes = constants! { ROWS: m, COLUMNS: n, ACTIVATION: kind.number(), ACCUMULATE: i % 2 };
+        cases.push(
+            Case::new("activate_gradient", sizes)
+                .buffers(&[("input", Normal(values)), ("saved", Normal(values)), ("output", Normal(values))])
+                .grid(Grid::Elements(m * n))
+                .rows(m),
+        );
     }
     cases
 }

@@ -1,7 +1,7 @@
 //! The cases of `shaders/bench.wgsl`.
 
+use super::Case;
 use super::Content::{Normal, Unit};
-use super::{Case, case};
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
@@ -10,9 +10,17 @@ pub(super) fn all() -> Vec<Case> {
         let output = ("output", Normal(4 * length));
         let grid = Grid::Elements(length);
         let constants = constants! { LENGTH: length, ITERATIONS: iterations };
-        cases.push(case("multiply_add", constants, &[("input", Unit(4)), output], grid, 3, 8));
+        cases.push(
+            Case::new("multiply_add", constants)
+                .buffers(&[("input", Unit(4)), output])
+                .grid(grid)
+                .rows(3)
+                .reduces(8),
+        );
         let constants = constants! { LENGTH: length };
-        cases.push(case("copy", constants, &[("input", Normal(4 * length)), output], grid, 3, 1));
+        cases.push(
+            Case::new("copy", constants).buffers(&[("input", Normal(4 * length)), output]).grid(grid).rows(3),
+        );
     }
     cases
 }

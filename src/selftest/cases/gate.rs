@@ -1,6 +1,6 @@
 //! The cases of `shaders/gate.wgsl`.
 
-use super::{Case, Content, case};
+use super::{Case, Content};
 use crate::plan::{Grid, constants};
 use Content::{Normal, Unit};
 
@@ -11,25 +11,27 @@ pub(super) fn all() -> Vec<Case> {
         let gate = ("gate", Normal(4 * columns));
         // A gate that is close to closing would be another with another rounding.
         for free_bits in [-0.5, 0.004, 3.0] {
-            cases.push(case(
-                "free_bits_gate",
-                constants! { SAMPLES: samples, ROWS: l, COLUMNS: columns, FREE_BITS: free_bits },
-                &[("dimensions", Normal(4 * l * columns)), gate],
-                Grid::Workgroups(columns),
-                rows,
-                1,
-            ));
+            cases.push(
+                Case::new(
+                    "free_bits_gate",
+                    constants! { SAMPLES: samples, ROWS: l, COLUMNS: columns, FREE_BITS: free_bits },
+                )
+                .buffers(&[("dimensions", Normal(4 * l * columns)), gate])
+                .grid(Grid::Workgroups(columns))
+                .rows(rows),
+            );
         }
         // On one side of numbers from 0 to 1, and on the other.
         for capacity in [-0.5, 9.0] {
-            let mut case = case(
-                "capacity_gradient",
-                constants! { SAMPLES: samples, ROWS: l, CAPACITY: 1 },
-                &[("divergence_read", Unit(l)), ("upstream", Normal(l)), ("divergence_gradient", Normal(l))],
-                Grid::Workgroups(1),
-                rows,
-                1,
-            );
+            let mut case =
+                Case::new("capacity_gradient", constants! { SAMPLES: samples, ROWS: l, CAPACITY: 1 })
+                    .buffers(&[
+                        ("divergence_read", Unit(l)),
+                        ("upstream", Normal(l)),
+                        ("divergence_gradient", Normal(l)),
+                    ])
+                    .grid(Grid::Workgroups(1))
+                    .rows(rows);
             case.step.numbers[1] = capacity;
             cases.push(case);
         }

@@ -1,7 +1,7 @@
 //! The cases of `shaders/gather.wgsl`.
 
+use super::Case;
 use super::Content::{AnyWords, Below, Normal};
-use super::{Case, case};
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
@@ -12,18 +12,19 @@ pub(super) fn all() -> Vec<Case> {
         for streamed in [false, true] {
             // With `first_index` 1 the list is one longer than the batch.
             let images = batch + 1;
-            cases.push(case(
-                "gather",
-                constants! { BATCH: batch, COLUMNS: columns, BINARIZE: binarize, STREAMED: streamed },
-                &[
+            cases.push(
+                Case::new(
+                    "gather",
+                    constants! { BATCH: batch, COLUMNS: columns, BINARIZE: binarize, STREAMED: streamed },
+                )
+                .buffers(&[
                     ("images", AnyWords(images * columns)),
                     ("indices", Below(images, images as u32)),
                     ("batch", Normal(4 * batch * columns)),
-                ],
-                Grid::Elements(batch * columns),
-                rows,
-                1,
-            ));
+                ])
+                .grid(Grid::Elements(batch * columns))
+                .rows(rows),
+            );
             let (length, numbers) =
                 (4 * images * columns, constants! { BATCH: batch, COLUMNS: columns, STREAMED: streamed });
             for (kernel, column) in [
@@ -33,14 +34,12 @@ pub(super) fn all() -> Vec<Case> {
             ] {
                 let indices = ("indices", Below(images, images as u32));
                 let contents = [column, indices, ("batch", Normal(4 * batch * columns))];
-                cases.push(case(
-                    kernel,
-                    numbers.clone(),
-                    &contents,
-                    Grid::Elements(batch * columns),
-                    rows,
-                    1,
-                ));
+                cases.push(
+                    Case::new(kernel, numbers.clone())
+                        .buffers(&contents)
+                        .grid(Grid::Elements(batch * columns))
+                        .rows(rows),
+                );
             }
         }
     }

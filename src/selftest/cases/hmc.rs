@@ -1,7 +1,7 @@
 //! The cases of `shaders/hmc.wgsl`.
 
+use super::Case;
 use super::Content::{Hundredth, Normal};
-use super::{Case, case};
 use crate::plan::{Grid, constants};
 
 /// (images, chains of an image, latent dimensions, chunks): one, ragged, a workgroup and one more.
@@ -35,31 +35,37 @@ pub(super) fn all() -> Vec<Case> {
             |names: &[&str]| all.into_iter().filter(|(name, _)| names.contains(name)).collect::<Vec<_>>();
         // Gradients are multiplied by the number of chains, which makes large numbers of random ones.
         let scale = batch * samples * columns;
-        cases.push(case(
-            "log_density",
-            with(&[("WIDTH", width), ("CHUNKS", chunks)]),
-            &[("value", Normal(chains * chunks)), ("latent", rows), ("density", records)],
-            grid,
-            batch,
-            chunks + 4 * columns,
-        ));
+        cases.push(
+            Case::new("log_density", with(&[("WIDTH", width), ("CHUNKS", chunks)]))
+                .buffers(&[("value", Normal(chains * chunks)), ("latent", rows), ("density", records)])
+                .grid(grid)
+                .rows(batch)
+                .reduces(chunks + 4 * columns),
+        );
         let names = ["latent", "latent_gradient", "density", "position", "position_gradient", "state"];
-        cases.push(case("hmc_reset", sizes.clone(), &of(&names), grid, batch, 1));
+        cases.push(Case::new("hmc_reset", sizes.clone()).buffers(&of(&names)).grid(grid).rows(batch));
         let names = ["latent", "position", "position_gradient", "momentum", "state", "sizes"];
         let constants = with(&[("BATCH", batch), ("WIDTH", width), ("BETA", 0), ("CHANGE", 2)]);
-        cases.push(case("hmc_start", constants, &of(&names), grid, batch, 4 * scale));
+        cases.push(
+            Case::new("hmc_start", constants).buffers(&of(&names)).grid(grid).rows(batch).reduces(4 * scale),
+        );
         let names = ["latent", "latent_gradient", "momentum", "sizes"];
-        cases.push(case("hmc_leap", with(&[("BATCH", batch), ("BETA", 0)]), &of(&names), grid, batch, scale));
+        cases.push(
+            Case::new("hmc_leap", with(&[("BATCH", batch), ("BETA", 0)]))
+                .buffers(&of(&names))
+                .grid(grid)
+                .rows(batch)
+                .reduces(scale),
+        );
         let all_names = all.map(|(name, _)| name);
         // Some of these random ends are accepted, some are not.
-        cases.push(case(
-            "hmc_accept",
-            with(&[("BATCH", batch), ("BETA", 0)]),
-            &of(&all_names),
-            grid,
-            batch,
-            4 * scale,
-        ));
+        cases.push(
+            Case::new("hmc_accept", with(&[("BATCH", batch), ("BETA", 0)]))
+                .buffers(&of(&all_names))
+                .grid(grid)
+                .rows(batch)
+                .reduces(4 * scale),
+        );
     }
     cases
 }

@@ -1,6 +1,6 @@
 //! The cases of `shaders/importance.wgsl`.
 
-use super::{Case, Content, case};
+use super::{Case, Content};
 use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 use Content::{Normal, Unit};
 
@@ -20,7 +20,13 @@ pub(super) fn all() -> Vec<Case> {
         let weights = ("weights_read", Unit(l));
         let mut add =
             |kernel, constants, contents: &[(&'static str, Content<'static>)], elements, reduction| {
-                cases.push(case(kernel, constants, contents, Grid::Elements(elements), rows, reduction));
+                cases.push(
+                    Case::new(kernel, constants)
+                        .buffers(contents)
+                        .grid(Grid::Elements(elements))
+                        .rows(rows)
+                        .reduces(reduction),
+                );
             };
         add(
             "log_weights",

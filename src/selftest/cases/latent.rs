@@ -1,7 +1,7 @@
 //! The cases of `shaders/latent.wgsl`.
 
+use super::Case;
 use super::Content::{Normal, Unit};
-use super::{Case, case};
 use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 
 pub(super) fn all() -> Vec<Case> {
@@ -14,92 +14,49 @@ pub(super) fn all() -> Vec<Case> {
         let accumulate = i % 2;
         let posterior = ("posterior", Normal(2 * n));
         let gradient = ("posterior_gradient", Normal(2 * n));
-        cases.push(case(
-            "reparametrize",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, STREAM: 4 * (i % 2) },
-            &[posterior, ("z", Normal(l)), ("noise", Normal(l))],
-            Grid::Elements(samples * batch * columns),
-            rows,
-            4,
-        ));
-        cases.push(case(
-            "reparametrize_gradient",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate },
-            &[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient],
-            Grid::Elements(batch * columns),
-            rows,
-            samples,
-        ));
-        cases.push(case(
-            "reparametrize_kl",
-            constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, STREAM: 4 * (i % 2) },
-            &[posterior, ("z", Normal(l)), ("noise", Normal(l)), ("divergence", Normal(n))],
-            Grid::Elements(samples * batch * columns),
-            rows,
-            4,
-        ));
-        cases.push(case(
-            "reparametrize_kl_gradient",
-            constants! {
+        cases.push(Case::new("reparametrize", constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, STREAM: 4 * (i % 2) }).buffers(&[posterior, ("z", Normal(l)), ("noise", Normal(l))]).grid(Grid::Elements(samples * batch * columns)).rows(rows).reduces(4));
+        cases.push(
+            Case::new(
+                "reparametrize_gradient",
+                constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate },
+            )
+            .buffers(&[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient])
+            .grid(Grid::Elements(batch * columns))
+            .rows(rows)
+            .reduces(samples),
+        );
+        cases.push(Case::new("reparametrize_kl", constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width, STREAM: 4 * (i % 2) }).buffers(&[posterior, ("z", Normal(l)), ("noise", Normal(l)), ("divergence", Normal(n))]).grid(Grid::Elements(samples * batch * columns)).rows(rows).reduces(4));
+        cases.push(Case::new("reparametrize_kl_gradient", constants! {
                 BATCH: batch, SAMPLES: samples, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 0.5, NUMBER: 0,
-            },
-            &[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient],
-            Grid::Elements(batch * columns),
-            rows,
-            samples,
-        ));
-        cases.push(case(
-            "gaussian_kl",
-            constants! { BATCH: batch, COLUMNS: columns },
-            &[posterior, ("divergence", Normal(n))],
-            Grid::Elements(batch * columns),
-            rows,
-            1,
-        ));
-        cases.push(case(
-            "gaussian_kl_gradient",
-            constants! {
+            }).buffers(&[posterior, ("z_gradient", Normal(l)), ("noise_used", Normal(l)), gradient]).grid(Grid::Elements(batch * columns)).rows(rows).reduces(samples));
+        cases.push(
+            Case::new("gaussian_kl", constants! { BATCH: batch, COLUMNS: columns })
+                .buffers(&[posterior, ("divergence", Normal(n))])
+                .grid(Grid::Elements(batch * columns))
+                .rows(rows),
+        );
+        cases.push(Case::new("gaussian_kl_gradient", constants! {
                 BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 0.7, NUMBER: WITHOUT_NUMBER,
-            },
-            &[posterior, gradient],
-            Grid::Elements(batch * columns),
-            rows,
-            1,
-        ));
-        cases.push(case(
-            "gaussian_kl_gradient_free_bits",
-            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FREE_BITS: 0.4, WEIGHT: 1.0, NUMBER: 0 },
-            &[posterior, ("average", Unit(4 * columns)), gradient],
-            Grid::Elements(batch * columns),
-            rows,
-            1,
-        ));
-        cases.push(case(
-            "gaussian_kl_gradient_capacity",
-            constants! {
+            }).buffers(&[posterior, gradient]).grid(Grid::Elements(batch * columns)).rows(rows));
+        cases.push(Case::new("gaussian_kl_gradient_free_bits", constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FREE_BITS: 0.4, WEIGHT: 1.0, NUMBER: 0 }).buffers(&[posterior, ("average", Unit(4 * columns)), gradient]).grid(Grid::Elements(batch * columns)).rows(rows));
+        cases.push(Case::new("gaussian_kl_gradient_capacity", constants! {
                 BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 1.0, NUMBER: 0, CAPACITY: 1,
-            },
-            &[posterior, ("average", Unit(4 * columns)), gradient],
-            Grid::Elements(batch * columns),
-            rows,
-            1,
-        ));
-        cases.push(case(
-            "gaussian_kl_pull_back",
-            constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
-            &[posterior, ("divergence_gradient", Normal(n)), gradient],
-            Grid::Elements(batch * columns),
-            rows,
-            1,
-        ));
-        cases.push(case(
-            "batch_mean",
-            constants! { COLUMNS: columns },
-            &[("divergence_read", Normal(n)), ("batch_average", Normal(4 * columns))],
-            Grid::Elements(columns),
-            rows,
-            1,
-        ));
+            }).buffers(&[posterior, ("average", Unit(4 * columns)), gradient]).grid(Grid::Elements(batch * columns)).rows(rows));
+        cases.push(
+            Case::new(
+                "gaussian_kl_pull_back",
+                constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate },
+            )
+            .buffers(&[posterior, ("divergence_gradient", Normal(n)), gradient])
+            .grid(Grid::Elements(batch * columns))
+            .rows(rows),
+        );
+        cases.push(
+            Case::new("batch_mean", constants! { COLUMNS: columns })
+                .buffers(&[("divergence_read", Normal(n)), ("batch_average", Normal(4 * columns))])
+                .grid(Grid::Elements(columns))
+                .rows(rows),
+        );
     }
     cases
 }

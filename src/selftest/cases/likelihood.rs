@@ -1,7 +1,7 @@
 //! The cases of `shaders/likelihood/`.
 
+use super::Case;
 use super::Content::{Normal, Unit};
-use super::{Case, case};
 use crate::graph::{Activation, LikelihoodKind};
 use crate::likelihood::LogVariance;
 use crate::plan::{Grid, constants};
@@ -20,14 +20,12 @@ pub(super) fn all() -> Vec<Case> {
         let images = ("images", Unit(4 * batch * columns));
         let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width };
         let decoded = ("decoded", Normal(values));
-        cases.push(case(
-            "continuous_bernoulli_mean",
-            sizes.clone(),
-            &[decoded, ("expected", Normal(values))],
-            Grid::Elements(samples * batch * columns),
-            rows,
-            1,
-        ));
+        cases.push(
+            Case::new("continuous_bernoulli_mean", sizes.clone())
+                .buffers(&[decoded, ("expected", Normal(values))])
+                .grid(Grid::Elements(samples * batch * columns))
+                .rows(rows),
+        );
         for kind in LikelihoodKind::ALL {
             let (kernels, sections) = (kind.kernels(), kind.outputs().len());
             let mut constants = sizes.clone();
@@ -51,7 +49,9 @@ pub(super) fn all() -> Vec<Case> {
                 (kernels.with_gradient, changes.into_iter().chain([value]).collect()),
             ] {
                 let contents = [inputs.clone(), outputs].concat();
-                cases.push(case(kernel, constants.clone(), &contents, grid, rows, 16));
+                cases.push(
+                    Case::new(kernel, constants.clone()).buffers(&contents).grid(grid).rows(rows).reduces(16),
+                );
             }
         }
     }

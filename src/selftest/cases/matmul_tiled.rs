@@ -1,7 +1,7 @@
 //! The cases of `shaders/matmul_tiled_*.wgsl` and `shaders/matmul_finish.wgsl`.
 
+use super::Case;
 use super::Content::Normal;
-use super::{Case, case};
 use crate::kernels;
 use crate::plan::{Grid, constants};
 
@@ -19,32 +19,50 @@ fn tiled() -> Vec<Case> {
         let accumulate = i % 2 == 1;
         let tiles = Grid::WorkgroupTiles { rows: m, columns: n, parts: 1 };
         let (a, output) = (("a", Normal(4 * m * k)), ("output", Normal(4 * m * n)));
-        cases.push(case(
-            name("matmul_nt"),
-            constants! { ROWS: m, COLUMNS: n, INNER: k, ACTIVATION: 1, SECTION: n, WIDTH: 4 * n - 2 },
-            &[a, ("b", Normal(16 * n * k)), ("bias", Normal(4 * n)), output],
-            tiles,
-            m,
-            4 * k,
-        ));
+        cases.push(
+            Case::new(
+                name("matmul_nt"),
+                constants! { ROWS: m, COLUMNS: n, INNER: k, ACTIVATION: 1, SECTION: n, WIDTH: 4 * n - 2 },
+            )
+            .buffers(&[a, ("b", Normal(16 * n * k)), ("bias", Normal(4 * n)), output])
+            .grid(tiles)
+            .rows(m)
+            .reduces(4 * k),
+        );
         let b = ("b", Normal(16 * n * k));
         let constants = constants! { ROWS: m, COLUMNS: n, INNER: k, ACCUMULATE: accumulate };
-        cases.push(case(name("matmul_nn"), constants.clone(), &[a, b, output], tiles, m, 4 * k));
+        cases.push(
+            Case::new(name("matmul_nn"), constants.clone())
+                .buffers(&[a, b, output])
+                .grid(tiles)
+                .rows(m)
+                .reduces(4 * k),
+        );
         let mut with_derivative = constants;
         with_derivative.insert("ACTIVATION", 6.0);
         let contents = [a, b, ("saved", Normal(4 * m * n)), output];
-        cases.push(case(name("matmul_nn_derivative"), with_derivative, &contents, tiles, m, 4 * k));
+        cases.push(
+            Case::new(name("matmul_nn_derivative"), with_derivative)
+                .buffers(&contents)
+                .grid(tiles)
+                .rows(m)
+                .reduces(4 * k),
+        );
         // Here rows are padded, and k takes any length.
         let (m, k) = (m.next_multiple_of(4), 4 * k - 3);
         let tiles = Grid::WorkgroupTiles { rows: m, columns: n, parts: 1 };
         let operands = [("a", Normal(m * k)), ("b", Normal(4 * n * k))];
         let mut constants = constants! { ROWS: m, COLUMNS: n, INNER: k, ACCUMULATE: accumulate };
         let contents = [operands[0], operands[1], ("output", Normal(4 * m * n))];
-        cases.push(case(name("matmul_tn"), constants.clone(), &contents, tiles, m, k));
+        cases.push(
+            Case::new(name("matmul_tn"), constants.clone()).buffers(&contents).grid(tiles).rows(m).reduces(k),
+        );
         let start = m * n + 3;
         constants.insert("BIAS_START", start as f64);
         let contents = [operands[0], operands[1], ("output", Normal(4 * start + m))];
-        cases.push(case(name("matmul_tn_bias"), constants, &contents, tiles, m, k));
+        cases.push(
+            Case::new(name("matmul_tn_bias"), constants).buffers(&contents).grid(tiles).rows(m).reduces(k),
+        );
     }
     cases
 }
@@ -58,43 +76,70 @@ fn split() -> Vec<Case> {
         let contents =
             [("a", Normal(4 * m * k)), ("b", Normal(16 * n * k)), ("parts", Normal(4 * parts * m * n))];
         for kernel in ["partial_nt_tiled_32", "partial_nn_tiled_32"] {
-            cases.push(case(kernel, constants.clone(), &contents, tiles, m, part));
+            cases.push(
+                Case::new(kernel, constants.clone()).buffers(&contents).grid(tiles).rows(m).reduces(part),
+            );
         }
         let (rows, inner) = (m.next_multiple_of(4), 4 * k - 1);
         let length = parts * (4 * rows * n + rows);
-        cases.push(case(
-            "partial_tn_tiled_32",
-            constants! { ROWS: rows, COLUMNS: n, INNER: inner, PART: part },
-            &[("a", Normal(rows * inner)), ("b", Normal(4 * n * inner)), ("parts", Normal(length))],
-            Grid::WorkgroupTiles { rows, columns: n, parts },
-            m,
-            part,
-        ));
+        cases.push(
+            Case::new("partial_tn_tiled_32", constants! { ROWS: rows, COLUMNS: n, INNER: inner, PART: part })
+                .buffers(&[
+                    ("a", Normal(rows * inner)),
+                    ("b", Normal(4 * n * inner)),
+                    ("parts", Normal(length)),
+                ])
+                .grid(Grid::WorkgroupTiles { rows, columns: n, parts })
+                .rows(m)
+                .reduces(part),
+        );
 
         let accumulate = i % 2 == 1;
         let elements = Grid::Elements(m * n);
         let (sums, output) = (("parts", Normal(4 * parts * m * n)), ("output", Normal(4 * m * n)));
-        cases.push(case(
-            "finish_nt",
-            constants! { ROWS: m, COLUMNS: n, PARTS: parts, ACTIVATION: 1 + i, SECTION: n, WIDTH: 4 * n - 1 },
-            &[sums, ("bias", Normal(4 * n)), output],
-            elements,
-            m,
-            parts,
-        ));
+        let sizes = constants! {
+            ROWS: m, COLUMNS: n, PARTS: parts, ACTIVATION: 1 + i, SECTION: n, WIDTH: 4 * n - 1,
+        };
+        cases.push(
+            Case::new("finish_nt", sizes)
+                .buffers(&[sums, ("bias", Normal(4 * n)), output])
+                .grid(elements)
+                .rows(m)
+                .reduces(parts),
+        );
         let mut constants = constants! { ROWS: m, COLUMNS: n, PARTS: parts, ACCUMULATE: accumulate };
-        cases.push(case("finish_nn", constants.clone(), &[sums, output], elements, m, parts));
+        cases.push(
+            Case::new("finish_nn", constants.clone())
+                .buffers(&[sums, output])
+                .grid(elements)
+                .rows(m)
+                .reduces(parts),
+        );
         constants.insert("ACTIVATION", 6.0);
         let contents = [sums, ("saved", Normal(4 * m * n)), output];
-        cases.push(case("finish_nn_derivative", constants, &contents, elements, m, parts));
+        cases.push(
+            Case::new("finish_nn_derivative", constants)
+                .buffers(&contents)
+                .grid(elements)
+                .rows(m)
+                .reduces(parts),
+        );
         let mut constants = constants! { ROWS: rows, COLUMNS: n, PARTS: parts, ACCUMULATE: accumulate };
         let contents = [("parts", Normal(length)), ("output", Normal(4 * rows * n))];
-        cases.push(case("finish_tn", constants.clone(), &contents, Grid::Elements(rows * n), m, parts));
+        cases.push(
+            Case::new("finish_tn", constants.clone())
+                .buffers(&contents)
+                .grid(Grid::Elements(rows * n))
+                .rows(m)
+                .reduces(parts),
+        );
         let start = rows * n + 5;
         constants.insert("BIAS_START", start as f64);
         let contents = [("parts", Normal(length)), ("output", Normal(4 * start + rows))];
         let elements = Grid::Elements(rows * n + rows / 4);
-        cases.push(case("finish_tn_bias", constants, &contents, elements, m, parts));
+        cases.push(
+            Case::new("finish_tn_bias", constants).buffers(&contents).grid(elements).rows(m).reduces(parts),
+        );
     }
     cases
 }

@@ -4,10 +4,12 @@ mod accumulate;
 mod activation;
 mod bench;
 mod distributions;
+mod extremes;
 mod gate;
 mod gather;
 mod hmc;
 mod importance;
+mod large;
 mod latent;
 mod likelihood;
 mod matmul;
@@ -33,30 +35,45 @@ pub(super) struct Case {
     pub(super) tolerance: f64,
 }
 
-pub(super) fn case(
-    kernel: &'static str,
-    constants: BTreeMap<&'static str, f64>,
-    contents: &[(&'static str, Content<'static>)],
-    grid: Grid,
-    rows: usize,
-    reduction: usize,
-) -> Case {
-    let mut step = Step {
-        seed_low: 0x1234_5678,
-        seed_high: 9,
-        counter_low: 17,
-        counter_high: 3,
-        stream: 1,
-        slot: 0,
-        rows: rows as u32,
-        first_index: 1,
-        ..Step::default()
-    };
-    step.numbers[..3].copy_from_slice(&[0.75, 1.1, 1.5]);
-    step.groups[1] = [0.01, 1.5, 3.0, 0.0];
-    // Roundings of a sum of n terms of size 1 grow with the square root of n.
-    let tolerance = 4e-6 * (reduction as f64).sqrt();
-    Case { kernel, constants, contents: contents.to_vec(), grid, step, tolerance }
+impl Case {
+    /// Run `kernel` with these constants: one invocation, a minibatch of one.
+    fn new(kernel: &'static str, constants: BTreeMap<&'static str, f64>) -> Self {
+        let mut step = Step {
+            seed_low: 0x1234_5678,
+            seed_high: 9,
+            counter_low: 17,
+            counter_high: 3,
+            stream: 1,
+            slot: 0,
+            rows: 1,
+            first_index: 1,
+            ..Step::default()
+        };
+        step.numbers[..3].copy_from_slice(&[0.75, 1.1, 1.5]);
+        step.groups[1] = [0.01, 1.5, 3.0, 0.0];
+        let case =
+            Self { kernel, constants, contents: Vec::new(), grid: Grid::Elements(1), step, tolerance: 0.0 };
+        case.reduces(1)
+    }
+
+    /// What the kernel's variables hold before it runs.
+    fn buffers(self, contents: &[(&'static str, Content<'static>)]) -> Self {
+        Self { contents: contents.to_vec(), ..self }
+    }
+
+    fn grid(self, grid: Grid) -> Self {
+        Self { grid, ..self }
+    }
+
+    /// Images in the minibatch.
+    fn rows(self, rows: usize) -> Self {
+        Self { step: Step { rows: rows as u32, ..self.step }, ..self }
+    }
+
+    /// A number of the output is the sum of about this many terms of size 1: roundings grow with its square root.
+    fn reduces(self, terms: usize) -> Self {
+        Self { tolerance: 4e-6 * (terms as f64).sqrt(), ..self }
+    }
 }
 
 /// All cases.
@@ -78,6 +95,8 @@ pub(super) fn all() -> Vec<Case> {
         bench::all(),
         hmc::all(),
         distributions::all(),
+        extremes::all(),
+        large::all(),
     ]
     .concat()
 }

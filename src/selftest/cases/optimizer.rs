@@ -1,7 +1,7 @@
 //! The cases of `shaders/optimizer.wgsl`.
 
+use super::Case;
 use super::Content::{Normal, Unit};
-use super::{Case, case};
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Case> {
             let mut all = common.clone();
             all.extend(constants);
             let contents: Vec<_> = base.iter().copied().chain(moments).collect();
-            cases.push(case(kernel, all, &contents, Grid::Elements(length), 3, 1));
+            cases.push(Case::new(kernel, all).buffers(&contents).grid(Grid::Elements(length)).rows(3));
         }
     }
     cases

@@ -1,7 +1,7 @@
 //! The cases of `shaders/sampled_kl.wgsl`.
 
+use super::Case;
 use super::Content::Normal;
-use super::{Case, case};
 use crate::plan::{Grid, constants};
 use std::collections::BTreeMap;
 
@@ -38,28 +38,56 @@ pub(super) fn all() -> Vec<Case> {
         for prior in [false, true] {
             let own = constants! { POSTERIOR_ROWS: posterior_rows, PRIOR: prior, BEFORE: prior != (i > 1) };
             let grid = Grid::Elements(l);
-            cases.push(case("sampled_kl", joined(&sizes, own), &of_values[..6], grid, rows, 4 * width));
+            cases.push(
+                Case::new("sampled_kl", joined(&sizes, own))
+                    .buffers(&of_values[..6])
+                    .grid(grid)
+                    .rows(rows)
+                    .reduces(4 * width),
+            );
             let own = constants! { POSTERIOR_ROWS: posterior_rows, PRIOR: prior };
             let contents = [&of_values[..4], &of_values[6..]].concat();
             let grid = Grid::Elements(l * columns);
-            cases.push(case("sampled_kl_dimensions", joined(&sizes, own), &contents, grid, rows, 4));
+            cases.push(
+                Case::new("sampled_kl_dimensions", joined(&sizes, own))
+                    .buffers(&contents)
+                    .grid(grid)
+                    .rows(rows)
+                    .reduces(4),
+            );
         }
         let upstream = ("upstream", Normal(l));
         for gated in [false, true] {
             let (gate, grid) = (("gate", Normal(4 * columns)), Grid::Elements(l * columns));
             let own = constants! { GATED: gated, ACCUMULATE: accumulate };
             let contents = [upstream, of_values[2], gate, ("z_gradient", Normal(values))];
-            cases.push(case("sampled_kl_gradient", joined(&sizes, own), &contents, grid, rows, 1));
+            cases.push(
+                Case::new("sampled_kl_gradient", joined(&sizes, own))
+                    .buffers(&contents)
+                    .grid(grid)
+                    .rows(rows),
+            );
             let own = constants! { GATED: gated, ACCUMULATE: accumulate, WIDTH: width };
             let contents = [&contents[..], &[of_values[1], ("prior_gradient", Normal(2 * values))]].concat();
-            cases.push(case("sampled_kl_prior_gradient", joined(&sizes, own), &contents, grid, rows, 1));
+            cases.push(
+                Case::new("sampled_kl_prior_gradient", joined(&sizes, own))
+                    .buffers(&contents)
+                    .grid(grid)
+                    .rows(rows),
+            );
             let own = constants! {
                 GATED: gated, ACCUMULATE: accumulate, WIDTH: width, POSTERIOR_ROWS: posterior_rows,
             };
             let contents = [upstream, gate, ("posterior_gradient", Normal(8 * posterior_rows * columns))];
             let grid = Grid::Elements(posterior_rows * columns);
             let kernel = "sampled_kl_posterior_gradient";
-            cases.push(case(kernel, joined(&sizes, own), &contents, grid, rows, samples));
+            cases.push(
+                Case::new(kernel, joined(&sizes, own))
+                    .buffers(&contents)
+                    .grid(grid)
+                    .rows(rows)
+                    .reduces(samples),
+            );
         }
     }
     cases
