@@ -231,12 +231,14 @@ fn a_replaced_reproduction_is_gone_before_the_first_model_trains() {
         assert!(!out.join(name).exists(), "{name}");
     }
 
-    // Fewer variants leave nothing of the others; what is no reproduction's is not replaced.
+    // Fewer variants leave nothing of the others; files outside a reproduction are not replaced.
     quick(&data, &out, "2 latents,5 latents", &["--overwrite"]).success();
     quick(&data, &out, "2 latents", &["--overwrite"]).success();
     assert!(out.join("2-latents").exists() && !out.join("5-latents").exists());
     std::fs::remove_file(out.join("reproduce.toml")).unwrap();
-    quick(&data, &out, "5 latents", &[]).code(1).stderr(contains("result.json that is no reproduction's"));
+    quick(&data, &out, "5 latents", &[])
+        .code(1)
+        .stderr(contains("result.json that is not part of a reproduction"));
     std::fs::write(out.join("config.toml"), "").unwrap();
     quick(&data, &out, "5 latents", &["--overwrite"]).code(1).stderr(contains("run of a single model"));
 }

@@ -128,7 +128,7 @@ pub(crate) fn text(annealed: &Annealed) -> String {
         let _ = writeln!(text, "                                       {}", how(&it.settings, it.acceptance));
         let _ = writeln!(
             text,
-            "ELBO of these   {:>10.3} nats/image  ± {}, by {} draws an image; {:.3} {} log p(x)",
+            "ELBO of these   {:>10.3} nats/image  ± {}, by {} samples an image; {:.3} {} log p(x)",
             it.elbo,
             error_text(it.elbo_standard_error, 3),
             it.settings.chains,
@@ -138,9 +138,9 @@ pub(crate) fn text(annealed: &Annealed) -> String {
         if it.images_missed > 0 {
             let _ = writeln!(
                 text,
-                "warning: annealing has missed most of the posterior of {} of {} images, for which it comes to less \
-                     than the ELBO. Errors do not show that. More --temperatures or --leapfrog steps may find it; \
-                     else --importance-samples gives the better bound.",
+                "warning: annealing has missed most of the posterior of {} of {} images: their estimates lie below the \
+                 ELBO. The errors do not show this. More --temperatures or --leapfrog steps may help; otherwise \
+                 --importance-samples gives the better bound.",
                 thousands(it.images_missed),
                 thousands(it.images.len()),
             );

@@ -169,9 +169,9 @@ fn importance_text(report: &Report, importance: &Importance) -> String {
     };
     format!(
         "log p(x) >=     {:>10.3} nats/image  +- {}; importance-weighted bound L_K, K = {}\n\
-         ELBO of those   {:>10.3} nats/image  of the same samples\n\
+         ELBO of these   {:>10.3} nats/image  of the same samples\n\
          NLL <=          {:>10.3} nats/image  {:.4} bits/dimension; {what}\n\
-         samples worth   {:>10.1} of {:<6} for the middle image, {:.1} for the worst\n\
+         effective       {:>10.1} of {:<6} samples, the median over images; {:.1} at least\n\
          time            {:>10}\n",
         importance.bound,
         error_text(importance.standard_error, 3),

@@ -199,8 +199,8 @@ fn one(report: &Report) -> String {
             hmc.acceptance
         );
         if entry.astray() {
-            text += "warning: the chains have not found the posterior that the grid shows; take the grid's numbers, \
-                     and more --chains\n";
+            text += "warning: the chains have missed the posterior that the grid shows; use the grid's numbers, \
+                     or more --chains\n";
         }
     }
     let encoder = vector(it.encoder.mean.iter().copied());
@@ -274,8 +274,8 @@ fn table(report: &Report) -> String {
     if s.hmc_astray > 0 {
         let _ = writeln!(
             text,
-            "warning: the chains of {} of {} images have not found the posterior that the grid shows; take the grid's \
-             numbers, and more --chains",
+            "warning: the chains of {} of {} images have missed the posterior that the grid shows; use the grid's \
+             numbers, or more --chains",
             s.hmc_astray,
             report.images.len()
         );

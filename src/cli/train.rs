@@ -297,9 +297,7 @@ fn summary(
     files: &[PathBuf],
 ) -> String {
     let mut text = String::new();
-    // Of equal ones the first is the best: its parameters are the ones kept.
-    let better = |a: &&EpochRecord, b: &&EpochRecord| a.test_elbo.total_cmp(&b.test_elbo);
-    let (last, best) = (history.last(), history.iter().rev().max_by(better));
+    let (last, best) = (history.last(), EpochRecord::best(history));
     let mut line = |name: &str, record: &EpochRecord| {
         text += &format!(
             "held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}) after epoch {}, {name}\n",

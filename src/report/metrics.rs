@@ -51,6 +51,11 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
+    /// The record with the highest held-out ELBO; of equal ones the first, whose parameters were kept.
+    pub fn best(history: &[Self]) -> Option<&Self> {
+        history.iter().rev().max_by(|a, b| a.test_elbo.total_cmp(&b.test_elbo))
+    }
+
     /// Its line of the file whose further columns are `others`. `{:?}` writes the shortest digits that read back as the
     /// same number.
     fn line(&self, others: &[String]) -> String {

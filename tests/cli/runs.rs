@@ -141,7 +141,7 @@ fn files_that_a_run_or_a_report_would_replace_are_kept() {
         vae(&[command, text(&run), "--json", text(&checkpoint)])
             .assert()
             .code(1)
-            .stderr(contains("no .json file"));
+            .stderr(contains("not a .json file"));
     }
     assert!(tensors(&checkpoint) == before);
     // A report may be replaced by a newer one.

@@ -1,11 +1,12 @@
 //! Averages over images of what annealing finds, as `vae eval --json` writes them.
 
 use super::{AisSettings, Annealer, Estimate, Evidence, Sandwich};
+use crate::Result;
+use crate::device::OpenDevice;
 use crate::eval::average::mean_and_error;
 use crate::eval::density::{Density, Weights};
 use crate::eval::pixels::{observed, pixel_rule};
 use crate::run::TrainedModel;
-use crate::{OpenDevice, Result};
 use serde::Serialize;
 
 /// Rows of a pass on the processor and on a GPU: enough to keep the device busy.
