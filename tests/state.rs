@@ -35,7 +35,7 @@ impl Model for Averaging {
         let code = graph.linear(&["encoder.mean", "encoder.log_variance"], images, WIDTH)?;
         let shape = Shape { rows: task.batch, sections: 2, columns: WIDTH };
         let average = graph.state("average", shape, Init::Constant(0.25))?;
-        graph.update(average, code, 0.1)?;
+        let average = graph.update(average, code, 0.1)?;
         // The divergence of the average, which is a constant for gradients, is reported.
         let of_average = graph.gaussian_kl(average, KlTarget::Zero)?;
         graph.metric("average", of_average, 1);

@@ -142,3 +142,33 @@ fn a_loss_beside_samples() {
         );
     }
 }
+
+#[test]
+fn doubly_reparametrized_samples() {
+    // No derivative of anything, but an estimate of one: the pull-back of changed seeds, of which the weights and the
+    // density are constants (arXiv 1810.04152, equation 8; for beta see shaders/importance.wgsl).
+    let (batch, count, width, rows, beta) = (3, 2, 5, 2, 0.625);
+    Check::of("Reparametrize", &[posterior(batch, width), Shape::matrix(1, batch * count)])
+        .rows(rows)
+        .constant(1)
+        .number("beta", beta)
+        .pull_back_as(
+            |graph, x| {
+                let drawn =
+                    graph.reparametrize(&Samples { weights: Some(x[1]), ..samples(x[0], count, 0) })?;
+                Ok(vec![drawn.z, drawn.noise])
+            },
+            |values| {
+                let (z, noise) = (&values.outputs[0], &values.outputs[1]);
+                let each = (0..batch * count).flat_map(|row| (0..width).map(move |j| (row, j)));
+                let term = |(row, j): (usize, usize)| {
+                    let log_variance = waves(0, row % batch, width + j);
+                    let weight = beta * values.inputs[1].at(0, 0, row);
+                    let density = weight * noise.at(row, 0, j) * (-0.5 * log_variance).exp();
+                    let factor = 1.0 - beta + weight * rows as f64;
+                    z.at(row, 0, j) * (values.seeds[0].at(row, 0, j) - density) * factor
+                };
+                each.map(term).sum()
+            },
+        );
+}

@@ -94,6 +94,19 @@ impl<'a> Check<'a> {
         self.run(&built, None);
     }
 
+    /// Check the pull-back of seeds of all outputs that `build` gives, where it is that of `objective`, another function of
+    /// the values.
+    pub(crate) fn pull_back_as(
+        &self,
+        build: impl Fn(&mut Graph, &[ValueId]) -> vae::Result<Vec<ValueId>>,
+        objective: impl Fn(&Values) -> f64,
+    ) {
+        let built = |graph: &mut Graph, inputs: &[ValueId]| {
+            Ok(Built { outputs: build(graph, inputs)?, losses: Vec::new() })
+        };
+        self.run(&built, Some(&objective));
+    }
+
     /// Check the gradient of the losses that `build` gives, beside values of which `objective` is a function: what the
     /// losses are to minimise.
     pub(crate) fn losses(
@@ -249,7 +262,7 @@ impl<'a> Run<'a> {
         let outputs: Vec<_> = self.outputs.iter().map(take).collect();
         let (inputs, seeds) = given.split_at(self.check.shapes.len());
         let sum = outputs.iter().zip(seeds).map(|(output, seed)| output.dot(seed)).sum();
-        (Values { inputs: inputs.to_vec(), outputs }, sum)
+        (Values { inputs: inputs.to_vec(), outputs, seeds: seeds.to_vec() }, sum)
     }
 
     fn objective(&mut self, objective: Objective<'_>) -> f64 {
@@ -332,13 +345,12 @@ impl<'a> Run<'a> {
         );
         let differences: Vec<f64> =
             positions.iter().map(|&position| self.difference(buffer, position, objective)).collect();
-        let wrong = |i: &usize| {
-            let (found, expected) = (gradient[at[*i]], differences[*i]);
-            let limit = TOLERANCE_OF_LARGEST * largest + TOLERANCE * expected.abs();
+        let right = |i: usize| {
+            let (found, expected) = (gradient[at[i]], differences[i]);
             // NaN is never within the limit.
-            !((found - expected).abs() <= limit)
+            (found - expected).abs() <= TOLERANCE_OF_LARGEST * largest + TOLERANCE * expected.abs()
         };
-        let wrong: Vec<usize> = (0..at.len()).filter(wrong).collect();
+        let wrong: Vec<usize> = (0..at.len()).filter(|&i| !right(i)).collect();
         let worst = |&i: &usize| {
             format!("element {i}: gradient {}, finite difference {}", gradient[at[i]], differences[i])
         };

@@ -40,6 +40,8 @@ impl Matrix {
 pub(crate) struct Values {
     pub(crate) inputs: Vec<Matrix>,
     pub(crate) outputs: Vec<Matrix>,
+    /// What a pull-back multiplies the outputs by.
+    pub(crate) seeds: Vec<Matrix>,
 }
 
 /// The place of a value in memory.
