@@ -101,7 +101,7 @@ fn streaming_sends_every_column() {
             READ.map(|(name, ..)| session.read_flat(name).unwrap().unwrap())
         });
         let name = format!("{device:?}");
-        assert!(resident[0].iter().any(|&pixel| pixel == 1.0), "{name}");
+        assert!(resident[0].contains(&1.0), "{name}");
         let expected = [29, 0, 11].map(|item| item as f32 * 5.0 / 3.0);
         assert_eq!([0, 8, 16].map(|first| resident[1][first]), expected, "{name}");
         let labels = dataset.test.labels().unwrap();
