@@ -93,7 +93,7 @@ impl Config {
         self.group_settings().optimizer()
     }
 
-    /// Steps of the whole run, for so many training images.
+    /// Steps of the whole run on this number of training images.
     pub fn total_steps(&self, images: usize) -> u64 {
         self.run.steps.unwrap_or(self.run.epochs * images.div_ceil(self.run.batch_size) as u64)
     }
