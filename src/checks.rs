@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 
-/// Refuse what is not a finite number above zero.
+/// Accept finite numbers above zero.
 pub(crate) fn positive(path: &str, value: f64) -> Result<()> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
@@ -10,16 +10,16 @@ pub(crate) fn positive(path: &str, value: f64) -> Result<()> {
     Err(Error::setting(path, format!("{value} is not above zero"), "give a number above zero"))
 }
 
-/// Refuse what is not zero or a finite number above it.
+/// Accept zero and finite numbers above it.
 pub(crate) fn not_negative(path: &str, value: f64) -> Result<()> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    let what = if value < 0.0 { "negative" } else { "no finite number" };
+    let what = if value < 0.0 { "negative" } else { "not a finite number" };
     Err(Error::setting(path, format!("{value} is {what}"), "give 0 or more"))
 }
 
-/// Refuse a count of 0.
+/// Accept counts above 0.
 pub(crate) fn counted(path: &str, value: u64) -> Result<()> {
     if value > 0 {
         return Ok(());

@@ -41,8 +41,8 @@ pub struct KernelRow {
     pub problem: Option<String>,
 }
 
-/// Models, and what each has otherwise than 784-500-20-tanh in minibatches of 128. The first is shown whole, the others for
-/// the kernels that it does not use.
+/// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
+/// others for the kernels that it does not use.
 const MODELS: [(&str, &[&str]); 13] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),

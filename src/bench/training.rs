@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 struct Model {
     /// `784-500-20-tanh`
     name: &'static str,
-    /// What it has otherwise than the defaults, as a configuration file.
+    /// The settings that differ from the defaults, as a configuration file.
     settings: &'static str,
 }
 

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 /// Training images of the procedural digits where `data.images` does not say.
 const DIGITS: usize = 10_000;
-/// Held-out digits, for so many training images at least.
+/// Held-out digits; fewer where there are fewer training images.
 const TEST_DIGITS: usize = 2_000;
 
 impl Config {

@@ -46,7 +46,7 @@ impl<'a> Document<'a> {
         Ok(config)
     }
 
-    /// The tables `[optimizer.GROUP]`: what is a table there is a group.
+    /// Take out the tables `[optimizer.GROUP]`: every table in `[optimizer]` is a group.
     fn take_groups(&mut self) -> Result<BTreeMap<String, GroupConfig>, toml::de::Error> {
         let Some(optimizer) = self.section("optimizer") else { return Ok(BTreeMap::new()) };
         let is_table = |value: &Spanned<DeValue<'_>>| matches!(value.get_ref(), DeValue::Table(_));

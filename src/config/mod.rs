@@ -97,7 +97,7 @@ impl Config {
         images.div_ceil(self.run.batch_size) as u64
     }
 
-    /// Steps of the whole run on `images` training images.
+    /// Steps of the whole run on this number of training images.
     pub fn total_steps(&self, images: usize) -> u64 {
         self.run.steps.unwrap_or(self.run.epochs * self.steps_per_epoch(images))
     }

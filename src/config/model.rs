@@ -97,7 +97,7 @@ impl ModelConfig {
         }
     }
 
-    /// Sizes of all layers on one line, for images of so many values.
+    /// Sizes of all layers on one line; an image has `pixels` values.
     pub fn outline(&self, pixels: usize) -> String {
         match self {
             Self::Mlp(config) => config.outline(pixels),

@@ -1,4 +1,4 @@
-//! `[optimizer]`: the optimizer of all parameter groups, and `[optimizer.GROUP]`, which one group has otherwise.
+//! `[optimizer]`: the optimizer of all parameter groups, and `[optimizer.GROUP]`, which overrides it for one group.
 
 use crate::checks::{not_negative, positive};
 use crate::model::{Initialisation, OutputBias};
@@ -28,13 +28,13 @@ pub struct OptimizerConfig {
     pub init: Initialisation,
     /// Initial bias of the decoder's output layer.
     pub output_bias: OutputBias,
-    /// What parameter groups have otherwise, by the group's name.
+    /// Overrides for single parameter groups, by the group's name.
     // Written beside the keys above; read by hand, because serde forgets the line of an error in a flattened map.
     #[serde(flatten, skip_deserializing)]
     pub groups: BTreeMap<String, GroupConfig>,
 }
 
-/// What one parameter group has otherwise than the others.
+/// Overrides of the shared settings for one parameter group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct GroupConfig {

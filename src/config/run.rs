@@ -55,8 +55,12 @@ impl RunConfig {
         counted("run.epochs", self.epochs)?;
         counted("run.steps", self.steps.unwrap_or(1))?;
         if !(1..=Self::ORDER).contains(&self.order) {
-            let problem = format!("{} is no epoch order", self.order);
-            return Err(Error::setting("run.order", problem, "use 2, or 1 for that of older runs"));
+            let problem = format!("there is no order {}", self.order);
+            return Err(Error::setting(
+                "run.order",
+                problem,
+                "leave it out, or give 1 for that of older runs",
+            ));
         }
         Ok(self)
     }

@@ -180,10 +180,10 @@ fn refused(text: &str) -> String {
 fn what_does_not_go_together_names_its_key_path() {
     for (text, expected) in [
         ("run.batch-size = 0", "run.batch-size: 0 is too few"),
-        ("run.order = 3", "run.order: 3 is no epoch order"),
+        ("run.order = 3", "run.order: there is no order 3"),
         ("data.test-fraction = 1", "data.test-fraction: 1 is not between"),
         ("data.image-size = [0, 4]", "data.image-size: a side is 0"),
-        ("objective.beta = inf", "objective.beta: inf is no finite number"),
+        ("objective.beta = inf", "objective.beta: inf is not a finite number"),
         (
             "objective = { kind = 'iwae', noise-samples = 2 }",
             "objective.noise-samples: the objective is iwae",

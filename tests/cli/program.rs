@@ -63,7 +63,7 @@ fn mistakes_are_explained() {
         .assert()
         .code(1)
         .stderr(contains("--image-size").and(contains("bytes")));
-    vae(&["train", "--capacity", "inf"]).assert().code(1).stderr(contains("inf is no finite number"));
+    vae(&["train", "--capacity", "inf"]).assert().code(1).stderr(contains("inf is not a finite number"));
     vae(&["train", "--device", "cpu", "--noise-samples", "4000000000"])
         .assert()
         .code(1)

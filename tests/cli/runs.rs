@@ -3,6 +3,7 @@
 use super::{Place, SMALL, assert_picture, eval, tensors, text, train, vae};
 use predicates::prelude::*;
 use predicates::str::contains;
+use std::path::Path;
 
 #[test]
 fn training_leaves_a_complete_run() {
@@ -89,6 +90,29 @@ fn settings_come_from_a_file() {
         .assert()
         .code(1)
         .stderr(contains("hiden").and(contains("settings.toml")));
+}
+
+/// The table of a parameter group trains as the shared one would.
+#[test]
+fn a_parameter_group_has_its_own_optimizer() {
+    let place = Place::new();
+    let shared = place.train("shared", &["--epochs", "1", "--learning-rate", "0.01"]);
+    let group = place.train("group", &["--epochs", "1", "--set", "optimizer.vae.learning-rate=0.01"]);
+    let plain = place.train("plain", &["--epochs", "1"]);
+    let parameters = |run: &Path| tensors(&run.join("checkpoint.safetensors"));
+    assert!(parameters(&shared) == parameters(&group) && parameters(&shared) != parameters(&plain));
+    // It is kept in the run, which goes on with it.
+    vae(&["train", "--resume", text(&group), "--set", "run.epochs=2"]).assert().success();
+    vae(&["train", "--resume", text(&shared), "--epochs", "2"]).assert().success();
+    assert!(parameters(&shared) == parameters(&group));
+    vae(&["train", "--resume", text(&group), "--set", "optimizer.vae.clip-norm=1"])
+        .assert()
+        .code(1)
+        .stderr(contains("--set optimizer.vae.clip-norm: a run keeps the settings"));
+    train(&place.path("none"), &["--set", "optimizer.discriminator.clip-norm=1"])
+        .assert()
+        .code(1)
+        .stderr(contains("the model has no parameter group of this name").and(contains("groups: vae")));
 }
 
 #[test]

@@ -252,8 +252,8 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
     text + "\
 | - | `optimizer.GROUP.KEY` | `--set optimizer.GROUP.KEY=VALUE` |
 
-`[optimizer.GROUP]` holds what one parameter group has otherwise than `[optimizer]`: `kind`, `learning-rate`,
-`learning-rate-schedule`, `adam-epsilon`, `weight-decay` or `clip-norm`. The family `mlp` has one group, `vae`.
+`[optimizer.GROUP]` overrides `[optimizer]` for one parameter group. Its keys are `kind`, `learning-rate`,
+`learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. The family `mlp` has one group, `vae`.
 
 ```toml
 [data]

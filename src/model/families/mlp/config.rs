@@ -106,7 +106,7 @@ impl MlpConfig {
         Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
     }
 
-    /// Sizes of all layers, from images of so many values to the top and back: `784-500-20-500-784`.
+    /// Sizes of all layers, from an image of `pixels` values to the top and back: `784-500-20-500-784`.
     pub fn outline(&self, pixels: usize) -> String {
         let mut up = vec![pixels];
         for (layer, &latent) in self.latent.iter().enumerate() {
