@@ -1,6 +1,7 @@
-// Two stochastic layers as functions of standard normal noise (the non-centred parametrisation of Papaspiliopoulos,
-// Roberts and Skold 2007): a row of `whole` holds e1 and e2, h2 = e2, h1 = mean + exp(v / 2) * e1 with (mean, v) of
-// p(h1|h2). In these coordinates both layers together have the prior N(0, I), so chains move as in one layer.
+// Stochastic layers as functions of standard normal noise (the non-centred parametrisation of Papaspiliopoulos, Roberts and
+// Sköld 2007): a row of `whole` holds e1, e2, .. of all layers. The last layer is its noise, hN = eN; each other is
+// hk = mean + exp(v / 2) * ek with (mean, v) of p(hk|hk+1). In these coordinates all layers together have the prior N(0, I),
+// so chains move as in one layer.
 //
 //   take_columns            part[r, c] = whole[r, FROM + c]
 //   take_columns_gradient   d whole[r, FROM + c] = d part[r, c], 0 elsewhere

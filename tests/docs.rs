@@ -189,3 +189,26 @@ fn paths_exist() {
     }
     assert!(missing.is_empty(), "paths that do not exist:\n{}", missing.join("\n"));
 }
+
+/// Code of the walk through one operation is that of the file which its section names first.
+#[test]
+fn quoted_code_stands_in_its_file() {
+    let text = read_to_string(root().join("docs/adding-a-layer.md")).unwrap();
+    let mut blocks = 0;
+    for section in text.split("\n## ") {
+        let named = section.split('`').skip(1).step_by(2);
+        let file = named.filter(|code| root().join(code).is_file()).map(|path| root().join(path)).next();
+        for part in ["```wgsl\n", "```rust\n"].iter().flat_map(|fence| section.split(fence).skip(1)) {
+            let code = part.split("```").next().unwrap();
+            let heading = section.lines().next().unwrap();
+            let file = file.as_ref().unwrap_or_else(|| panic!("{heading}: no file is named"));
+            assert!(
+                read_to_string(file).unwrap().contains(code),
+                "{heading}: not in {}:\n{code}",
+                file.display()
+            );
+            blocks += 1;
+        }
+    }
+    assert!(blocks >= 7, "{blocks} blocks of code");
+}

@@ -59,10 +59,10 @@ impl Judgement {
                 let ours = format!("{value:.2}, standard error {:.2}", likelihood.standard_error);
                 (format!("NLL by L_{}", likelihood.samples), value, ours)
             }
-            Measure::ActiveUnits | Measure::UpperActiveUnits => {
-                let upper = expected.measure == Measure::UpperActiveUnits;
-                let active = likelihood?.layers.get(usize::from(upper))?.active;
-                let name = if upper { "active units of the upper layer" } else { "active units" };
+            Measure::ActiveUnits | Measure::Layer2ActiveUnits => {
+                let second = expected.measure == Measure::Layer2ActiveUnits;
+                let active = likelihood?.layers.get(usize::from(second))?.active;
+                let name = if second { "active units of layer 2" } else { "active units" };
                 (name.to_string(), active as f64, active.to_string())
             }
         };

@@ -41,8 +41,8 @@ pub enum Measure {
     NegativeLogLikelihood,
     /// Active latent dimensions by the rule of Burda et al. (2016), of the stochastic layer nearest to the image.
     ActiveUnits,
-    /// The same of the layer above it.
-    UpperActiveUnits,
+    /// The same of the second stochastic layer.
+    Layer2ActiveUnits,
 }
 
 /// A published number.
@@ -293,7 +293,7 @@ mod tests {
         assert!(recipe.judge(&[achieved("IWAE k=50", -90.0)]).is_empty());
     }
 
-    /// Of two layers each has its expectation, and a model with one has no upper units to compare.
+    /// Of two layers each has its expectation, and a model with one has no second layer to compare.
     #[test]
     fn active_units_are_those_of_their_layer() {
         let recipe = recipe("iwae-2-layer").unwrap();
@@ -319,7 +319,7 @@ mod tests {
     /// Table 1 of the paper: as many samples, and the objective, as the variant's name says.
     #[test]
     fn the_recipes_of_the_iwae_paper_are_its_table() {
-        for (name, upper, expectations) in [("iwae-1-layer", None, 10), ("iwae-2-layer", Some(50), 15)] {
+        for (name, second, expectations) in [("iwae-1-layer", None, 10), ("iwae-2-layer", Some(50), 15)] {
             let recipe = recipe(name).unwrap();
             for variant in &recipe.variants {
                 let config = recipe.config(variant, None).unwrap().resolve().unwrap();
@@ -327,7 +327,7 @@ mod tests {
                 let task = config.task(crate::data::ImageShape { width: 28, height: 28, channels: 1 });
                 assert_eq!(task.objective.samples, samples);
                 let groups = task.latent("test").unwrap().groups();
-                assert_eq!(groups.get(1).map(|group| group.width), upper);
+                assert_eq!(groups.get(1).map(|group| group.width), second);
                 assert_eq!(variant.name.starts_with("IWAE"), task.objective.kind.weighting().is_some());
                 assert_eq!(config.total_steps(60_000), 3280 * 3000);
                 assert_eq!(
