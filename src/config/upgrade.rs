@@ -1,5 +1,5 @@
 //! Files of before the tables, whose keys all stood at the top: flat `config.toml`s and `--config` files, and the settings
-//! in checkpoints of the format `vae-1`. Their model is of the family `mlp`.
+//! in checkpoints of the format `vae-1`. Their model is of the first family.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -113,7 +113,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "FAMILY",
         takes: Value(one_of::<Family>),
         of: Plan,
-        help: "Model family [default: mlp]",
+        help: "Model family [default: the first]",
     },
     Flag {
         name: "hidden",
