@@ -48,7 +48,7 @@ impl<T: Real> CpuExecutor<T> {
         let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
         if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
             let problem = format!("the system cannot allocate {}", human_bytes(bytes));
-            let hint = "use a smaller --batch-size, --hidden, --image-size, or number of samples or chains";
+            let hint = "use a smaller --batch-size, --hidden, --latent, --image-size, or number of samples or chains";
             return Err(Error::Device { device: "CPU".into(), problem, hint: hint.into() });
         }
         let stores = plan

@@ -242,14 +242,14 @@ fn fuse_siblings(
     while i < dispatches.len() {
         let fits = |j: &usize| {
             let (a, b) = (&dispatches[i], &dispatches[*j]);
-            a.kernel == first
-                && b.kernel == second
+            b.kernel == second
                 && shared.iter().all(|variable| match (range(a, variable), range(b, variable)) {
                     (Some(a), Some(b)) => (a.buffer, a.offset, a.length) == (b.buffer, b.offset, b.length),
                     _ => false,
                 })
         };
-        if let Some(j) = (i + 1..dispatches.len()).find(fits)
+        if dispatches[i].kernel == first
+            && let Some(j) = (i + 1..dispatches.len()).find(fits)
             && let Some(mut fused) = merge(dispatches[i].clone(), dispatches[j].clone())
             && dispatches[i + 1..j].iter().all(|between| {
                 !conflict(between, if fused.at == At::First { &dispatches[j] } else { &dispatches[i] })

@@ -147,6 +147,13 @@ impl Checkpoint {
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| broken(format!("not readable: {error}")))?;
         let metadata = header.metadata().clone().unwrap_or_default();
+        if let Some(format) = metadata.get("format").filter(|format| format.starts_with("vae-"))
+            && !FORMATS.contains(&format.as_str())
+        {
+            let problem =
+                format!("its format is '{format}', and this version reads {}", FORMATS.join(" and "));
+            return Err(Error::checkpoint(path, problem, "use the version of vae that wrote it"));
+        }
         if !metadata.get("format").is_some_and(|format| FORMATS.contains(&format.as_str())) {
             return Err(broken("a safetensors file, but not a checkpoint of vae".into()));
         }

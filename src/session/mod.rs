@@ -16,6 +16,7 @@ use crate::graph::{Init, Setting, Tensor, Tensors, lower};
 use crate::model::Task;
 use crate::optimizer::Optimizers;
 use crate::plan::{Buffer, BufferId, MetricRows, Plan, Role, Step};
+use crate::text::thousands;
 use crate::tuning::{self, Matmul, Record};
 use crate::{Error, Result};
 pub(crate) use host::Host;
@@ -39,7 +40,8 @@ pub enum Which {
 /// The plan of a task: with gradients and the training step if `optimizers` are given.
 ///
 /// # Errors
-/// [`Error::Shape`] if the model's sizes do not fit together.
+/// [`Error::Shape`] if the model's sizes do not fit together; [`Error::Setting`] if it has more parameters than a kernel
+/// can count.
 pub fn plan_task(
     task: &Task,
     tensors: &Tensors,
@@ -47,6 +49,13 @@ pub fn plan_task(
     setting: Setting,
 ) -> Result<Plan> {
     let built = task.model.build(tensors, task, optimizers)?;
+    let most = u32::MAX as usize;
+    if tensors.length() > most {
+        let count = thousands(tensors.length());
+        let problem =
+            format!("{count} parameters are more than the {} that a kernel can count", thousands(most));
+        return Err(Error::setting("model", problem, "use smaller layers"));
+    }
     Ok(lower(&built.graph, &built.programs, setting)?.with_shared_memory())
 }
 

@@ -183,8 +183,17 @@ impl<const TRAINING: bool> Settings<TRAINING> {
     }
 }
 
-/// `above` laid over `below`. Epochs that are given take the place of steps below.
+/// `above` laid over `below`. Epochs that are given take the place of steps below, and a setting of all optimizers that of
+/// each group below.
 fn lay(mut below: Table, above: Table) -> Table {
+    let settings = above.get("optimizer").and_then(Value::as_table).into_iter().flatten();
+    if let Some(Value::Table(optimizer)) = below.get_mut("optimizer") {
+        for (key, value) in settings.filter(|(_, value)| !value.is_table()) {
+            for group in optimizer.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+                group.insert(key.clone(), value.clone());
+            }
+        }
+    }
     if above.get("run").is_some_and(|run| run.get("epochs").is_some() && run.get("steps").is_none())
         && let Some(Value::Table(run)) = below.get_mut("run")
     {
@@ -201,10 +210,20 @@ pub(crate) fn by_flags(error: Error) -> Error {
     // objective.capacity-epochs before objective.capacity
     flags.sort_by_key(|flag| std::cmp::Reverse(flag.path.len()));
     let with_flags = |text: String| {
-        flags.iter().fold(text, |text, flag| {
-            let typed = format!("--{}", flag.name);
-            text.replace(&format!("{} = ", flag.path), &format!("{typed} ")).replace(flag.path, &typed)
-        })
+        // What follows --set is a key path.
+        let mut parts = text.split("--set ").map(String::from);
+        let first = parts.next().map(|part| (String::new(), part));
+        let others = parts.map(|part| match part.split_once(' ') {
+            Some((path, rest)) => (format!("--set {path} "), rest.to_string()),
+            None => (format!("--set {part}"), String::new()),
+        });
+        let replaced = first.into_iter().chain(others).map(|(kept, text)| {
+            kept + &flags.iter().fold(text, |text, flag| {
+                let typed = format!("--{}", flag.name);
+                text.replace(&format!("{} = ", flag.path), &format!("{typed} ")).replace(flag.path, &typed)
+            })
+        });
+        replaced.collect::<String>()
     };
     let named = setting.starts_with("--set ") || setting.contains(": ");
     Error::Setting {

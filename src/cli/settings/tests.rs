@@ -4,7 +4,7 @@ use clap::CommandFactory;
 use vae::config::OptimizerConfig;
 use vae::device::DeviceChoice;
 use vae::model::ObjectiveKind;
-use vae::optimizer::LearningRateSchedule;
+use vae::optimizer::{LearningRateSchedule, OptimizerKind};
 
 fn settings(arguments: &[&str]) -> Settings<true> {
     let command = Settings::<true>::augment_args(clap::Command::new("train"));
@@ -157,6 +157,25 @@ fn set_takes_words_lists_and_tables_of_groups() {
 }
 
 #[test]
+fn flags_for_all_groups_come_before_those_of_a_group_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, "[optimizer.vae]\nkind = 'sgd'\nlearning-rate = 0.007\n").unwrap();
+    let file = file.to_str().unwrap();
+    let of_group = |arguments: &[&str]| {
+        let group = parse(arguments).optimizer.of("vae");
+        (group.kind, group.learning_rate.unwrap())
+    };
+    let kind = OptimizerKind::Sgd;
+    assert_eq!(of_group(&["--config", file]), (kind, 0.007));
+    assert_eq!(of_group(&["--config", file, "--learning-rate", "0.5"]), (kind, 0.5));
+    assert_eq!(of_group(&["--config", file, "--set", "optimizer.learning-rate=0.5"]), (kind, 0.5));
+    let both = ["--config", file, "--set", "optimizer.learning-rate=0.5"];
+    assert_eq!(of_group(&[&both[..], &["--set", "optimizer.vae.learning-rate=0.25"]].concat()), (kind, 0.25));
+    assert_eq!(of_group(&["--config", file, "--optimizer", "adamax"]), (OptimizerKind::Adamax, 0.007));
+}
+
+#[test]
 fn errors_name_what_was_typed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.toml");
@@ -190,6 +209,9 @@ fn errors_name_what_was_typed() {
     assert!(refused(&["--importance-samples=1"]).contains("choose --objective iwae or dreg"));
     let problem = by_flags(Error::setting("data.images, data.image-size", "", "")).to_string();
     assert!(problem.starts_with("--images, --image-size: "), "{problem}");
+    let hint = "leave --set model.latent out, or model.hidden";
+    let problem = by_flags(Error::setting("--set model.latent", "", hint)).to_string();
+    assert!(problem.contains("leave --set model.latent out, or --hidden"), "{problem}");
 }
 
 #[test]
@@ -238,7 +260,7 @@ A configuration has five tables. A run writes all of its settings to `config.tom
 file. Every key can be set by its flag, or by `--set KEY=VALUE`. Flags come first, then `--set`, then the file, then the
 defaults. `vae train --help` says what each key means.
 
-Older versions wrote flat keys, without tables. Their files, runs and checkpoints are still read; `run.order` is 1 there.
+Older versions wrote flat keys, without tables. Their files, runs and checkpoints are still read; runs keep `run.order` 1.
 
 | old flat key | key | flag |
 |---|---|---|

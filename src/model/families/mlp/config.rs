@@ -2,9 +2,13 @@
 
 use crate::checks::positive;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::text::thousands;
 use crate::{Error, Result};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Most units of a layer. Products of three of them still fit into 64 bits.
+const MOST_UNITS: usize = 1 << 20;
 
 /// `[model]` of the family `mlp`. Stochastic layers are numbered from the image on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +60,12 @@ impl MlpConfig {
         }
         if self.latent.contains(&0) {
             return Err(Error::setting("model.latent", "0 is too few", "give 1 or more"));
+        }
+        let hidden = self.hidden.iter().flatten().map(|&units| ("model.hidden", units));
+        let sizes = self.latent.iter().map(|&width| ("model.latent", width)).chain(hidden);
+        if let Some((path, size)) = sizes.into_iter().find(|&(_, size)| size > MOST_UNITS) {
+            let hint = format!("give at most {}", thousands(MOST_UNITS));
+            return Err(Error::setting(path, format!("{} is too many", thousands(size)), hint));
         }
         if self.hidden.is_empty() || (self.hidden.len() > 1 && self.hidden.len() != layers) {
             let parts = self.hidden.len();
@@ -252,6 +262,8 @@ mod tests {
             ("latent = []", "model.latent: there is no stochastic layer"),
             ("latent = 0", "model.latent: 0 is too few"),
             ("latent = [3, 0]", "model.latent: 0 is too few"),
+            ("latent = [3, 4000000000]", "model.latent: 4,000,000,000 is too many"),
+            ("hidden = [5, 1048577]", "model.hidden: 1,048,577 is too many"),
             ("hidden = [0]", "model.hidden: a layer has no units"),
             ("hidden = [[5], [6]]", "model.hidden: hidden layers in 2 parts, for 1 stochastic"),
             ("latent = [4, 2]\nhidden = [[5], [6], [7]]", "model.hidden: hidden layers in 3 parts, for 2"),
