@@ -7,7 +7,8 @@ pub(crate) fn positive(path: &str, value: f64) -> Result<()> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(Error::setting(path, format!("{value} is not above zero"), "give a number above zero"))
+    let what = if value > 0.0 { "not a finite number" } else { "not above zero" };
+    Err(Error::setting(path, format!("{value} is {what}"), "give a number above zero"))
 }
 
 /// Accept zero and finite numbers above it.

@@ -42,8 +42,8 @@ pub mod stream {
     /// Noise of the samples in the figure that compares gradient estimators.
     pub const GRADIENTS: u32 = 65;
 
-    /// What is added to a noise stream for the latents of a group, counted from 0 at the data. Groups from the third on
-    /// have the bits above all families.
+    /// The number to add to a noise stream for group `group` of latents; 0 is the group nearest to the data. From group 2
+    /// on the number is a multiple of 256, above every stream here, so that no two streams are equal.
     pub const fn of_group(group: usize) -> u32 {
         match group {
             0 => 0,

@@ -6,6 +6,7 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
@@ -144,7 +145,13 @@ impl Config {
 
 /// What `parse` makes of the configuration file at `path`.
 fn read<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, toml::de::Error>) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+    let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::InvalidData => {
+            let hint = "give the path of a file of settings in TOML, such as the config.toml of a run";
+            Error::data(path, source.to_string(), hint)
+        }
+        _ => Error::io(path, source),
+    })?;
     parse(&text).map_err(|error| {
         let hint =
             "the keys stand in docs/config-keys.md; 'vae train' writes all of them to a run's config.toml";

@@ -104,7 +104,7 @@ impl ModelConfig {
         }
     }
 
-    /// The model for images of so many values.
+    /// The model for images with `pixels` values (pixels times channels).
     pub fn model(&self, pixels: usize) -> Rc<dyn Model> {
         match self {
             Self::Mlp(config) => Rc::new(config.model(pixels)),

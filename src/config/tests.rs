@@ -197,6 +197,7 @@ fn what_does_not_go_together_names_its_key_path() {
         ),
         ("model.mean-activation = 'sigmoid'", "model.mean-activation: has no effect with bernoulli"),
         ("optimizer.learning-rate = 0", "optimizer.learning-rate: 0 is not above zero"),
+        ("optimizer.learning-rate = inf", "optimizer.learning-rate: inf is not a finite number"),
         (
             "optimizer = { kind = 'sgd', adam-epsilon = 1 }",
             "optimizer.adam-epsilon: the optimizer is neither",

@@ -210,8 +210,8 @@ impl Gradients<'_> {
         gradient
     }
 
-    /// Where a node that cannot add to a gradient writes its part of that of `value`; [`Gradients::add`] follows. `None`
-    /// if it is not wanted.
+    /// A place for one part of the gradient of `value`, for operations whose kernel cannot add to what is there. Call
+    /// [`Gradients::add`] afterwards. `None` if nothing needs this gradient.
     pub(crate) fn part(&mut self, value: ValueId) -> Option<ValueId> {
         if !self.wants(value) {
             return None;
@@ -248,7 +248,7 @@ impl Gradients<'_> {
         }
     }
 
-    /// `gradient`, which may be that of other values too, is a part of that of `value`.
+    /// Add `gradient` to the gradient of `value`. Several values may share one `gradient`.
     pub(crate) fn share(&mut self, value: ValueId, gradient: ValueId) {
         if !self.wants(value) {
             return;

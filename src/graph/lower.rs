@@ -197,7 +197,7 @@ impl Lowering<'_> {
         self.graph.metrics().count().max(1)
     }
 
-    /// The buffer called `name`, made where there is none.
+    /// The buffer called `name`. The first call for a name adds the buffer to the plan.
     pub(crate) fn buffer(
         &mut self,
         name: &str,
@@ -309,7 +309,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// The ports of those values that have buffers of their own.
+    /// A port for each of `values` that has its own buffer.
     fn ports(&mut self, values: &[ValueId]) -> Result<Vec<Port>> {
         let mut ports = Vec::new();
         for &id in values {

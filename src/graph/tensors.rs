@@ -143,10 +143,10 @@ impl Tensors {
         self.0.borrow().groups.iter().enumerate().map(|(i, name)| (GroupId(i), name.clone())).collect()
     }
 
-    /// The block called `name`; it is added to the current group where there is none.
+    /// The block called `name`. The first call for a name adds the block to the current group.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the block of that name has another shape.
+    /// [`Error::Shape`] if there is a block called `name` with another shape.
     pub(crate) fn block(&self, name: &str, shape: Shape, tensors: Vec<Tensor>) -> Result<BlockId> {
         if self.0.borrow().groups.is_empty() {
             self.group("vae");
@@ -164,10 +164,10 @@ impl Tensors {
         Ok(BlockId(table.blocks.len() - 1))
     }
 
-    /// The state called `name`; it is added where there is none.
+    /// The state called `name`. The first call for a name adds it.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the state of that name has another shape.
+    /// [`Error::Shape`] if there is a state called `name` with another shape.
     pub(crate) fn state(&self, name: &str, shape: Shape, init: Init) -> Result<StateId> {
         let mut table = self.0.borrow_mut();
         if let Some(index) = table.states.iter().position(|state| state.name == name) {

@@ -45,13 +45,13 @@ impl From<f64> for Constant {
 /// How many invocations a kernel needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Grid {
-    /// One for each of so many elements, in workgroups of one dimension.
+    /// One invocation for each element, in workgroups of one dimension. The field is the number of elements.
     Elements(usize),
-    /// One for each tile of `TILE_ROWS` rows by `TILE_COLUMNS` vec4 columns.
+    /// One invocation for each tile of `TILE_ROWS` rows by `TILE_COLUMNS` vec4 columns.
     Tiles { rows: usize, columns: usize },
-    /// The same, where a workgroup has one such tile, so many times over.
+    /// One workgroup for each such tile, `parts` times.
     WorkgroupTiles { rows: usize, columns: usize, parts: usize },
-    /// So many workgroups.
+    /// The number of workgroups.
     Workgroups(usize),
 }
 
@@ -75,7 +75,7 @@ impl Grid {
     }
 }
 
-/// So many workgroups, in two dimensions where one does not take them. The last row may be partly idle.
+/// `count` workgroups, in two dimensions if one dimension cannot hold them. Some of the last row may be idle.
 fn fold(count: usize) -> [u32; 3] {
     let rows = count.div_ceil(MOST_WORKGROUPS as usize).max(1);
     [count.div_ceil(rows).max(1) as u32, rows as u32, 1]

@@ -128,16 +128,15 @@ fn assignment(text: &str) -> Result<(String, Value), String> {
 }
 
 impl<const TRAINING: bool> Settings<TRAINING> {
-    /// The settings of a new run: the defaults, under a preset (there is none yet), under the configuration file, under
-    /// `--set`, under the flags. Not resolved yet.
+    /// The settings of a new run, not resolved yet. Flags come first, then `--set`, then the configuration file, then the
+    /// defaults.
     ///
     /// # Errors
     /// If the configuration file cannot be used, or `--set` names no key or gives it a value that does not fit.
     pub(crate) fn config(&self) -> Result<Config> {
-        let preset = Table::new();
         self.over(match &self.file {
-            Some(path) => lay(preset, Config::read_table(path)?),
-            None => preset,
+            Some(path) => Config::read_table(path)?,
+            None => Table::new(),
         })
     }
 

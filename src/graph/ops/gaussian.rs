@@ -36,7 +36,7 @@ pub struct Samples {
     pub below: Option<ValueId>,
     /// Samples of each posterior.
     pub samples: usize,
-    /// Number of the group, counted from 0 at the data: each has noise of its own.
+    /// Number of the group of latents; 0 is the one nearest to the data. Each group draws its own noise.
     pub group: usize,
     /// The normalised importance weights of the samples, if the gradient of the posterior's parameters is to be doubly
     /// reparametrized with them (Tucker et al., arXiv 1810.04152, equation 8).

@@ -35,7 +35,7 @@ pub struct Mlp {
 }
 
 impl MlpConfig {
-    /// The model for images of so many values.
+    /// The model for images with this number of values (pixels times channels).
     pub fn model(&self, pixels: usize) -> Mlp {
         let layers = self.latent.iter().enumerate();
         Mlp {
