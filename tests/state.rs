@@ -33,7 +33,7 @@ impl Model for Averaging {
         let mut graph = Graph::new(tensors, Mode::Train);
         let images = graph.minibatch(task.batch, self.pixels, task.binarize);
         let code = graph.linear(&["encoder.mean", "encoder.log_variance"], images, WIDTH)?;
-        let shape = Shape { rows: task.batch, sections: 2, columns: WIDTH };
+        let shape = Shape::with_sections(task.batch, 2, WIDTH);
         let average = graph.state("average", shape, Init::Constant(0.25))?;
         let average = graph.update(average, code, 0.1)?;
         // The divergence of the average, which is a constant for gradients, is reported.

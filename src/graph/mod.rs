@@ -15,6 +15,7 @@ mod tensors;
 
 pub use crate::activation::Activation;
 pub use crate::likelihood::{Likelihood, LikelihoodKind};
+pub use crate::plan::Window;
 pub use gradients::{Derivatives, Target};
 pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
@@ -190,6 +191,17 @@ impl Graph {
         let before = std::mem::replace(&mut self.constant, true);
         let built = build(self);
         self.constant = before;
+        built
+    }
+
+    /// What `build` adds behaves as in `mode`: a graph for training also holds programs that evaluate.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn with_mode<T>(&mut self, mode: Mode, build: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = std::mem::replace(&mut self.mode, mode);
+        let built = build(self);
+        self.mode = before;
         built
     }
 

@@ -11,6 +11,7 @@ mod memory;
 mod step;
 mod validate;
 mod variants;
+mod window;
 
 pub use crate::kernels::Access;
 pub use describe::describe;
@@ -18,6 +19,7 @@ pub use executor::{Executor, MetricRows};
 pub(crate) use grid::{Constant, Grid, constants};
 pub use step::{GROUPS, NUMBERS, Step, WITHOUT_NUMBER};
 pub use variants::{Product, Variant};
+pub use window::Window;
 
 use crate::kernels;
 use crate::{Error, Result};

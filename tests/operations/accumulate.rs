@@ -87,7 +87,7 @@ fn a_value_that_is_two_losses() {
 #[test]
 fn a_divergence_that_is_two_losses() {
     // Kernels that take the weight of a loss take one.
-    let shape = Shape { rows: 3, sections: 2, columns: 5 };
+    let shape = Shape::with_sections(3, 2, 5);
     Check::of("GaussianKl", &[shape]).rows(2).number("beta", 0.625).losses(
         |graph, x| {
             let kl = graph.gaussian_kl(x[0], KlTarget::Zero)?;
@@ -99,7 +99,7 @@ fn a_divergence_that_is_two_losses() {
 
 #[test]
 fn a_divergence_that_is_a_loss_and_used_on() {
-    let shape = Shape { rows: 3, sections: 2, columns: 5 };
+    let shape = Shape::with_sections(3, 2, 5);
     Check::of("GaussianKl", &[shape]).rows(3).number("beta", 0.625).losses(
         |graph, x| {
             let kl = graph.gaussian_kl(x[0], KlTarget::Zero)?;
@@ -124,7 +124,7 @@ fn a_constant_beside_the_value_itself() {
 
 #[test]
 fn an_operation_of_a_value_and_the_same_as_a_constant() {
-    let shape = Shape { rows: 3, sections: 2, columns: 5 };
+    let shape = Shape::with_sections(3, 2, 5);
     // z = f(p, noise), KL of the detached p: the gradient goes through z only. By the formula the KL of z and p has
     // the derivative of its first part, sum of z z / 2.
     Check::of("SampledKl", &[shape]).losses(

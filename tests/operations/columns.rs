@@ -25,7 +25,7 @@ fn parts_of_one_value() {
 }
 
 fn shapes(rows: usize, columns: usize) -> [Shape; 2] {
-    [Shape { rows, sections: 2, columns }, Shape::matrix(rows, columns)]
+    [Shape::with_sections(rows, 2, columns), Shape::matrix(rows, columns)]
 }
 
 #[test]

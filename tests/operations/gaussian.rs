@@ -6,7 +6,7 @@ use vae::graph::{KlTarget, Samples, Shape, ValueId, Weight};
 
 /// Means and log-variances.
 fn posterior(rows: usize, columns: usize) -> Shape {
-    Shape { rows, sections: 2, columns }
+    Shape::with_sections(rows, 2, columns)
 }
 
 fn samples(posterior: ValueId, samples: usize, group: usize) -> Samples {

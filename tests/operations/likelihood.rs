@@ -18,7 +18,7 @@ fn all() -> Vec<Likelihood> {
 /// The decoder's output, and images.
 fn shapes(likelihood: Likelihood, (batch, samples, pixels): (usize, usize, usize)) -> [Shape; 2] {
     let sections = likelihood.kind.outputs().len();
-    [Shape { rows: batch * samples, sections, columns: pixels }, Shape::matrix(batch, pixels)]
+    [Shape::with_sections(batch * samples, sections, pixels), Shape::matrix(batch, pixels)]
 }
 
 fn contents(input: usize, row: usize, column: usize) -> f64 {
@@ -97,7 +97,7 @@ fn expected_images() {
             continue;
         }
         let sections = likelihood.kind.outputs().len();
-        Check::of("Activate", &[Shape { rows: 3, sections, columns: 7 }])
+        Check::of("Activate", &[Shape::with_sections(3, sections, 7)])
             .pull_back(|graph, x| Ok(vec![graph.expected_image(x[0], likelihood)]));
     }
 }

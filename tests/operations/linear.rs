@@ -55,7 +55,7 @@ fn every_activation() {
         if kind == Activation::Identity {
             continue;
         }
-        for shape in [Shape::matrix(3, 5), Shape { rows: 2, sections: 2, columns: 3 }] {
+        for shape in [Shape::matrix(3, 5), Shape::with_sections(2, 2, 3)] {
             Check::of("Activate", &[shape]).pull_back(|graph, x| Ok(vec![graph.activate("a", x[0], kind)]));
         }
     }

@@ -6,7 +6,7 @@ use vae::graph::{Drawn, KlTarget, Samples, Shape, ValueId, Weight};
 
 /// Shapes of posterior, z, noise, and a prior.
 fn shapes(posterior_rows: usize, rows: usize, columns: usize) -> [Shape; 4] {
-    let pair = |rows| Shape { rows, sections: 2, columns };
+    let pair = |rows| Shape::with_sections(rows, 2, columns);
     let z = Shape::matrix(rows, columns);
     [pair(posterior_rows), z, z, pair(rows)]
 }
@@ -93,13 +93,11 @@ fn latents_drawn_in_the_graph() {
     // Through the samples and through the density at once: the whole derivative of the divergence.
     for samples in [1, 2] {
         for rows in [3, 2] {
-            Check::of("SampledKl", &[Shape { rows: 3, sections: 2, columns: 5 }]).rows(rows).pull_back(
-                |graph, x| {
-                    let how = Samples { posterior: x[0], below: None, samples, group: 0, weights: None };
-                    let drawn = graph.reparametrize(&how)?;
-                    Ok(vec![graph.sampled_kl(drawn, None, 3, KlTarget::Zero, None)?])
-                },
-            );
+            Check::of("SampledKl", &[Shape::with_sections(3, 2, 5)]).rows(rows).pull_back(|graph, x| {
+                let how = Samples { posterior: x[0], below: None, samples, group: 0, weights: None };
+                let drawn = graph.reparametrize(&how)?;
+                Ok(vec![graph.sampled_kl(drawn, None, 3, KlTarget::Zero, None)?])
+            });
         }
     }
 }

@@ -156,7 +156,7 @@ impl Graph {
         transitions: usize,
     ) -> Result<Hmc> {
         let shape = self.chains(latent, batch)?;
-        let record = Shape { rows: shape.chains(), sections: 2, columns: RECORD };
+        let record = Shape::with_sections(shape.chains(), 2, RECORD);
         let sizes = self.input("chain.sizes", Shape::matrix(1, transitions * batch));
         let like_latent = self.shape(latent);
         let [position, position_gradient, momentum] =

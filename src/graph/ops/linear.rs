@@ -126,7 +126,7 @@ impl Graph {
         if names.is_empty() || width == 0 || x.columns == 0 {
             return Err(Error::shape(name, format!("no layer from {} to {width} values", x.columns)));
         }
-        let output = Shape { rows: x.rows, sections: names.len(), columns: width };
+        let output = Shape { sections: names.len(), columns: width, ..x };
         let (fan_in, fan_out) = (x.columns, width);
         let each = || (0..).map(|section| section * padded(width)).zip(names);
         let weights = each().map(|(row, name)| Tensor {
@@ -145,7 +145,7 @@ impl Graph {
         });
         let shape = Shape::matrix(output.stride(), x.columns);
         let weight = self.parameter(&format!("{name}.weight"), shape, weights.collect())?;
-        let shape = Shape { rows: 1, ..output };
+        let shape = Shape::with_sections(1, output.sections, output.columns);
         let bias = self.parameter(&format!("{name}.bias"), shape, biases.collect())?;
         Ok(self.apply(name, Linear, &[input, weight, bias], output))
     }

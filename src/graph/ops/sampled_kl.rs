@@ -261,7 +261,7 @@ impl Graph {
             && z.rows.is_multiple_of(batch)
             && posterior.rows > 0
             && z.rows.is_multiple_of(posterior.rows)
-            && of_prior.is_none_or(|it| it == Shape { rows: z.rows, sections: 2, columns: z.columns })
+            && of_prior.is_none_or(|it| it == Shape::with_sections(z.rows, 2, z.columns))
             && of_before.is_none_or(|it| it == one_a_row(z.rows));
         if !fits {
             let show = |shape: Option<Shape>| shape.map_or("N(0, I)".to_string(), |shape| shape.to_string());
