@@ -8,6 +8,7 @@ mod accumulate;
 mod activation;
 mod bench;
 mod call;
+mod channel_sum;
 mod convolution;
 mod distributions;
 mod executor;
@@ -18,6 +19,7 @@ mod hmc;
 mod importance;
 mod latent;
 mod likelihood;
+mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
@@ -115,6 +117,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "conv_nn_bias" => convolution::conv_nn_bias,
         "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
         "conv_tn" => convolution::conv_tn,
+        "channel_sum" => channel_sum::channel_sum,
+        "apply_mask" => mask::apply_mask,
         "column_sum" => matmul::column_sum,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,
