@@ -88,7 +88,11 @@ pub(super) fn partial_conv_tn<T: Real>(call: &mut Call<'_, T>) {
                 let mut from = rows.start;
                 while from < rows.end {
                     let pixels = positions.small.pixels();
-                    let to = if positions.small.uniform() { rows.end } else { rows.end.min((from / pixels + 1) * pixels) };
+                    let to = if positions.small.uniform() {
+                        rows.end
+                    } else {
+                        rows.end.min((from / pixels + 1) * pixels)
+                    };
                     let pixels = by_column(&small[positions.small.start(from)..], pixel);
                     let window = by_row(&columns[(from - rows.start) * k..], k);
                     product_on_one_thread([pixel, k, to - from], (pixels, window), sums, stride, true);

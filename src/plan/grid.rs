@@ -76,7 +76,8 @@ impl Grid {
             ],
             Self::FlatTiles { phases, rows, columns, parts } => {
                 let side = |name| kernel.constant(name) as usize;
-                let tiles = phases * rows.div_ceil(side("TILE_ROWS")) * columns.div_ceil(side("TILE_COLUMNS"));
+                let tiles =
+                    phases * rows.div_ceil(side("TILE_ROWS")) * columns.div_ceil(side("TILE_COLUMNS"));
                 if kernel.find_constant("TILE_INNER").is_some() {
                     let [across, down, _] = fold(tiles);
                     [across, down, parts as u32]

@@ -40,11 +40,14 @@ fn windows() -> Vec<(usize, Window)> {
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, (items, window)) in windows().into_iter().enumerate() {
-        let maps = Maps { items, window, accumulate: i % 2 == 1, activation: Activation::ALL[i % 8].number() };
+        let maps =
+            Maps { items, window, accumulate: i % 2 == 1, activation: Activation::ALL[i % 8].number() };
         if window.small_packed {
             cases.push(maps.case("conv_nt_packed"));
         } else {
-            cases.extend(["conv_nt", "conv_nt_gradient", "conv_nt_derivative"].map(|kernel| maps.case(kernel)));
+            cases.extend(
+                ["conv_nt", "conv_nt_gradient", "conv_nt_derivative"].map(|kernel| maps.case(kernel)),
+            );
         }
         if window.large_packed {
             cases.extend(["conv_nn_packed", "conv_nn_bias_packed"].map(|kernel| maps.case(kernel)));
