@@ -20,6 +20,8 @@ pub use gradients::{Derivatives, Target};
 pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
+pub use ops::batch_norm::BatchNorm;
+pub use ops::depthwise::DepthwiseConvolution;
 pub use ops::gather::{Binarize, ColumnKind};
 pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;
@@ -29,6 +31,7 @@ pub use shape::Shape;
 pub use tensors::{GroupId, Init, Tensor, Tensors};
 
 pub(crate) use gradients::Gradients;
+pub(crate) use tensors::State;
 
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -253,6 +256,11 @@ impl Graph {
         self.add_stored(name.into(), self.shape(of), Storage::Alias(of))
     }
 
+    /// The memory of `of` as a value of another shape.
+    pub(crate) fn alias_as(&mut self, name: &str, of: ValueId, shape: Shape) -> ValueId {
+        self.add_stored(name.into(), shape, Storage::Alias(of))
+    }
+
     /// The block of parameters called `name`, which an operation binds as one matrix of `shape`; `tensors` gives its named
     /// tensors with offsets from the start of the block.
     ///
@@ -271,17 +279,31 @@ impl Graph {
         Ok(if self.constant { self.detach(value) } else { value })
     }
 
-    /// The state called `name`, kept from step to step and saved.
+    /// The state called `name`, kept from step to step and saved as `state.NAME`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the state is there already with another shape.
     pub fn state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ValueId> {
+        self.saved_state(&format!("state.{name}"), shape, init)
+    }
+
+    /// The state that is saved under `name` as it is: for those that PyTorch has a name for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the state is there already with another shape.
+    pub fn saved_state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ValueId> {
         let id = self.tensors.state(name, shape, init)?;
         let found = self.values.iter().position(|value| value.storage == Storage::State(id));
         Ok(match found {
             Some(index) => ValueId(index),
-            None => self.add_stored(format!("state.{name}"), shape, Storage::State(id)),
+            None => self.add_stored(name.into(), shape, Storage::State(id)),
         })
+    }
+
+    /// `state` after all updates that are in the graph.
+    pub(crate) fn latest(&self, state: ValueId) -> ValueId {
+        let updated = self.updates.iter().rev().find(|&&value| self.root(value) == state);
+        updated.copied().unwrap_or(state)
     }
 
     /// The gradients of a group that have been found.

@@ -12,7 +12,7 @@ pub use layers::LayerDraw;
 
 use crate::data::{Column, Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
-use crate::graph::{Init, Setting, Tensor, Tensors, lower};
+use crate::graph::{Init, Setting, State, Tensor, Tensors, lower};
 use crate::model::Task;
 use crate::optimizer::Optimizers;
 use crate::plan::{Buffer, BufferId, MetricRows, Plan, Role, Step};
@@ -203,9 +203,7 @@ impl Session {
     /// Give every state its first value.
     fn begin_states(&mut self) -> Result<()> {
         for state in self.tensors.states() {
-            let (Some(buffer), Init::Constant(value)) =
-                (self.plan().buffer(&format!("state.{}", state.name)), state.init)
-            else {
+            let (Some(buffer), Init::Constant(value)) = (self.plan().buffer(&state.name), state.init) else {
                 continue;
             };
             let mut flat = vec![0.0; state.shape.length()];
@@ -280,27 +278,26 @@ impl Session {
         }
     }
 
-    /// The states of the plan by name (`state.NAME`): their shape without padding.
-    fn state_shapes(&self) -> Vec<(String, crate::graph::Shape)> {
+    /// The states of the plan.
+    fn states(&self) -> Vec<State> {
         let names = self.plan().buffers.iter().filter(|buffer| buffer.role == Role::State);
         let names: Vec<&str> = names.map(|buffer| buffer.name.as_str()).collect();
-        let states = self.tensors.states();
-        let states = states.into_iter().map(|state| (format!("state.{}", state.name), state.shape));
-        states.filter(|(name, _)| names.contains(&name.as_str())).collect()
+        self.tensors.states().into_iter().filter(|state| names.contains(&state.name.as_str())).collect()
     }
 
-    /// What training keeps beside parameters and moments: by name (`state.NAME`) the shape and the numbers.
+    /// What training keeps beside parameters and moments: by name as in checkpoints the shape and the numbers.
     ///
     /// # Errors
     /// If the device fails.
     pub fn read_states(&mut self) -> Result<States> {
         let mut states = BTreeMap::new();
-        for (name, shape) in self.state_shapes() {
+        for state in self.states() {
+            let (dimensions, State { name, shape, .. }) = (state.dimensions(), state);
             let buffer = self.host.buffer(&name)?;
             let flat = self.host.read_flat(buffer)?;
             let sections = flat[..shape.length()].chunks(shape.section_stride());
             let values = sections.flat_map(|section| section[..shape.columns].to_vec()).collect();
-            states.insert(name, (shape.dimensions(), values));
+            states.insert(name, (dimensions, values));
         }
         Ok(states)
     }
@@ -310,9 +307,8 @@ impl Session {
     /// # Errors
     /// [`Error::Internal`] if there is none of this name and size; else if the device fails.
     pub fn write_state(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        let found = self.state_shapes().into_iter().find(|(own, _)| own == name);
-        let Some((_, shape)) = found.filter(|(_, it)| it.rows * it.sections * it.columns == values.len())
-        else {
+        let shape = self.states().into_iter().find(|state| state.name == name).map(|state| state.shape);
+        let Some(shape) = shape.filter(|it| it.rows * it.sections * it.columns == values.len()) else {
             return Err(Error::Internal(format!("there is no state '{name}' of {} numbers", values.len())));
         };
         let mut flat = vec![0.0; shape.length()];

@@ -44,7 +44,7 @@ impl<'a> Check<'a> {
         Self {
             operation,
             shapes,
-            rows: shapes[0].rows,
+            rows: shapes[0].items(),
             numbers: Vec::new(),
             constant: Vec::new(),
             unreached: Vec::new(),
@@ -53,7 +53,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// With a minibatch of `rows` images; otherwise it has the rows of the first input.
+    /// With a minibatch of `rows` images; otherwise it has the items of the first input.
     pub(crate) fn rows(self, rows: usize) -> Self {
         Self { rows, ..self }
     }

@@ -14,6 +14,8 @@ mod importance;
 mod likelihood;
 mod linear;
 mod list;
+mod maps;
+mod norm;
 mod sampled_kl;
 mod state;
 mod values;

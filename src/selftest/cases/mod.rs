@@ -12,9 +12,11 @@ mod importance;
 mod large;
 mod latent;
 mod likelihood;
+mod maps;
 mod matmul;
 mod matmul_tiled;
 mod noncentred;
+mod norm;
 mod optimizer;
 mod sampled_kl;
 mod sum;
@@ -89,6 +91,8 @@ pub(super) fn all() -> Vec<Case> {
         importance::all(),
         sampled_kl::all(),
         noncentred::all(),
+        norm::all(),
+        maps::all(),
         gate::all(),
         sum::all(),
         optimizer::all(),
