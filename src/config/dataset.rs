@@ -32,9 +32,10 @@ impl Config {
         Ok((dataset.shape, dataset.train.count, dataset.test.count))
     }
 
+    /// Refuse a minibatch or a cycle that does not fit the training images.
     fn check_batch(&self, images: usize) -> Result<()> {
         if self.run.batch_size <= images {
-            return Ok(());
+            return self.objective.check_cycle(self.steps_per_epoch(images));
         }
         let problem = format!("{} is more than the {images} training images", self.run.batch_size);
         Err(Error::setting("run.batch-size", problem, format!("use at most {images}")))

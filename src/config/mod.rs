@@ -12,6 +12,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod warmup;
 
 pub use data::DataConfig;
 pub use difference::Difference;
@@ -21,6 +22,7 @@ pub use objective::ObjectiveConfig;
 pub use optimizer::{GroupConfig, OptimizerConfig};
 pub use run::RunConfig;
 pub use upgrade::FLAT_KEYS;
+pub use warmup::Warmup;
 
 use crate::data::Part;
 use crate::graph::{Binarize, LikelihoodKind, Tensors};

@@ -1,5 +1,6 @@
 //! `[objective]`: what training maximises.
 
+use super::Warmup;
 use crate::checks::{counted, not_negative};
 use crate::model::ObjectiveKind;
 use crate::{Error, Result};
@@ -21,8 +22,8 @@ pub struct ObjectiveConfig {
     pub noise_samples: usize,
     /// Weight of the KL divergence.
     pub beta: f64,
-    /// Epochs over which that weight rises from 0.
-    pub kl_warmup: f64,
+    /// Epochs or steps over which that weight rises from 0.
+    pub kl_warmup: Warmup,
     /// Epochs after which the rise starts again; 0 for one rise only.
     pub kl_cycle: f64,
     /// Target of the KL divergence, nats.
@@ -41,7 +42,7 @@ impl Default for ObjectiveConfig {
             importance_samples: None,
             noise_samples: 1,
             beta: 1.0,
-            kl_warmup: 0.0,
+            kl_warmup: Warmup::default(),
             kl_cycle: 0.0,
             capacity: None,
             capacity_epochs: 0.0,
@@ -66,7 +67,6 @@ impl ObjectiveConfig {
     pub fn resolve(mut self) -> Result<Self> {
         for (path, value) in [
             ("objective.beta", self.beta),
-            ("objective.kl-warmup", self.kl_warmup),
             ("objective.kl-cycle", self.kl_cycle),
             ("objective.capacity", self.capacity.unwrap_or(0.0)),
             ("objective.capacity-epochs", self.capacity_epochs),
@@ -74,6 +74,7 @@ impl ObjectiveConfig {
         ] {
             not_negative(path, value)?;
         }
+        self.kl_warmup.check("objective.kl-warmup")?;
         counted("objective.noise-samples", self.noise_samples as u64)?;
         self.check_bound()?;
         self.check_divergence()?;
@@ -118,12 +119,35 @@ impl ObjectiveConfig {
             let hint = "give objective.capacity too, the target in nats";
             return refuse("objective.capacity-epochs", "there is no capacity to rise to".into(), hint);
         }
-        if self.kl_cycle > 0.0 && !(self.kl_warmup > 0.0 && self.kl_warmup <= self.kl_cycle) {
-            let problem = format!("a cycle of {} epochs has a rise of {}", self.kl_cycle, self.kl_warmup);
-            let hint = "give objective.kl-warmup, the epochs of a cycle in which the weight rises, above 0 and at most \
-                        the cycle";
-            return refuse("objective.kl-cycle", problem, hint);
+        let fits = match self.kl_warmup {
+            Warmup::Epochs(epochs) => epochs > 0.0 && epochs <= self.kl_cycle,
+            // How many steps a cycle has depends on the images, see `check_cycle`.
+            Warmup::Steps(steps) => steps > 0,
+        };
+        if self.kl_cycle > 0.0 && !fits {
+            self.refuse_cycle(&format!("{} epochs", self.kl_cycle))
+        } else {
+            Ok(())
         }
-        Ok(())
+    }
+
+    /// Refuse cycles that are shorter than the rise in them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key path.
+    pub(super) fn check_cycle(&self, steps_per_epoch: u64) -> Result<()> {
+        let cycle = self.kl_cycle * steps_per_epoch as f64;
+        match self.kl_warmup {
+            Warmup::Steps(steps) if cycle > 0.0 && steps as f64 > cycle.round() => {
+                self.refuse_cycle(&format!("{} epochs, {} steps,", self.kl_cycle, cycle.round()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_cycle(&self, cycle: &str) -> Result<()> {
+        let problem = format!("a cycle of {cycle} has a rise of {}", self.kl_warmup);
+        let hint = "give objective.kl-warmup, the part of a cycle in which the weight rises, above 0 and at most the cycle";
+        Err(Error::setting("objective.kl-cycle", problem, hint))
     }
 }

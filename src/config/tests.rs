@@ -72,7 +72,7 @@ fn complete() -> Config {
             importance_samples: Some(7),
             noise_samples: 8,
             beta: 2.0,
-            kl_warmup: 3.0,
+            kl_warmup: Warmup::Epochs(3.0),
             kl_cycle: 4.0,
             capacity: Some(5.0),
             capacity_epochs: 6.0,
@@ -158,6 +158,7 @@ fn mistakes_in_a_file_have_their_line() {
         ("[optimizer]\nkind = 'adam'\nlearning-rte = 2", ["line 3", "unknown field `learning-rte`"]),
         ("[optimizer]\nkind = 'adam'\n[optimizer.vae]\nrate = 2", ["line 4", "unknown field `rate`"]),
         ("[optimizer.vae]\n\nlearning-rate = 'x'", ["line 3", "string"]),
+        ("[objective]\n\nkl-warmup = '3 epochs'", ["line 3", "a text such as \"10000 steps\""]),
         // Flat keys.
         ("seed = 1\nlatnet = 2", ["line 2", "latnet"]),
         ("seed = 1\nlatent = 'x'", ["line 2", "string"]),
@@ -170,6 +171,37 @@ fn mistakes_in_a_file_have_their_line() {
     }
     let problem = Config::default().with("model.latent = 'x'").unwrap_err().to_string();
     assert!(problem.starts_with("settings: "), "{problem}");
+}
+
+#[test]
+fn a_rise_is_of_epochs_or_steps() {
+    for (text, expected, written) in [
+        ("3", Warmup::Epochs(3.0), "3.0"),
+        ("0.25", Warmup::Epochs(0.25), "0.25"),
+        ("'10000 steps'", Warmup::Steps(10_000), "\"10000 steps\""),
+    ] {
+        let config =
+            Config::default().with(&format!("objective.kl-warmup = {text}")).unwrap().resolve().unwrap();
+        assert_eq!(config.objective.kl_warmup, expected);
+        assert!(config.to_toml().unwrap().contains(&format!("\nkl-warmup = {written}\n")), "{text}");
+        assert_eq!(Config::from_toml(&config.to_toml().unwrap()).unwrap(), config);
+    }
+    // 100 digits in minibatches of 10: 2 epochs are 20 steps.
+    let cycle = |steps| {
+        let text =
+            format!("objective = {{ kl-cycle = 2, kl-warmup = '{steps} steps' }}\nrun.batch-size = 10");
+        Config::default()
+            .with(&text)
+            .unwrap()
+            .with("data.images = 100")
+            .unwrap()
+            .resolve()
+            .unwrap()
+            .open_dataset()
+    };
+    cycle(20).unwrap();
+    let problem = cycle(21).unwrap_err().to_string();
+    assert!(problem.contains("a cycle of 2 epochs, 20 steps, has a rise of 21 steps"), "{problem}");
 }
 
 fn refused(text: &str) -> String {
@@ -191,6 +223,11 @@ fn what_does_not_go_together_names_its_key_path() {
         ("objective.importance-samples = 2", "objective.importance-samples: the objective is elbo"),
         ("objective = { capacity = 2, free-bits = 1 }", "objective.capacity: objective.free-bits is another"),
         ("objective.kl-cycle = 2", "objective.kl-cycle: a cycle of 2 epochs has a rise of 0"),
+        (
+            "objective = { kl-cycle = 2, kl-warmup = '0 steps' }",
+            "objective.kl-cycle: a cycle of 2 epochs has a rise of 0 steps",
+        ),
+        ("objective.kl-warmup = -1", "objective.kl-warmup: -1 is negative"),
         (
             "model.likelihood = 'discretized-logistic'\ndata.binarize = 'static'",
             "data.binarize: the likelihood",

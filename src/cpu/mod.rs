@@ -10,6 +10,8 @@ mod batch_norm;
 mod bench;
 mod blocks;
 mod call;
+mod channel_sum;
+mod convolution;
 mod depthwise;
 mod distributions;
 mod executor;
@@ -21,6 +23,7 @@ mod hmc;
 mod importance;
 mod latent;
 mod likelihood;
+mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
@@ -30,7 +33,9 @@ mod real;
 mod reshape;
 mod residual;
 mod sampled_kl;
+mod scratch;
 mod sum;
+mod window;
 
 pub use executor::CpuExecutor;
 pub use real::Real;
@@ -109,6 +114,18 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "finish_nn_derivative" => matmul::finish_nn_derivative,
         "finish_tn" => matmul::finish_tn,
         "finish_tn_bias" => matmul::finish_tn_bias,
+        "conv_nt" => convolution::conv_nt,
+        "conv_nt_packed" => convolution::conv_nt_packed,
+        "conv_nt_gradient" => convolution::conv_nt_gradient,
+        "conv_nt_derivative" => convolution::conv_nt_derivative,
+        "conv_nn" => convolution::conv_nn,
+        "conv_nn_packed" => convolution::conv_nn_packed,
+        "conv_nn_derivative" => convolution::conv_nn_derivative,
+        "conv_nn_bias" => convolution::conv_nn_bias,
+        "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
+        "conv_tn" => convolution::conv_tn,
+        "channel_sum" => channel_sum::channel_sum,
+        "apply_mask" => mask::apply_mask,
         "column_sum" => matmul::column_sum,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,

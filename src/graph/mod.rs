@@ -21,6 +21,7 @@ pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
 pub use ops::batch_norm::BatchNorm;
+pub use ops::convolution::ConvolutionOptions;
 pub use ops::depthwise::DepthwiseConvolution;
 pub use ops::gather::{Binarize, ColumnKind};
 pub use ops::gaussian::{KlTarget, Samples};

@@ -8,6 +8,6 @@ mod trainer;
 
 pub(crate) use feed::Feed;
 pub use observer::{Observer, Outcome, Snapshot};
-pub use schedule::{beta, capacity, epoch_order, step_of_cycle};
+pub use schedule::{epoch_order, step_of_cycle};
 pub use steps::Steps;
 pub use trainer::Trainer;

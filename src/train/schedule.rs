@@ -2,25 +2,12 @@
 
 use crate::random::{Philox, stream};
 
-/// Weight of the KL divergence at `step` (counted from 0): rises linearly from 0 to `beta` over `warmup` epochs
-/// (Bowman et al. 2016; Sønderby et al. 2016), then stays.
-pub fn beta(beta: f64, warmup: f64, step: u64, steps_per_epoch: u64) -> f64 {
-    let epochs = step as f64 / steps_per_epoch as f64;
-    if epochs < warmup { beta * epochs / warmup } else { beta }
-}
-
 /// Place of `step` in its cycle of `cycle` epochs, counted from 0; `step` itself without cycles
-/// (`cycle` 0). With [`beta`] of it, the weight rises anew in each cycle (Fu et al., "Cyclical annealing schedule",
+/// (`cycle` 0). With [`crate::config::Warmup::weight`] of it, the weight rises anew in each cycle (Fu et al., "Cyclical annealing schedule",
 /// NAACL 2019).
 pub fn step_of_cycle(cycle: f64, step: u64, steps_per_epoch: u64) -> u64 {
     let steps = (cycle * steps_per_epoch as f64).round() as u64;
     if cycle > 0.0 { step % steps.max(1) } else { step }
-}
-
-/// KL target at `step`, nats: rises linearly from 0 to `capacity` over `epochs` epochs, then
-/// stays (Burgess et al., "Understanding disentangling in beta-VAE", 2018, section 5).
-pub fn capacity(capacity: f64, epochs: f64, step: u64, steps_per_epoch: u64) -> f64 {
-    beta(capacity, epochs, step, steps_per_epoch)
 }
 
 /// The order of `images` in `epoch`: a different shuffle for each epoch. `version` 2 is the algorithm of Fisher and Yates,
@@ -77,23 +64,17 @@ fn shuffle_first_version(order: &mut [u32], random: &mut Philox) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Warmup;
     use rand::seq::SliceRandom;
 
     #[test]
-    fn beta_rises_linearly_then_stays() {
-        let at = |step| beta(4.0, 2.0, step, 10);
-        assert_eq!((at(0), at(5), at(20), at(99)), (0.0, 1.0, 4.0, 4.0));
-        assert_eq!(beta(0.5, 0.0, 0, 10), 0.5);
-    }
-
-    #[test]
-    fn cycles_begin_anew_and_capacity_rises() {
-        let at = |step| beta(4.0, 2.0, step_of_cycle(5.0, step, 10), 10);
-        assert_eq!((at(0), at(5), at(20), at(49)), (0.0, 1.0, 4.0, 4.0));
-        assert_eq!((at(50), at(55), at(70), at(105)), (0.0, 1.0, 4.0, 1.0));
+    fn cycles_begin_anew() {
+        for warmup in [Warmup::Epochs(2.0), Warmup::Steps(20)] {
+            let at = |step| warmup.weight(4.0, step_of_cycle(5.0, step, 10), 10);
+            assert_eq!((at(0), at(5), at(20), at(49)), (0.0, 1.0, 4.0, 4.0));
+            assert_eq!((at(50), at(55), at(70), at(105)), (0.0, 1.0, 4.0, 1.0));
+        }
         assert_eq!(step_of_cycle(0.0, 123, 10), 123);
-        let at = |step| capacity(25.0, 4.0, step, 10);
-        assert_eq!((at(0), at(10), at(40), at(400)), (0.0, 6.25, 25.0, 25.0));
     }
 
     #[test]

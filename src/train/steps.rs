@@ -1,7 +1,7 @@
 //! The steps of a run: the order of its images, and the numbers of each step that follow from its settings.
 
 use super::schedule;
-use crate::config::{Config, ObjectiveConfig, OptimizerConfig};
+use crate::config::{Config, ObjectiveConfig, OptimizerConfig, Warmup};
 use crate::plan::{Plan, Step};
 use crate::random::stream;
 
@@ -56,13 +56,14 @@ impl Steps {
     pub fn beta(&self, step: u64) -> f64 {
         let (objective, per_epoch) = (&self.objective, self.per_epoch);
         let step = schedule::step_of_cycle(objective.kl_cycle, step, per_epoch);
-        schedule::beta(objective.beta, objective.kl_warmup, step, per_epoch)
+        objective.kl_warmup.weight(objective.beta, step, per_epoch)
     }
 
-    /// KL target at `step`, nats.
+    /// KL target at `step`, nats: rises linearly from 0 to the capacity, then stays (Burgess et al., "Understanding
+    /// disentangling in beta-VAE", 2018, section 5).
     fn capacity(&self, step: u64) -> f64 {
         let nats = self.objective.capacity.unwrap_or(0.0);
-        schedule::capacity(nats, self.objective.capacity_epochs, step, self.per_epoch)
+        Warmup::Epochs(self.objective.capacity_epochs).weight(nats, step, self.per_epoch)
     }
 
     /// Learning rate of a group of parameters at `step`.

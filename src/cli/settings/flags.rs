@@ -1,6 +1,6 @@
 //! The flags of settings. Each is a shortcut that sets one key of the configuration: this is the one list of them.
 
-use super::parsers::{hidden, image_size, latent, number, one_of, text, typed};
+use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, warmup};
 use clap::builder::ValueParser;
 use vae::config::Family;
 use vae::data::Colour;
@@ -206,9 +206,10 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "kl-warmup",
         path: "objective.kl-warmup",
         value_name: "EPOCHS",
-        takes: Value(number::<f64>),
+        takes: Value(warmup),
         of: Training,
-        help: "Epochs over which the KL divergence weight rises from 0 [default: 0]",
+        help: "Epochs over which the KL divergence weight rises from 0, or steps, such as '10000 steps' \
+               [default: 0]",
     },
     Flag {
         name: "kl-cycle",
@@ -300,7 +301,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "RULE",
         takes: Value(typed::<Initialisation>),
         of: Training,
-        help: "Initial parameters: fan-in, glorot, or normal:DEVIATION [default: fan-in]",
+        help: "Initial parameters: fan-in, glorot, kaiming, or normal:DEVIATION [default: fan-in]",
     },
     Flag {
         name: "output-bias",

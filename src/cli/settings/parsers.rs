@@ -5,11 +5,20 @@ use clap::builder::{EnumValueParser, TypedValueParser, ValueParser};
 use serde::Serialize;
 use std::str::FromStr;
 use toml::Value;
+use vae::config::Warmup;
 use vae::device::DeviceChoice;
 use vae::{Error, Result};
 
 fn toml_value(value: impl Serialize) -> Result<Value, String> {
     Value::try_from(value).map_err(|error| error.to_string())
+}
+
+/// A number of epochs, or steps such as `10000 steps`.
+pub(super) fn warmup() -> ValueParser {
+    ValueParser::new(|text: &str| match text.trim().parse::<f64>() {
+        Ok(epochs) => toml_value(Warmup::Epochs(epochs)),
+        Err(_) => toml_value(plain::<Warmup>(text)?),
+    })
 }
 
 /// A text.

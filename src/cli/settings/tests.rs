@@ -239,8 +239,15 @@ fn sizes_and_schedules_are_read() {
     assert_eq!(hidden("200,200/100,100"), "[[200, 200], [100, 100]]");
     let latent = |text: &str| at(&parse(&["--latent", text]), "model.latent").unwrap();
     assert_eq!((latent("7"), latent("40,20,10,5")), ("7".into(), "[40, 20, 10, 5]".into()));
-    for wrong in ["--hidden=5,,6", "--hidden=x", "--latent=", "--latent=5,", "--latent=x", "--image-size=28"]
-    {
+    for wrong in [
+        "--hidden=5,,6",
+        "--hidden=x",
+        "--latent=",
+        "--latent=5,",
+        "--latent=x",
+        "--image-size=28",
+        "--kl-warmup=3 epochs",
+    ] {
         let command = Settings::<true>::augment_args(clap::Command::new("train"));
         assert!(command.no_binary_name(true).try_get_matches_from([wrong]).is_err(), "{wrong}");
     }
@@ -248,6 +255,12 @@ fn sizes_and_schedules_are_read() {
     let config = parse(&["--learning-rate-schedule=steps:0.5@2,3", "--device=cpu", "--objective=dreg"]);
     assert_eq!(config.optimizer.learning_rate_schedule, schedule);
     assert_eq!((config.run.device, config.objective.kind), (DeviceChoice::Cpu, ObjectiveKind::Dreg));
+    let warmup = |text: &str| at(&parse(&["--kl-warmup", text]), "objective.kl-warmup").unwrap();
+    assert_eq!(
+        (warmup("3"), warmup("0.5"), warmup("10000 steps")),
+        ("3.0".into(), "0.5".into(), "\"10000 steps\"".into())
+    );
+    assert_eq!(parse(&["--set", "objective.kl-warmup=7 steps"]), parse(&["--kl-warmup", "7steps"]));
     assert!(count("0").is_err());
 }
 

@@ -255,7 +255,7 @@ pub(super) fn scale(graph: &mut Graph, name: &str, channels: usize) -> Result<Va
     let tensor = |part: &str, offset: usize, value: f64| Tensor {
         name: format!("{name}.{part}"),
         shape: vec![channels],
-        strides: vec![1],
+        dimensions: vec![(channels, 1)],
         offset,
         init: Init::Constant(value),
     };

@@ -145,7 +145,7 @@ impl Graph {
         let tensor = Tensor {
             name: format!("{name}.weight"),
             shape: vec![channels, 1, rows, columns],
-            strides: vec![1, 1, columns * matrix.stride(), matrix.stride()],
+            dimensions: vec![(channels, 1), (rows, columns * matrix.stride()), (columns, matrix.stride())],
             offset: 0,
             init: Init::Weight { fan_in: rows * columns, fan_out: channels * rows * columns },
         };

@@ -224,7 +224,7 @@ impl Graph {
         let tensor = Tensor {
             name: name.into(),
             shape: vec![shape.columns, height, width],
-            strides: vec![1, width * row, row],
+            dimensions: vec![(shape.columns, 1), (height, width * row), (width, row)],
             offset: 0,
             init,
         };
@@ -277,6 +277,7 @@ fn plain(graph: &Graph, name: &str, x: ValueId) -> Result<Shape> {
 
 /// A parameter with one number for each channel.
 fn of_channels(graph: &mut Graph, name: &str, channels: usize, init: Init) -> Result<ValueId> {
-    let tensor = Tensor { name: name.into(), shape: vec![channels], strides: vec![1], offset: 0, init };
+    let tensor =
+        Tensor { name: name.into(), shape: vec![channels], dimensions: vec![(channels, 1)], offset: 0, init };
     graph.parameter(name, Shape::matrix(1, channels), vec![tensor])
 }

@@ -3,6 +3,8 @@
 mod accumulate;
 mod activation;
 mod bench;
+mod channels;
+mod convolution;
 mod distributions;
 mod extremes;
 mod gate;
@@ -83,6 +85,8 @@ pub(super) fn all() -> Vec<Case> {
     [
         matmul::all(),
         matmul_tiled::all(),
+        convolution::all(),
+        channels::all(),
         accumulate::all(),
         activation::all(),
         gather::all(),
