@@ -231,7 +231,7 @@ impl Graph {
     /// [`Error::Shape`] if `x` has sections or the square of `factor` does not divide its channels.
     pub fn depth_to_space(&mut self, name: &str, x: ValueId, factor: usize) -> Result<ValueId> {
         let small = self.shape(x);
-        if small.sections != 1 || factor == 0 || small.columns % (factor * factor) != 0 {
+        if small.sections != 1 || factor == 0 || !small.columns.is_multiple_of(factor * factor) {
             return Err(Error::shape(
                 name,
                 format!("{small} has no channels for squares of {factor} pixels"),
