@@ -12,6 +12,7 @@ mod blocks;
 mod call;
 mod channel_sum;
 mod convolution;
+mod convolution_parts;
 mod depthwise;
 mod distributions;
 mod executor;
@@ -127,6 +128,10 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "channel_sum" => channel_sum::channel_sum,
         "apply_mask" => mask::apply_mask,
         "column_sum" => matmul::column_sum,
+        "partial_column_sum" => matmul::partial_column_sum,
+        "partial_conv_nt" => convolution_parts::partial_conv_nt,
+        "partial_conv_nn" => convolution_parts::partial_conv_nn,
+        "partial_conv_tn" => convolution_parts::partial_conv_tn,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,
         "adagrad" => optimizer::adagrad,

@@ -33,7 +33,9 @@ pub(super) const FILES: &[File] = files![
     "bench",
     "blocks",
     "channel_sum",
-    "conv",
+    "conv_nn",
+    "conv_nt",
+    "conv_tn",
     "depthwise",
     "distributions",
     "gate",
@@ -51,6 +53,7 @@ pub(super) const FILES: &[File] = files![
     "mask",
     "matmul",
     "matmul_finish",
+    "matmul_partial",
     "matmul_tiled_128",
     "matmul_tiled_32",
     "matmul_tiled_64",
@@ -70,16 +73,20 @@ pub(super) const FILES: &[File] = files![
 /// Every part that files import.
 const SHARED: &[File] = files![
     "shared/activation",
+    "shared/conv_tile",
     "shared/gaussian",
     "shared/layout",
     "shared/likelihood",
     "shared/likelihood_entries",
     "shared/matmul_partial",
+    "shared/matmul_registers",
     "shared/matmul_tiled",
     "shared/philox",
     "shared/registers_4x4",
     "shared/registers_8x8",
     "shared/step",
+    "shared/tile",
+    "shared/window",
 ];
 
 impl File {

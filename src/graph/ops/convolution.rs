@@ -73,7 +73,7 @@ fn product(
     ];
     values.extend(node.inputs.get(2).map(|&bias| ("bias", bias)));
     let flops = 2 * items * window.multiply_adds();
-    lowering.dispatch(node, kernel, constants, &values, Grid::Tiles { rows, columns }, flops)
+    lowering.dispatch(node, kernel, constants, &values, window.grid(kernel, items, 1), flops)
 }
 
 /// Inputs: x (large maps), weight, and bias if there is one.
