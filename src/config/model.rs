@@ -3,9 +3,9 @@
 use super::{Config, DataConfig, ObjectiveConfig, OptimizerConfig, RunConfig};
 use crate::Result;
 use crate::data::ImageShape;
-use crate::graph::{KlTarget, Likelihood};
+use crate::graph::Likelihood;
 use crate::model::families::mlp::MlpConfig;
-use crate::model::{Model, Objective, Task};
+use crate::model::{Model, Task};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::rc::Rc;
 
@@ -115,16 +115,11 @@ impl ModelConfig {
 impl Config {
     /// The model for images of `shape`, and what it is trained for.
     pub fn task(&self, shape: ImageShape) -> Task {
-        let target = match self.objective.free_bits {
-            _ if self.objective.capacity.is_some() => KlTarget::Capacity,
-            nats if nats > 0.0 => KlTarget::FreeBits(nats),
-            _ => KlTarget::Zero,
-        };
         Task {
             model: self.model.model(shape.pixels()),
             batch: self.run.batch_size,
             binarize: self.binarization(),
-            objective: Objective { kind: self.objective.kind, samples: self.objective.samples(), target },
+            objective: self.objective.objective(),
         }
     }
 }

@@ -77,6 +77,7 @@ fn complete() -> Config {
             capacity: Some(5.0),
             capacity_epochs: 6.0,
             free_bits: 0.5,
+            kl_floor: 0.0,
         },
         optimizer: OptimizerConfig {
             kind: OptimizerKind::Adamax,
@@ -222,6 +223,10 @@ fn what_does_not_go_together_names_its_key_path() {
         ),
         ("objective.importance-samples = 2", "objective.importance-samples: the objective is elbo"),
         ("objective = { capacity = 2, free-bits = 1 }", "objective.capacity: objective.free-bits is another"),
+        ("objective = { capacity = 2, kl-floor = 1 }", "objective.capacity: objective.kl-floor is another"),
+        ("objective = { free-bits = 2, kl-floor = 1 }", "objective.kl-floor: objective.free-bits is another"),
+        ("objective = { kind = 'dreg', kl-floor = 1 }", "objective.kl-floor: the objective is dreg"),
+        ("objective.kl-floor = -1", "objective.kl-floor: -1 is negative"),
         ("objective.kl-cycle = 2", "objective.kl-cycle: a cycle of 2 epochs has a rise of 0"),
         (
             "objective = { kl-cycle = 2, kl-warmup = '0 steps' }",

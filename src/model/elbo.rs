@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// [`Built::programs`].
 ///
 /// # Errors
-/// [`Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits or a capacity.
+/// [`Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits, a floor or a capacity.
 pub(super) fn build(
     model: &dyn LatentModel,
     tensors: &Tensors,
@@ -21,7 +21,7 @@ pub(super) fn build(
     let mode = if optimizers.is_some() { Mode::Train } else { Mode::Evaluate };
     let Objective { kind, samples, target } = task.objective;
     if target != KlTarget::Zero && kind.weighting().is_some() {
-        let problem = format!("{kind} has no free bits and no capacity: these are for elbo");
+        let problem = format!("{kind} has no free bits, floor or capacity: these are for elbo");
         return Err(Error::shape("objective", problem));
     }
     tensors.group("vae");
@@ -73,8 +73,10 @@ fn losses(
     if !single {
         graph.metric("kl", divergence, samples);
     }
-    if target == KlTarget::Capacity {
-        divergence = graph.towards_capacity(divergence, samples)?;
+    match target {
+        KlTarget::Floor(nats) => divergence = graph.down_to_floor(divergence, samples, nats)?,
+        KlTarget::Capacity => divergence = graph.towards_capacity(divergence, samples)?,
+        KlTarget::Zero | KlTarget::FreeBits(_) => {}
     }
     let weighting = kind.weighting().unwrap_or(Weighting::Uniform);
     let log_weights = graph.log_weights(terms, divergence, task.batch)?;

@@ -245,6 +245,14 @@ pub(crate) const FLAGS: &[Flag] = &[
                0]",
     },
     Flag {
+        name: "kl-floor",
+        path: "objective.kl-floor",
+        value_name: "NATS",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "KL divergence per image, in nats, below which it is not reduced further [default: 0]",
+    },
+    Flag {
         name: "optimizer",
         path: "optimizer.kind",
         value_name: "OPTIMIZER",
