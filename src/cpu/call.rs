@@ -32,6 +32,11 @@ impl<'a, T: Real> Call<'a, T> {
         self.constant(name) as usize
     }
 
+    /// The elements of a pixel, for which kernels need no constant where they are the columns of the output.
+    pub(super) fn pixel(&self, name: &str) -> usize {
+        self.constants.get(name).map_or_else(|| 4 * self.count("COLUMNS"), |&value| value as usize)
+    }
+
     pub(super) fn number(&self, name: &str) -> T {
         T::of(self.constant(name))
     }

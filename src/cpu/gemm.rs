@@ -22,12 +22,35 @@ pub(super) fn product<T: Real>(
     output: &mut [T],
     accumulate: bool,
 ) {
+    let threads = if m * n * k < GRAIN { Parallelism::None } else { Parallelism::Rayon(0) };
+    multiply([m, n, k], (a, b), output, n, accumulate, threads);
+}
+
+/// The same on the thread that calls, for work that is spread over threads already; rows of `output` start each `stride`
+/// elements.
+pub(super) fn product_on_one_thread<T: Real>(
+    sizes: [usize; 3],
+    operands: (Matrix<'_, T>, Matrix<'_, T>),
+    output: &mut [T],
+    stride: usize,
+    accumulate: bool,
+) {
+    multiply(sizes, operands, output, stride, accumulate, Parallelism::None);
+}
+
+fn multiply<T: Real>(
+    [m, n, k]: [usize; 3],
+    (a, b): (Matrix<'_, T>, Matrix<'_, T>),
+    output: &mut [T],
+    stride: usize,
+    accumulate: bool,
+    threads: Parallelism,
+) {
     let reach = |matrix: &Matrix<'_, T>, rows: usize, columns: usize| {
         (rows - 1) * matrix.row_stride + (columns - 1) * matrix.column_stride
     };
-    assert!(m > 0 && n > 0 && k > 0 && output.len() >= m * n);
+    assert!(m > 0 && n > 0 && k > 0 && n <= stride && output.len() >= (m - 1) * stride + n);
     assert!(a.data.len() > reach(&a, m, k) && b.data.len() > reach(&b, k, n));
-    let threads = if m * n * k < GRAIN { Parallelism::None } else { Parallelism::Rayon(0) };
     // SAFETY: all three matrices were checked to lie within their slices, `output` is borrowed mutably and so
     // overlaps neither operand, and `T` is `f32` or `f64`, which gemm supports.
     #[allow(unsafe_code, reason = "the gemm crate's one entry point takes pointers")]
@@ -38,7 +61,7 @@ pub(super) fn product<T: Real>(
             k,
             output.as_mut_ptr(),
             1,
-            n as isize,
+            stride as isize,
             accumulate,
             a.data.as_ptr(),
             a.column_stride as isize,

@@ -8,6 +8,7 @@ mod accumulate;
 mod activation;
 mod bench;
 mod call;
+mod convolution;
 mod distributions;
 mod executor;
 mod gate;
@@ -23,7 +24,9 @@ mod optimizer;
 mod random;
 mod real;
 mod sampled_kl;
+mod scratch;
 mod sum;
+mod window;
 
 pub use executor::CpuExecutor;
 pub use real::Real;
@@ -104,6 +107,16 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "finish_nn_derivative" => matmul::finish_nn_derivative,
         "finish_tn" => matmul::finish_tn,
         "finish_tn_bias" => matmul::finish_tn_bias,
+        "conv_nt" => convolution::conv_nt,
+        "conv_nt_packed" => convolution::conv_nt_packed,
+        "conv_nt_gradient" => convolution::conv_nt_gradient,
+        "conv_nt_derivative" => convolution::conv_nt_derivative,
+        "conv_nn" => convolution::conv_nn,
+        "conv_nn_packed" => convolution::conv_nn_packed,
+        "conv_nn_derivative" => convolution::conv_nn_derivative,
+        "conv_nn_bias" => convolution::conv_nn_bias,
+        "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
+        "conv_tn" => convolution::conv_tn,
         "column_sum" => matmul::column_sum,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,

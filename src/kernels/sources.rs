@@ -30,6 +30,7 @@ pub(super) const FILES: &[File] = files![
     "accumulate",
     "activation",
     "bench",
+    "conv",
     "distributions",
     "gate",
     "gather",

@@ -3,6 +3,7 @@
 mod accumulate;
 mod activation;
 mod bench;
+mod convolution;
 mod distributions;
 mod extremes;
 mod gate;
@@ -81,6 +82,7 @@ pub(super) fn all() -> Vec<Case> {
     [
         matmul::all(),
         matmul_tiled::all(),
+        convolution::all(),
         accumulate::all(),
         activation::all(),
         gather::all(),
