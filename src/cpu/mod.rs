@@ -25,6 +25,7 @@ mod random;
 mod real;
 mod sampled_kl;
 mod scratch;
+mod squared_error;
 mod sum;
 mod window;
 
@@ -123,6 +124,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "adagrad" => optimizer::adagrad,
         "rmsprop" => optimizer::rmsprop,
         "sgd" => optimizer::sgd,
+        "squared_error" => squared_error::squared_error,
         "sum" => sum::sum,
         "sum_metric" => sum::sum_metric,
         "sum_two_metrics" => sum::sum_two_metrics,

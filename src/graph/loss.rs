@@ -65,12 +65,13 @@ impl Operation for Report {
 }
 
 impl Graph {
-    /// Report `value`, summed and divided by the images of the minibatch and by `samples`, under `name`.
-    pub fn metric(&mut self, name: &str, value: ValueId, samples: usize) {
+    /// Report `value`, summed and divided by the images of the minibatch and by `samples`, under `name`. Returns the metric.
+    pub fn metric(&mut self, name: &str, value: ValueId, samples: usize) -> ValueId {
         let column = self.metrics.len();
         let metric = self.metric_value(name);
         let operation = Report { scale: 1.0 / samples as f64, column };
         self.push(format!("{name} of the minibatch"), operation, &[value], &[metric]);
+        metric
     }
 
     /// A column of the metrics.

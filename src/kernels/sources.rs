@@ -52,6 +52,7 @@ pub(super) const FILES: &[File] = files![
     "optimizer",
     "sampled_kl",
     "selftest",
+    "squared_error",
     "sum",
     // For tests of the executors alone.
     #[cfg(test)]

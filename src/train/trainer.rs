@@ -10,7 +10,6 @@ use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
 use crate::run::{Checkpoint, RunFolder, TrainState};
 use crate::session::Session;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -196,6 +195,7 @@ impl<'a> Trainer<'a> {
             ("held-out reconstruction", evaluation.reconstruction),
             ("held-out KL divergence", evaluation.kl),
             ("held-out importance-weighted bound", evaluation.bound),
+            ("held-out squared error", evaluation.squared_error.unwrap_or(0.0)),
         ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value as f32));
@@ -223,7 +223,11 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
-            others: BTreeMap::new(),
+            others: evaluation
+                .squared_error
+                .map(|it| ("squared_error".to_string(), it))
+                .into_iter()
+                .collect(),
         };
         let latents = LatentRecord {
             epoch: record.epoch,

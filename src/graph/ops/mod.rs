@@ -11,6 +11,7 @@ pub(super) mod likelihood;
 mod linear;
 mod noncentred;
 pub(super) mod sampled_kl;
+mod squared_error;
 
 use super::Shape;
 

@@ -18,6 +18,7 @@ mod matmul_tiled;
 mod noncentred;
 mod optimizer;
 mod sampled_kl;
+mod squared_error;
 mod sum;
 
 use crate::plan::{Grid, Step};
@@ -92,6 +93,7 @@ pub(super) fn all() -> Vec<Case> {
         sampled_kl::all(),
         noncentred::all(),
         gate::all(),
+        squared_error::all(),
         sum::all(),
         optimizer::all(),
         bench::all(),
