@@ -1,4 +1,4 @@
-//! Twins of the convolutions in `shaders/conv.wgsl`.
+//! Twins of the convolutions in `shaders/conv_nt.wgsl`, `conv_nn.wgsl` and `conv_tn.wgsl`.
 //!
 //! All three kinds work on blocks of the matrix with one row for each position of the window and one column for each of its
 //! elements (im2col): a block is gathered into the thread's scratch memory, or computed there and added to the large maps.

@@ -112,7 +112,7 @@ fn by_parts<T: Real>(call: &mut Call<'_, T>, k: usize, stride: usize, work: impl
 
 pub(super) fn partial_nt<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
-    let (a, b) = (call.read("a"), call.read("b"));
+    let (a, b) = (call.operand("a"), call.operand("b"));
     by_parts(call, k, m * n, |output, first, end| {
         product([m, n, end - first], by_row(&a[first..], k), by_column(&b[first..], k), output, false);
     });
@@ -120,7 +120,7 @@ pub(super) fn partial_nt<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn partial_nn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
-    let (a, b) = (call.read("a"), call.read("b"));
+    let (a, b) = (call.operand("a"), call.operand("b"));
     by_parts(call, k, m * n, |output, first, end| {
         product([m, n, end - first], by_row(&a[first..], k), by_row(&b[first * n..], n), output, false);
     });
@@ -128,12 +128,22 @@ pub(super) fn partial_nn<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn partial_tn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("INNER"));
-    let (a, b) = (call.read("a"), call.read("b"));
+    let (a, b) = (call.operand("a"), call.operand("b"));
     by_parts(call, k, m * n + m, |output, first, end| {
         let (products, sums) = output.split_at_mut(m * n);
         let (a, b) = (&a[first * m..], &b[first * n..]);
         product([m, n, end - first], by_column(a, m), by_row(b, n), products, false);
         add_columns(a, m, end - first, sums, false);
+    });
+}
+
+pub(super) fn partial_column_sum<T: Real>(call: &mut Call<'_, T>) {
+    use rayon::prelude::*;
+    let (n, k, part) = (4 * call.count("COLUMNS"), call.count("INNER"), call.count("PART"));
+    let a = call.operand("a");
+    call.write("parts").par_chunks_mut(n).enumerate().for_each(|(s, sums)| {
+        let first = s * part;
+        add_columns(&a[first * n..], n, part.min(k - first), sums, false);
     });
 }
 

@@ -8,7 +8,9 @@ mod accumulate;
 mod activation;
 mod bench;
 mod call;
+mod channel_sum;
 mod convolution;
+mod convolution_parts;
 mod distributions;
 mod executor;
 mod gate;
@@ -18,6 +20,7 @@ mod hmc;
 mod importance;
 mod latent;
 mod likelihood;
+mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
@@ -118,7 +121,13 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "conv_nn_bias" => convolution::conv_nn_bias,
         "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
         "conv_tn" => convolution::conv_tn,
+        "channel_sum" => channel_sum::channel_sum,
+        "apply_mask" => mask::apply_mask,
         "column_sum" => matmul::column_sum,
+        "partial_column_sum" => matmul::partial_column_sum,
+        "partial_conv_nt" => convolution_parts::partial_conv_nt,
+        "partial_conv_nn" => convolution_parts::partial_conv_nn,
+        "partial_conv_tn" => convolution_parts::partial_conv_tn,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,
         "adagrad" => optimizer::adagrad,

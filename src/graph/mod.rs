@@ -20,6 +20,7 @@ pub use gradients::{Derivatives, Target};
 pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
+pub use ops::convolution::ConvolutionOptions;
 pub use ops::gather::{Binarize, ColumnKind};
 pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;

@@ -12,7 +12,7 @@ use std::rc::Rc;
 const ALIGNMENT: usize = 64;
 
 /// How a tensor gets its first values. What `--init` says decides for weights and biases.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     /// Weights of a layer.
     Weight {
@@ -32,6 +32,8 @@ pub enum Init {
     Normal(f64),
     /// Uniform between minus and plus this bound.
     Uniform(f64),
+    /// These values, as they lie in memory with all padding: those of a state that is a constant. Parameters cannot have them.
+    Values(Rc<[f32]>),
 }
 
 /// A named tensor, as in checkpoints, and where it lies in a flat buffer.
@@ -39,10 +41,11 @@ pub enum Init {
 pub struct Tensor {
     /// Name as in checkpoints: `encoder.0.weight`.
     pub name: String,
-    /// Length of each dimension, such as `[out, in]` or `[out]`.
+    /// Length of each dimension in checkpoints, such as `[out, in]` or `[out]`.
     pub shape: Vec<usize>,
-    /// Elements of the flat buffer from one index of a dimension to the next.
-    pub strides: Vec<usize>,
+    /// Dimensions in memory, in the order of the checkpoint: the length of each, and elements of the flat buffer from one
+    /// index to the next. Several of them may be one dimension of the checkpoint.
+    pub dimensions: Vec<(usize, usize)>,
     /// First element in the flat buffer.
     pub offset: usize,
     /// How it gets its first values.
@@ -57,10 +60,10 @@ impl Tensor {
 
     /// Where each element lies in the flat buffer, the last dimension running fastest.
     pub fn positions(&self) -> impl Iterator<Item = usize> + use<> {
-        let (shape, strides, offset) = (self.shape.clone(), self.strides.clone(), self.offset);
+        let (dimensions, offset) = (self.dimensions.clone(), self.offset);
         (0..self.count()).map(move |mut element| {
             let mut position = offset;
-            for (length, stride) in shape.iter().zip(&strides).rev() {
+            for (length, stride) in dimensions.iter().rev() {
                 position += element % length * stride;
                 element /= length;
             }
@@ -185,6 +188,24 @@ impl Tensors {
         self.0.borrow().states.clone()
     }
 
+    /// The first values of all states, as they lie in memory, by the names of their buffers.
+    pub fn first_states(&self) -> Vec<(String, Vec<f32>)> {
+        let first = |State { name, shape, init }: State| {
+            let mut flat = vec![0.0; shape.length()];
+            match init {
+                Init::Constant(value) => {
+                    for row in flat.chunks_mut(shape.section_stride()) {
+                        row[..shape.columns].fill(value as f32);
+                    }
+                }
+                Init::Values(values) => flat.copy_from_slice(&values),
+                _ => return None,
+            }
+            Some((format!("state.{name}"), flat))
+        };
+        self.states().into_iter().filter_map(first).collect()
+    }
+
     pub(crate) fn group_of(&self, block: BlockId) -> GroupId {
         self.0.borrow().blocks[block.0].group
     }
@@ -245,8 +266,8 @@ mod tests {
     use super::*;
 
     fn tensor(name: &str, shape: &[usize], strides: &[usize]) -> Tensor {
-        let (shape, strides) = (shape.to_vec(), strides.to_vec());
-        Tensor { name: name.into(), shape, strides, offset: 0, init: Init::Constant(0.0) }
+        let dimensions = shape.iter().copied().zip(strides.iter().copied()).collect();
+        Tensor { name: name.into(), shape: shape.to_vec(), dimensions, offset: 0, init: Init::Constant(0.0) }
     }
 
     #[test]

@@ -74,6 +74,14 @@ impl Kernel {
         }
     }
 
+    /// The value of the integer `const` called `name` in this kernel's file, if it has one.
+    pub(crate) fn find_constant(&self, name: &str) -> Option<u32> {
+        match self.constants.get(name) {
+            Some(Literal::U32(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// The value of the `const` of type `f32` called `name` in this kernel's file.
     ///
     /// # Panics

@@ -30,7 +30,10 @@ pub(super) const FILES: &[File] = files![
     "accumulate",
     "activation",
     "bench",
-    "conv",
+    "channel_sum",
+    "conv_nn",
+    "conv_nt",
+    "conv_tn",
     "distributions",
     "gate",
     "gather",
@@ -43,8 +46,10 @@ pub(super) const FILES: &[File] = files![
     "likelihood/gaussian",
     "likelihood/gaussian_learned",
     "likelihood/gaussian_shared",
+    "mask",
     "matmul",
     "matmul_finish",
+    "matmul_partial",
     "matmul_tiled_128",
     "matmul_tiled_32",
     "matmul_tiled_64",
@@ -62,16 +67,20 @@ pub(super) const FILES: &[File] = files![
 /// Every part that files import.
 const SHARED: &[File] = files![
     "shared/activation",
+    "shared/conv_tile",
     "shared/gaussian",
     "shared/layout",
     "shared/likelihood",
     "shared/likelihood_entries",
     "shared/matmul_partial",
+    "shared/matmul_registers",
     "shared/matmul_tiled",
     "shared/philox",
     "shared/registers_4x4",
     "shared/registers_8x8",
     "shared/step",
+    "shared/tile",
+    "shared/window",
 ];
 
 impl File {

@@ -84,17 +84,18 @@ impl Initialisation {
 
     fn draw(self, tensor: &Tensor, random: &mut Philox) -> f64 {
         let mut uniform = |bound: f64| bound * (2.0 * random.random::<f64>() - 1.0);
-        match (self, tensor.init) {
-            (_, Init::Constant(value)) => value,
-            (_, Init::Uniform(bound)) => uniform(bound),
-            (_, Init::Normal(deviation)) | (Self::Normal(deviation), _) => deviation * random.normal(),
-            (Self::FanIn, Init::Weight { fan_in, .. })
-            | (Self::FanIn | Self::Kaiming, Init::Bias { fan_in }) => uniform(1.0 / (fan_in as f64).sqrt()),
-            (Self::Kaiming, Init::Weight { fan_in, .. }) => uniform((6.0 / fan_in as f64).sqrt()),
-            (Self::Glorot, Init::Weight { fan_in, fan_out }) => {
+        match (self, &tensor.init) {
+            (_, &Init::Constant(value)) => value,
+            (_, &Init::Uniform(bound)) => uniform(bound),
+            (_, &Init::Normal(deviation)) | (Self::Normal(deviation), _) => deviation * random.normal(),
+            (Self::FanIn, &Init::Weight { fan_in, .. })
+            | (Self::FanIn | Self::Kaiming, &Init::Bias { fan_in }) => uniform(1.0 / (fan_in as f64).sqrt()),
+            (Self::Kaiming, &Init::Weight { fan_in, .. }) => uniform((6.0 / fan_in as f64).sqrt()),
+            (Self::Glorot, &Init::Weight { fan_in, fan_out }) => {
                 uniform((6.0 / (fan_in + fan_out) as f64).sqrt())
             }
-            (Self::Glorot, Init::Bias { .. }) => 0.0,
+            // States alone are given their values.
+            (Self::Glorot, Init::Bias { .. }) | (_, Init::Values(_)) => 0.0,
         }
     }
 }

@@ -51,6 +51,9 @@ pub(crate) enum Grid {
     Tiles { rows: usize, columns: usize },
     /// One workgroup for each such tile, `parts` times.
     WorkgroupTiles { rows: usize, columns: usize, parts: usize },
+    /// Such tiles of `phases` matrices of `rows` rows each, all of them `parts` times, in one dimension: an invocation each, or a
+    /// workgroup where the kernel has tiles of operands (`TILE_INNER`). Convolutions have few columns and very many rows.
+    FlatTiles { phases: usize, rows: usize, columns: usize, parts: usize },
     /// The number of workgroups.
     Workgroups(usize),
 }
@@ -71,6 +74,17 @@ impl Grid {
                 (rows as u32).div_ceil(kernel.constant("TILE_ROWS")),
                 parts as u32,
             ],
+            Self::FlatTiles { phases, rows, columns, parts } => {
+                let side = |name| kernel.constant(name) as usize;
+                let tiles =
+                    phases * rows.div_ceil(side("TILE_ROWS")) * columns.div_ceil(side("TILE_COLUMNS"));
+                if kernel.find_constant("TILE_INNER").is_some() {
+                    let [across, down, _] = fold(tiles);
+                    [across, down, parts as u32]
+                } else {
+                    fold((tiles * parts).div_ceil(x as usize))
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The geometry of convolutions.
 
-use super::constants;
+use super::{Grid, constants};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -146,6 +146,21 @@ impl Window {
             STRIDE_Y: self.stride[0], STRIDE_X: self.stride[1],
             PADDING_TOP: self.padding[0], PADDING_LEFT: self.padding[1],
         }
+    }
+
+    /// Invocations of a kernel of the family `conv_nt`, `conv_nn` or `conv_tn` for `items` items, the sums in `parts` parts.
+    pub(crate) fn grid(&self, kernel: &str, items: usize, parts: usize) -> Grid {
+        let small = self.small[0] * self.small[1];
+        let (phases, rows, columns) = match () {
+            () if kernel.contains("conv_nt") => (1, items * small, self.small[2]),
+            () if kernel.contains("conv_tn") => (1, padded(self.small[2]), self.weight_stride()),
+            // Those rows together that the same taps of the window reach.
+            () => {
+                let phase = self.large[0].div_ceil(self.stride[0]) * self.large[1].div_ceil(self.stride[1]);
+                (self.stride[0] * self.stride[1], items * phase, self.large[2])
+            }
+        };
+        Grid::FlatTiles { phases, rows, columns: columns.div_ceil(4), parts }
     }
 
     /// Multiply-adds of the convolution of one item, those with padding included.

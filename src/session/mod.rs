@@ -12,7 +12,7 @@ pub use layers::LayerDraw;
 
 use crate::data::{Column, Dataset, ImageShape, Part};
 use crate::device::OpenDevice;
-use crate::graph::{Init, Setting, Tensor, Tensors, lower};
+use crate::graph::{Setting, Tensor, Tensors, lower};
 use crate::model::Task;
 use crate::optimizer::Optimizers;
 use crate::plan::{Buffer, BufferId, MetricRows, Plan, Role, Step};
@@ -202,17 +202,10 @@ impl Session {
 
     /// Give every state its first value.
     fn begin_states(&mut self) -> Result<()> {
-        for state in self.tensors.states() {
-            let (Some(buffer), Init::Constant(value)) =
-                (self.plan().buffer(&format!("state.{}", state.name)), state.init)
-            else {
-                continue;
-            };
-            let mut flat = vec![0.0; state.shape.length()];
-            for row in flat.chunks_mut(state.shape.section_stride()) {
-                row[..state.shape.columns].fill(value as f32);
+        for (name, values) in self.tensors.first_states() {
+            if let Some(buffer) = self.plan().buffer(&name) {
+                self.host.write_flat(buffer, &values)?;
             }
-            self.host.write_flat(buffer, &flat)?;
         }
         Ok(())
     }

@@ -172,8 +172,13 @@ impl<'a> Check<'a> {
         let fused = lower(&graph, &programs, SETTING).unwrap();
         let shared = fused.clone().with_shared_memory();
         let (all, moved) = (tensors.all(), !of_parameters.is_empty());
+        let states = tensors.first_states();
         for (name, plan) in [("unfused", &plain), ("fused", &fused), ("memory shared", &shared)] {
             let mut run = Run::new(self, format!("{} {name}", self.operation), plan, (&all, moved));
+            for (name, values) in &states {
+                let state = run.cpu.real_mut(plan.buffer(name).unwrap());
+                state.iter_mut().zip(values).for_each(|(to, &value)| *to = f64::from(value));
+            }
             run.fill();
             run.compare(&differentiable, objective);
         }

@@ -8,6 +8,7 @@ mod accumulate;
 mod columns;
 #[path = "../common/mod.rs"]
 mod common;
+mod convolution;
 mod gaussian;
 mod harness;
 mod importance;

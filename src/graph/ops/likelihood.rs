@@ -268,7 +268,7 @@ impl Graph {
             let tensor = Tensor {
                 name: name.into(),
                 shape: vec![1],
-                strides: vec![1],
+                dimensions: vec![(1, 1)],
                 offset: 0,
                 init: Init::Constant(2.0 * likelihood.sigma.ln()),
             };

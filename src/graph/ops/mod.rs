@@ -2,6 +2,7 @@
 
 pub(super) mod accumulate;
 pub(super) mod activation;
+pub(super) mod convolution;
 pub(super) mod gate;
 pub(super) mod gather;
 pub(super) mod gaussian;
@@ -9,6 +10,7 @@ pub(super) mod hmc;
 pub(super) mod importance;
 pub(super) mod likelihood;
 mod linear;
+mod mask;
 mod noncentred;
 pub(super) mod sampled_kl;
 mod squared_error;

@@ -1,99 +1,138 @@
-//! The cases of `shaders/conv.wgsl`.
+//! The cases of `shaders/conv_nt.wgsl`, `conv_nn.wgsl` and `conv_tn.wgsl`.
 
 use super::Case;
 use super::Content::{self, Normal};
-use crate::graph::{Activation, Window};
+use crate::graph::Activation;
 use crate::kernels;
-use crate::plan::{Grid, constants};
+use crate::plan::{Window, constants};
+use std::collections::BTreeMap;
 
-/// Windows that differ in everything: even sizes, strides beyond the window, borders, maps of one pixel, channels that are not
-/// whole vec4.
-fn windows() -> Vec<Window> {
-    let window = |large, channels, kernel, stride, around| {
-        Window::convolution(large, channels, kernel, stride, around).ok()
+/// Items and windows. Each kernel runs on some of them, as every one is compiled for each of its windows.
+fn windows() -> Vec<(usize, Window)> {
+    let convolution = |large, channels, kernel, stride, padding| {
+        Window::convolution(large, channels, kernel, stride, padding).ok()
     };
+    let packed = |window: Option<Window>| window.map(|window| Window { large_packed: true, ..window });
+    let small_packed = |window: Option<Window>| window.map(|window| Window { small_packed: true, ..window });
     [
-        window([9, 7, 5], 6, [4, 3], [2, 1], [1, 0, 2, 1]),
-        window([5, 5, 8], 7, [5, 5], [2, 2], [0; 4]),
-        window([31, 17, 3], 8, [4, 4], [2, 2], [0, 1, 1, 0]),
-        window([8, 9, 1], 3, [2, 2], [3, 3], [0; 4]),
-        window([6, 5, 4], 12, [1, 1], [1, 1], [0; 4]),
-        window([13, 13, 16], 20, [3, 3], [1, 1], [1; 4]),
-        Window::transposed([3, 4, 5], 3, [5, 6], [2, 2], [1, 0, 0, 1], [1, 0]).ok(),
+        // An even kernel, padding that differs on all sides, items that no tile divides.
+        (11, convolution([9, 7, 5], 13, [4, 4], [2, 2], [1, 0, 2, 3])),
+        // One number.
+        (1, convolution([1, 1, 1], 1, [1, 1], [1, 1], [0; 4])),
+        // One channel of a large odd map.
+        (2, packed(convolution([31, 17, 1], 7, [5, 5], [2, 2], [0; 4]))),
+        // Three channels, kernel and stride that differ in both directions.
+        (3, packed(convolution([8, 6, 3], 20, [3, 2], [1, 2], [1; 4]))),
+        // A stride larger than the kernel: pixels that no window reaches.
+        (5, convolution([8, 8, 4], 8, [2, 2], [3, 3], [0; 4])),
+        // From one pixel, with pixels that no window reaches at the end.
+        (9, Window::transposed([1, 1, 12], 8, [5, 5], [2, 2], [0; 4], [1, 1]).ok()),
+        // Three channels on the other side.
+        (3, small_packed(convolution([5, 4, 6], 3, [3, 3], [1, 1], [1; 4]))),
+        // One channel on both.
+        (2, packed(small_packed(convolution([6, 5, 1], 1, [3, 3], [1, 1], [1; 4])))),
     ]
     .into_iter()
-    .flatten()
+    .filter_map(|(items, window)| Some((items, window?)))
     .collect()
-}
-
-/// A case of `kernel`, with the constants and variables that it declares.
-pub(super) fn case(kernel: &'static str, window: &Window, items: usize, number: usize) -> Case {
-    let [channels, maps] = [window.large[2], window.small[2]];
-    let (large, small) = (items * window.large_item(), items * window.small_item());
-    let weights = maps.next_multiple_of(4) * window.weight_stride();
-    let pixels = |size: [usize; 3]| items * size[0] * size[1];
-    let row = window.weight_stride() / 4;
-    let part = &kernel[5..7];
-    let (rows, columns, inner, width, terms) = match part {
-        "nt" => (pixels(window.small), maps.div_ceil(4), row, maps, 4 * row),
-        "nn" => (pixels(window.large), channels.div_ceil(4), maps.div_ceil(4), channels, 4 * row * maps),
-        _ => (maps.next_multiple_of(4), row, pixels(window.small), 0, pixels(window.small)),
-    };
-    let (a, b, output) = match part {
-        "nt" => (large, weights, small),
-        "nn" => (small, weights, large),
-        _ => (small, large, weights),
-    };
-    let contents: [(&'static str, Content<'static>); 8] = [
-        ("a", Normal(a)),
-        ("a_elements", Normal(a)),
-        ("b", Normal(b)),
-        ("b_elements", Normal(b)),
-        ("bias", Normal(4 * columns)),
-        ("saved", Normal(output)),
-        ("output", Normal(output)),
-        ("output_elements", Normal(output)),
-    ];
-    let description = kernels::kernel(kernel);
-    let declared = |name: &str| description.storage().any(|(variable, _)| variable.name == name);
-    let contents: Vec<_> = contents.into_iter().filter(|(name, _)| declared(name)).collect();
-    let mut constants = constants! {
-        ROWS: rows, COLUMNS: columns, INNER: inner, ACTIVATION: Activation::ALL[number % 8].number(),
-        SECTION: columns, WIDTH: width, ACCUMULATE: number % 2,
-    };
-    constants.extend(window.constants());
-    constants.retain(|name, _| description.overrides.iter().any(|own| own == name));
-    Case::new(kernel, constants)
-        .buffers(&contents)
-        .grid(Grid::Tiles { rows, columns })
-        .rows(items)
-        .reduces(terms)
 }
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (number, window) in windows().into_iter().enumerate() {
-        let items = 1 + 2 * (number % 3);
-        for kernel in [
-            "conv_nt",
-            "conv_nt_gradient",
-            "conv_nt_derivative",
-            "conv_nn",
-            "conv_nn_derivative",
-            "conv_nn_bias",
-        ] {
-            cases.push(case(kernel, &window, items, number));
+    for (i, (items, window)) in windows().into_iter().enumerate() {
+        let maps =
+            Maps { items, window, accumulate: i % 2 == 1, activation: Activation::ALL[i % 8].number() };
+        if window.small_packed {
+            cases.push(maps.case("conv_nt_packed"));
+        } else {
+            cases.extend(
+                ["conv_nt", "conv_nt_gradient", "conv_nt_derivative"].map(|kernel| maps.case(kernel)),
+            );
         }
-        for kernel in ["conv_nn_packed", "conv_nn_bias_packed"] {
-            cases.push(case(kernel, &Window { large_packed: true, ..window }, items, number));
+        if window.large_packed {
+            cases.extend(["conv_nn_packed", "conv_nn_bias_packed"].map(|kernel| maps.case(kernel)));
+        } else {
+            cases.extend(["conv_nn", "conv_nn_derivative", "conv_nn_bias"].map(|kernel| maps.case(kernel)));
         }
-        cases.push(case("conv_nt_packed", &Window { small_packed: true, ..window }, items, number));
-        for (large_packed, small_packed) in [(false, false), (true, false), (false, true)] {
-            cases.push(case("conv_tn", &Window { large_packed, small_packed, ..window }, items, number));
+        cases.push(maps.case("conv_tn"));
+        if i < 2 {
+            // Parts that are shorter at the end, and one part.
+            cases.push(maps.split("partial_conv_nt", 44, window.weight_stride().div_ceil(44)));
+            cases.push(maps.split("partial_conv_nn", 8, window.small[2].div_ceil(4).div_ceil(2)));
         }
-        // Reads of packed maps.
-        cases.push(case("conv_nt", &Window { large_packed: true, ..window }, items, number + 3));
-        cases.push(case("conv_nn", &Window { small_packed: true, ..window }, items, number + 1));
+        if i % 2 == 0 {
+            let pixels = items * window.small[0] * window.small[1];
+            cases.push(maps.split("partial_conv_tn", 32, pixels.div_ceil(32)));
+        }
     }
     cases
+}
+
+/// A window over the maps of some items, as the sizes of a case.
+struct Maps {
+    items: usize,
+    window: Window,
+    accumulate: bool,
+    activation: u32,
+}
+
+impl Maps {
+    fn case(&self, kernel: &'static str) -> Case {
+        self.split(kernel, 0, 1)
+    }
+
+    /// The same for a sum in `parts` parts of `part` terms.
+    fn split(&self, kernel: &'static str, part: usize, parts: usize) -> Case {
+        let Self { items, window, .. } = *self;
+        let [small_rows, large_rows] =
+            [window.small, window.large].map(|[height, width, _]| items * height * width);
+        let [small_columns, large_columns] =
+            [window.small, window.large].map(|[_, _, channels]| channels.div_ceil(4));
+        let weights = 4 * small_columns * window.weight_stride();
+        let [small, large] = [items * window.small_item(), items * window.large_item()];
+        let (rows, columns, inner, channels) = match () {
+            () if kernel.contains("conv_nt") => {
+                (small_rows, small_columns, window.weight_stride() / 4, window.small[2])
+            }
+            () if kernel.contains("conv_nn") => (large_rows, large_columns, small_columns, window.large[2]),
+            () => (4 * small_columns, window.weight_stride() / 4, small_rows, 0),
+        };
+        let (a, b, output, terms) = match () {
+            () if kernel.contains("conv_nt") => (large, weights, small, 4 * inner),
+            () if kernel.contains("conv_nn") => {
+                (small, weights, large, 4 * inner * window.kernel[0] * window.kernel[1])
+            }
+            () => (small, large, weights, inner),
+        };
+        let mut constants = constants! {
+            ROWS: rows, COLUMNS: columns, INNER: inner, ACTIVATION: self.activation, SECTION: columns,
+            WIDTH: channels, ACCUMULATE: self.accumulate, PART: part,
+        };
+        constants.extend(window.constants());
+        let contents = [
+            ("a", Normal(a)),
+            ("a_elements", Normal(a)),
+            ("b", Normal(b)),
+            ("b_elements", Normal(b)),
+            ("bias", Normal(4 * columns)),
+            ("saved", Normal(output)),
+            ("output", Normal(output)),
+            ("output_elements", Normal(output)),
+            ("parts", Normal(parts * (output + if kernel.contains("tn") { rows } else { 0 }))),
+        ];
+        of(kernel, constants, &contents).grid(window.grid(kernel, items, parts)).rows(items).reduces(terms)
+    }
+}
+
+/// A case with those constants and buffers that the kernel declares.
+fn of(
+    kernel: &'static str,
+    mut constants: BTreeMap<&'static str, f64>,
+    contents: &[(&'static str, Content<'static>)],
+) -> Case {
+    let description = kernels::kernel(kernel);
+    constants.retain(|name, _| description.overrides.iter().any(|declared| declared == name));
+    let bound = |name: &str| description.storage().any(|(variable, _)| variable.name == name);
+    let contents: Vec<_> = contents.iter().copied().filter(|(name, _)| bound(name)).collect();
+    Case::new(kernel, constants).buffers(&contents)
 }

@@ -3,6 +3,7 @@
 mod accumulate;
 mod activation;
 mod bench;
+mod channels;
 mod convolution;
 mod distributions;
 mod extremes;
@@ -84,6 +85,7 @@ pub(super) fn all() -> Vec<Case> {
         matmul::all(),
         matmul_tiled::all(),
         convolution::all(),
+        channels::all(),
         accumulate::all(),
         activation::all(),
         gather::all(),
