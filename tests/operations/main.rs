@@ -9,6 +9,7 @@ mod columns;
 #[path = "../common/mod.rs"]
 mod common;
 mod convolution;
+mod dense;
 mod gaussian;
 mod harness;
 mod importance;
@@ -17,6 +18,7 @@ mod linear;
 mod list;
 mod maps;
 mod norm;
+mod pytorch;
 mod sampled_kl;
 mod state;
 mod values;
