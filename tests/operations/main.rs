@@ -16,6 +16,8 @@ mod importance;
 mod likelihood;
 mod linear;
 mod list;
+mod maps;
+mod norm;
 mod pytorch;
 mod sampled_kl;
 mod state;
