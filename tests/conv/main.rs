@@ -9,6 +9,7 @@
 mod common;
 
 mod gradients;
+mod limits;
 mod names;
 mod pytorch;
 mod training;

@@ -1,12 +1,6 @@
 //! Models on a device with no more than the default limits of WebGPU 1.0.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
-)]
 
-mod common;
-
+use crate::common;
 use vae::config::Config;
 use vae::data::{Dataset, ImageShape, Part};
 use vae::device::OpenDevice;
@@ -30,7 +24,7 @@ fn limited() -> Option<OpenDevice> {
     Some(OpenDevice::Gpu(Box::new(gpu)))
 }
 
-fn dataset() -> Dataset {
+fn images() -> Dataset {
     let pixel = |i: usize| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
     let part = |count: usize| Part::of_images((0..count * SHAPE.pixels()).map(pixel).collect(), SHAPE);
     // More than one binding holds: the images are sent with each submit.
@@ -48,7 +42,7 @@ fn open(device: &OpenDevice, dataset: &Dataset, settings: &str, batch: usize) ->
 #[test]
 fn large_images_train_within_the_default_limits() {
     let Some(device) = limited() else { return };
-    let dataset = dataset();
+    let dataset = images();
     let thin =
         "model.levels = [{ channels = 4, kernel = 4, stride = 4 }, { channels = 8, kernel = 4, stride = 4 }]";
     let mut session = open(&device, &dataset, thin, BATCH).unwrap();
@@ -65,7 +59,7 @@ fn large_images_train_within_the_default_limits() {
 #[test]
 fn what_does_not_fit_is_refused_with_the_batch_that_fits() {
     let Some(device) = limited() else { return };
-    let dataset = dataset();
+    let dataset = images();
     let wide = "model.levels = [{ channels = 64, kernel = 4, stride = 2 }]\nmodel.shrink-to = 4";
     let error = open(&device, &dataset, wide, BATCH).unwrap_err();
     assert!(matches!(error, Error::Limit { batch: Some(32), .. }), "{error:?}");
