@@ -171,6 +171,7 @@ impl<const TRAINING: bool> Settings<TRAINING> {
             return Ok(preset.over(table));
         }
         let family = match self.model.as_deref() {
+            Some("auto") if self.asks_for_mlp() => "mlp",
             Some(name) => match Family::from_str(name, false) {
                 Ok(_) => name,
                 Err(_) => {
@@ -216,6 +217,7 @@ impl<const TRAINING: bool> Settings<TRAINING> {
         }
         for (flag, value) in &self.flags {
             table = lay(table, at_path(flag.path, value.clone()));
+            Config::from_table(&table).map_err(|error| refused_by_family(flag, &table, &error))?;
         }
         Config::from_table(&table).map_err(|error| Error::Internal(format!("flags: {error}")))
     }
@@ -244,6 +246,24 @@ impl<const TRAINING: bool> Settings<TRAINING> {
         let setting = typed.or_else(in_file).unwrap_or(setting);
         by_flags(Error::Setting { setting, problem, hint })
     }
+}
+
+/// The error of a flag whose key the model's family has not, or has with another type.
+fn refused_by_family(flag: &Flag, table: &Table, error: &toml::de::Error) -> Error {
+    let family = table.get("model").and_then(|model| model.get("family")).and_then(Value::as_str);
+    let (setting, family) = (format!("--{}", flag.name), family.unwrap_or("mlp"));
+    if !flag.path.starts_with("model.") {
+        return Error::Internal(format!("flags: {error}"));
+    }
+    let problem = match error.message().starts_with("unknown field") {
+        true => format!("a model of the family {family} has no such setting"),
+        false => format!("it does not fit a model of the family {family}: {}", error.message()),
+    };
+    Error::setting(
+        setting,
+        problem,
+        "leave it out, or choose another --model; docs/models.md lists the settings",
+    )
 }
 
 /// `above` laid over `below`. Epochs that are given take the place of steps below, and a setting of all optimizers that of

@@ -354,6 +354,7 @@ fn auto_is_chosen_by_the_size_of_images() {
     assert_eq!(families(&["--model=auto"], 64, 64), ["auto", "conv"]);
     assert_eq!(families(&["--hidden=9"], 64, 64), ["mlp", "mlp"]);
     assert_eq!(families(&["--activation=relu"], 64, 64), ["mlp", "mlp"]);
+    assert_eq!(families(&["--model=auto", "--hidden=9"], 64, 64), ["mlp", "mlp"]);
     assert_eq!(families(&["--latent=5,4"], 64, 64), ["mlp", "mlp"]);
     assert_eq!(families(&["--set", "model.hidden=[9]"], 64, 64), ["mlp", "mlp"]);
     assert_eq!(families(&["--model=conv"], 28, 28), ["conv", "conv"]);
@@ -391,5 +392,16 @@ fn presets_lie_below_flags_and_above_a_file() {
         let config = preset.config().unwrap().resolve().unwrap().for_images(preset.shape()).unwrap();
         assert_eq!(config.model.family(), "conv");
         assert!(preset.about.len() > 20 && preset.source.len() > 20, "{name}");
+    }
+}
+
+#[test]
+fn flags_of_another_family_are_refused() {
+    for (arguments, expected) in [
+        (&["--model=conv", "--hidden=5"][..], "--hidden: a model of the family conv has no such setting"),
+        (&["--model=burgess", "--latent=5,4"], "--latent: it does not fit a model of the family conv"),
+    ] {
+        let problem = refused(arguments);
+        assert!(problem.starts_with(expected), "{arguments:?}: {problem}");
     }
 }
