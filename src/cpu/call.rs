@@ -98,8 +98,18 @@ pub(super) const GRAIN: usize = 4096;
 /// Run `work(row, values)` for each row of `row` elements of `output`, in vector code, on all cores when there is enough
 /// to do.
 pub(super) fn by_rows<T: Send>(output: &mut [T], row: usize, work: impl Fn(usize, &mut [T]) + Sync + Send) {
+    by_costly_rows(output, row, row, work);
+}
+
+/// The same where a row takes as long as `cost` elements.
+pub(super) fn by_costly_rows<T: Send>(
+    output: &mut [T],
+    row: usize,
+    cost: usize,
+    work: impl Fn(usize, &mut [T]) + Sync + Send,
+) {
     use rayon::prelude::*;
-    let rows_a_chunk = GRAIN.div_ceil(row.max(1)).max(1);
+    let rows_a_chunk = GRAIN.div_ceil(cost.max(1)).max(1);
     let run = |(c, chunk): (usize, &mut [T])| {
         vectorised(|| {
             for (i, one) in chunk.chunks_mut(row).enumerate() {

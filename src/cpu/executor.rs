@@ -162,11 +162,14 @@ impl<T: Real> Executor for CpuExecutor<T> {
             .ok_or_else(|| Error::Internal(format!("the plan has no program '{name}'")))?
             .dispatches
             .clone();
-        for step in steps {
-            for &index in &program {
-                self.run(index, step);
+        // Inside the pool: from outside, every parallel call would wait for a worker to wake up.
+        rayon::scope(|_| {
+            for step in steps {
+                for &index in &program {
+                    self.run(index, step);
+                }
             }
-        }
+        });
         let metrics = self.metrics(steps.len());
         self.finished.push_back(metrics);
         Ok(())

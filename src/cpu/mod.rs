@@ -6,16 +6,20 @@
 
 mod accumulate;
 mod activation;
+mod batch_norm;
 mod bench;
+mod blocks;
 mod call;
 mod channel_sum;
 mod convolution;
 mod convolution_parts;
+mod depthwise;
 mod distributions;
 mod executor;
 mod gate;
 mod gather;
 mod gemm;
+mod group_norm;
 mod hmc;
 mod importance;
 mod latent;
@@ -24,8 +28,11 @@ mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
+mod pool;
 mod random;
 mod real;
+mod reshape;
+mod residual;
 mod sampled_kl;
 mod scratch;
 mod squared_error;
@@ -133,6 +140,36 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "adagrad" => optimizer::adagrad,
         "rmsprop" => optimizer::rmsprop,
         "sgd" => optimizer::sgd,
+        "batch_moments" => batch_norm::batch_moments,
+        "merge_moments" => batch_norm::merge_moments,
+        "finish_moments" => batch_norm::finish_moments,
+        "batch_norm" => batch_norm::batch_norm,
+        "batch_norm_sums" => batch_norm::batch_norm_sums,
+        "batch_norm_gradient" => batch_norm::batch_norm_gradient,
+        "fixed_norm_gradient" => batch_norm::fixed_norm_gradient,
+        "group_moments" => group_norm::group_moments,
+        "group_norm" => group_norm::group_norm,
+        "group_norm_sums" => group_norm::group_norm_sums,
+        "group_norm_gradient" => group_norm::group_norm_gradient,
+        "group_norm_scale" => group_norm::group_norm_scale,
+        "block_sums" => blocks::block_sums,
+        "block_products" => blocks::block_products,
+        "add_blocks" => blocks::add_blocks,
+        "add_scaled" => residual::add_scaled,
+        "scaled" => residual::scaled,
+        "add_row" => residual::add_row,
+        "multiply_row" => residual::multiply_row,
+        "multiply_items" => residual::multiply_items,
+        "item_products" => residual::item_products,
+        "depthwise" => depthwise::depthwise,
+        "depthwise_input" => depthwise::depthwise_input,
+        "depthwise_weight" => depthwise::depthwise_weight,
+        "window_sum" => pool::window_sum,
+        "window_spread" => pool::window_spread,
+        "space_to_depth" => pool::space_to_depth,
+        "depth_to_space" => pool::depth_to_space,
+        "put_columns" => reshape::put_columns,
+        "repack" => reshape::repack,
         "squared_error" => squared_error::squared_error,
         "sum" => sum::sum,
         "sum_metric" => sum::sum_metric,

@@ -302,6 +302,11 @@ impl Gradients<'_> {
         self.graph.alias(name, of)
     }
 
+    /// The memory of `of` as a value of another shape.
+    pub(crate) fn alias_as(&mut self, name: &str, of: ValueId, shape: Shape) -> ValueId {
+        self.graph.alias_as(name, of, shape)
+    }
+
     pub(crate) fn number(&mut self, name: &str) -> Result<usize> {
         self.graph.number(name)
     }

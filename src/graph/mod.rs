@@ -20,7 +20,9 @@ pub use gradients::{Derivatives, Target};
 pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
+pub use ops::batch_norm::BatchNorm;
 pub use ops::convolution::ConvolutionOptions;
+pub use ops::depthwise::DepthwiseConvolution;
 pub use ops::gather::{Binarize, ColumnKind};
 pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;
@@ -30,6 +32,7 @@ pub use shape::Shape;
 pub use tensors::{GroupId, Init, Tensor, Tensors};
 
 pub(crate) use gradients::Gradients;
+pub(crate) use tensors::State;
 
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -118,8 +121,10 @@ pub struct Graph {
     /// The value of each block of parameters, and of its gradient.
     parameters: HashMap<BlockId, ValueId>,
     gradients: HashMap<BlockId, ValueId>,
-    /// Names and values of the metrics, by column.
-    metrics: Vec<(String, ValueId)>,
+    /// Names of the metrics, by column.
+    metrics: Vec<String>,
+    /// The values that are reported, each with the mode it was built for.
+    reported: Vec<(ValueId, Mode)>,
     /// Names of the numbers that a step carries.
     numbers: Vec<String>,
     /// What training steps write beside metrics: parameters and states.
@@ -138,6 +143,7 @@ impl Graph {
             parameters: HashMap::new(),
             gradients: HashMap::new(),
             metrics: Vec::new(),
+            reported: Vec::new(),
             numbers: Vec::new(),
             updates: Vec::new(),
             constant: false,
@@ -174,14 +180,19 @@ impl Graph {
         &self.values[id.0]
     }
 
-    /// Names and values of the metrics: what a program that reports them wants.
-    pub fn metrics(&self) -> impl Iterator<Item = (&str, ValueId)> {
-        self.metrics.iter().map(|(name, value)| (name.as_str(), *value))
+    /// Names of the metrics, by column.
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// The metrics that were added in `mode`: what a program that reports them wants.
+    pub fn reported(&self, mode: Mode) -> impl Iterator<Item = ValueId> {
+        self.reported.iter().filter(move |(_, own)| *own == mode).map(|(value, _)| *value)
     }
 
     /// What a training step is to compute: all metrics, the parameters of groups that an optimiser moves, and states.
     pub fn training(&self) -> Vec<ValueId> {
-        self.metrics.iter().map(|(_, value)| *value).chain(self.updates.iter().copied()).collect()
+        self.reported(Mode::Train).chain(self.updates.iter().copied()).collect()
     }
 
     /// In what `build` adds, parameters are constants: no gradient reaches them.
@@ -254,6 +265,11 @@ impl Graph {
         self.add_stored(name.into(), self.shape(of), Storage::Alias(of))
     }
 
+    /// The memory of `of` as a value of another shape.
+    pub(crate) fn alias_as(&mut self, name: &str, of: ValueId, shape: Shape) -> ValueId {
+        self.add_stored(name.into(), shape, Storage::Alias(of))
+    }
+
     /// The block of parameters called `name`, which an operation binds as one matrix of `shape`; `tensors` gives its named
     /// tensors with offsets from the start of the block.
     ///
@@ -272,17 +288,31 @@ impl Graph {
         Ok(if self.constant { self.detach(value) } else { value })
     }
 
-    /// The state called `name`, kept from step to step and saved.
+    /// The state called `name`, kept from step to step and saved as `state.NAME`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the state is there already with another shape.
     pub fn state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ValueId> {
+        self.saved_state(&format!("state.{name}"), shape, init)
+    }
+
+    /// The state that is saved under `name` as it is: for those that PyTorch has a name for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the state is there already with another shape.
+    pub fn saved_state(&mut self, name: &str, shape: Shape, init: Init) -> Result<ValueId> {
         let id = self.tensors.state(name, shape, init)?;
         let found = self.values.iter().position(|value| value.storage == Storage::State(id));
         Ok(match found {
             Some(index) => ValueId(index),
-            None => self.add_stored(format!("state.{name}"), shape, Storage::State(id)),
+            None => self.add_stored(name.into(), shape, Storage::State(id)),
         })
+    }
+
+    /// `state` after all updates that are in the graph.
+    pub(crate) fn latest(&self, state: ValueId) -> ValueId {
+        let updated = self.updates.iter().rev().find(|&&value| self.root(value) == state);
+        updated.copied().unwrap_or(state)
     }
 
     /// The gradients of a group that have been found.

@@ -109,9 +109,18 @@ struct Block {
 /// A value that is not trained, but kept from step to step and saved: running statistics, codebooks.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
+    /// Name as in checkpoints and plans: `state.NAME`, or PyTorch's.
     pub(crate) name: String,
     pub(crate) shape: Shape,
     pub(crate) init: Init,
+}
+
+impl State {
+    /// The shape in checkpoints: one row is a vector.
+    pub(crate) fn dimensions(&self) -> Vec<usize> {
+        let Shape { rows, sections, columns, .. } = self.shape;
+        if rows * sections == 1 { vec![columns] } else { self.shape.dimensions() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -201,7 +210,7 @@ impl Tensors {
                 Init::Values(values) => flat.copy_from_slice(&values),
                 _ => return None,
             }
-            Some((format!("state.{name}"), flat))
+            Some((name, flat))
         };
         self.states().into_iter().filter_map(first).collect()
     }

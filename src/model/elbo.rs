@@ -31,10 +31,24 @@ pub(super) fn build(
     let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights })?;
     let losses = losses(&mut graph, model, task, (&inferred, images, weights))?;
-    let picture = graph.expected_image(inferred.decoded, model.likelihood());
-    let difference = graph.squared_error(picture, images)?;
-    let squared_error = graph.metric("squared_error", difference, samples);
-    let metrics: Vec<ValueId> = graph.metrics().map(|(_, value)| value).collect();
+    let twice = mode == Mode::Train && model.depends_on_mode();
+    let evaluated = if twice {
+        graph.with_mode(Mode::Evaluate, |graph| {
+            let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
+            let inferred = model.infer(graph, images, &mut Reparametrized { samples, weights })?;
+            self::losses(graph, model, task, (&inferred, images, weights))?;
+            Ok(inferred)
+        })?
+    } else {
+        inferred
+    };
+    let mut metrics: Vec<ValueId> = graph.reported(if twice { Mode::Evaluate } else { mode }).collect();
+    let picture = graph.expected_image(evaluated.decoded, model.likelihood());
+    // The squared error is measured on held-out images only.
+    metrics.push(graph.with_mode(Mode::Evaluate, |graph| {
+        let difference = graph.squared_error(picture, images)?;
+        Ok(graph.metric("squared_error", difference, samples))
+    })?);
     let mut programs = Vec::new();
     if let Some(optimizers) = optimizers {
         let groups = tensors.groups();
@@ -43,13 +57,10 @@ pub(super) fn build(
         for (group, name) in &groups {
             graph.step(*group, optimizers.of_group(name))?;
         }
-        // The squared error is measured on held-out images only.
-        let wanted: Vec<ValueId> =
-            graph.training().into_iter().filter(|value| *value != squared_error).collect();
-        programs.push(ProgramSpec::new("train", &[], &wanted).from_source(Source::Train));
+        programs.push(ProgramSpec::new("train", &[], &graph.training()).from_source(Source::Train));
     }
     programs.push(ProgramSpec::new("evaluate", &[], &metrics).from_source(Source::Test));
-    programs.extend(latent_programs(&inferred, picture));
+    programs.extend(latent_programs(&evaluated, picture));
     Ok(Built { graph, programs })
 }
 

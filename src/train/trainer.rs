@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
-use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
+use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile, StepsFile};
 use crate::run::{Checkpoint, RunFolder, TrainState};
 use crate::session::Session;
 use crate::{Error, Result};
@@ -29,6 +29,7 @@ pub struct Trainer<'a> {
     config: Config,
     run: &'a RunFolder,
     metrics: MetricsFile,
+    log: Option<StepsFile>,
     images: usize,
     test_images: usize,
     state: TrainState,
@@ -64,12 +65,16 @@ impl<'a> Trainer<'a> {
         };
         let mut metrics = MetricsFile::open(run.file("metrics.csv"))?;
         metrics.truncate_after(state.step)?;
+        let names = &session.plan().metrics;
+        let log = config.run.log_steps.then(|| StepsFile::open(&run.file("steps.csv"), names, state.step));
+        let log = log.transpose()?;
         let feed = Feed::new(&session, SUBMIT);
         Ok(Self {
             session,
             config: config.clone(),
             run,
             metrics,
+            log,
             images: dataset.train.count,
             test_images: dataset.test.count,
             steps: Steps::of(config, dataset.train.count),
@@ -164,6 +169,9 @@ impl<'a> Trainer<'a> {
         let plan = self.session.plan();
         if let Some((name, &value)) = plan.metrics.iter().zip(row).find(|(_, value)| !value.is_finite()) {
             return Err(self.diverged(name, value));
+        }
+        if let Some(log) = &mut self.log {
+            log.append(self.state.step, images, row)?;
         }
         let metric = |name| plan.metric(name).map_or(0.0, |column| f64::from(row[column]));
         let (reconstruction, kl, bound) = (metric("reconstruction"), metric("kl"), metric("bound"));
@@ -270,6 +278,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn save(&mut self, name: &str) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            log.flush()?;
+        }
         let checkpoint =
             Checkpoint::take(&mut self.session, &self.config, &self.state).map_err(|error| match error {
                 Error::Diverged { term, value, .. } => self.diverged(&term, value),

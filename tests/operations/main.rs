@@ -9,12 +9,16 @@ mod columns;
 #[path = "../common/mod.rs"]
 mod common;
 mod convolution;
+mod dense;
 mod gaussian;
 mod harness;
 mod importance;
 mod likelihood;
 mod linear;
 mod list;
+mod maps;
+mod norm;
+mod pytorch;
 mod sampled_kl;
 mod state;
 mod values;

@@ -2,7 +2,6 @@
 
 use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, warmup};
 use clap::builder::ValueParser;
-use vae::config::Family;
 use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
@@ -109,14 +108,6 @@ pub(crate) const FLAGS: &[Flag] = &[
                draw each time (dynamic) [default: dynamic for bernoulli, else none]",
     },
     Flag {
-        name: "family",
-        path: "model.family",
-        value_name: "FAMILY",
-        takes: Value(one_of::<Family>),
-        of: Plan,
-        help: "Model family [default: the first]",
-    },
-    Flag {
         name: "hidden",
         path: "model.hidden",
         value_name: "SIZES",
@@ -133,7 +124,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(latent),
         of: Plan,
         help: "Latent dimensions. For several stochastic layers: one number each, that nearest to the image \
-               first, such as 100,50 [default: 2]",
+               first, such as 100,50 [default: 2; 32 for conv]",
     },
     Flag {
         name: "activation",

@@ -24,15 +24,15 @@ impl Default for ConvolutionOptions<'_> {
     }
 }
 
-/// The three products: what each is given and computes.
+/// The three products, by what each computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     /// Large maps and weights to small maps.
-    ToSmall,
+    Small,
     /// Small maps and weights to large maps.
-    ToLarge,
+    Large,
     /// Small and large maps to weights.
-    ToWeights,
+    Weights,
 }
 
 /// Append a dispatch of `kernel`. The node's inputs are both operands, and a bias where the kernel has one.
@@ -44,15 +44,15 @@ fn product(
     accumulate: bool,
 ) -> Result<()> {
     let items = match kind {
-        Kind::ToWeights => lowering.shape(node.inputs[1]).items(),
-        Kind::ToSmall | Kind::ToLarge => lowering.shape(node.inputs[0]).items(),
+        Kind::Weights => lowering.shape(node.inputs[1]).items(),
+        Kind::Small | Kind::Large => lowering.shape(node.inputs[0]).items(),
     };
     let pixels = |[height, width, _]: [usize; 3]| items * height * width;
     let (small, large, row) = (window.small[2], window.large[2], window.weight_stride() / 4);
     let (rows, columns, inner, width) = match kind {
-        Kind::ToSmall => (pixels(window.small), small.div_ceil(4), row, small),
-        Kind::ToLarge => (pixels(window.large), large.div_ceil(4), small.div_ceil(4), large),
-        Kind::ToWeights => (padded(small), row, pixels(window.small), row),
+        Kind::Small => (pixels(window.small), small.div_ceil(4), row, small),
+        Kind::Large => (pixels(window.large), large.div_ceil(4), small.div_ceil(4), large),
+        Kind::Weights => (padded(small), row, pixels(window.small), row),
     };
     let mut constants = constants! {
         ROWS: rows, COLUMNS: columns, INNER: inner, ACTIVATION: 0, SECTION: columns, WIDTH: width,
@@ -88,7 +88,7 @@ impl Operation for Convolution {
         if let Some(target) = gradients.target(input) {
             let label = format!("gradient of {}", gradients.name(input));
             let kernel = if window.large_packed { "conv_nn_packed" } else { "conv_nn" };
-            let operation = ConvolutionGradient((kernel, Kind::ToLarge), window, target.1);
+            let operation = ConvolutionGradient((kernel, Kind::Large), window, target.1);
             gradients.push_into(label, operation, &[upstream, node.inputs[1]], target);
         }
         Ok(())
@@ -100,7 +100,7 @@ impl Operation for Convolution {
             (false, true) => "conv_nt",
             (false, false) => "conv_nt_gradient",
         };
-        product(node, lowering, (kernel, Kind::ToSmall), &self.0, false)
+        product(node, lowering, (kernel, Kind::Small), &self.0, false)
     }
 }
 
@@ -115,7 +115,7 @@ impl Operation for TransposedConvolution {
         gradients_of_parameters(node, gradients, &window, [input, upstream], upstream);
         if let Some(target) = gradients.target(input) {
             let label = format!("gradient of {}", gradients.name(input));
-            let operation = ConvolutionGradient(("conv_nt_gradient", Kind::ToSmall), window, target.1);
+            let operation = ConvolutionGradient(("conv_nt_gradient", Kind::Small), window, target.1);
             gradients.push_into(label, operation, &[upstream, node.inputs[1]], target);
         }
         Ok(())
@@ -128,7 +128,7 @@ impl Operation for TransposedConvolution {
             (true, false) => "conv_nn_packed",
             (false, false) => "conv_nn",
         };
-        product(node, lowering, (kernel, Kind::ToLarge), &self.0, false)
+        product(node, lowering, (kernel, Kind::Large), &self.0, false)
     }
 }
 
@@ -142,7 +142,7 @@ fn gradients_of_parameters(
 ) {
     if let Some(target) = gradients.target(node.inputs[1]) {
         let label = format!("gradient of {}", gradients.name(node.inputs[1]));
-        let operation = ConvolutionGradient(("conv_tn", Kind::ToWeights), *window, target.1);
+        let operation = ConvolutionGradient(("conv_tn", Kind::Weights), *window, target.1);
         gradients.push_into(label, operation, &[small, large], target);
     }
     let Some(&bias) = node.inputs.get(2) else { return };

@@ -2,17 +2,24 @@
 
 pub(super) mod accumulate;
 pub(super) mod activation;
+pub(super) mod batch_norm;
+mod blocks;
 pub(super) mod convolution;
+pub(super) mod depthwise;
 pub(super) mod gate;
 pub(super) mod gather;
 pub(super) mod gaussian;
+mod group_norm;
 pub(super) mod hmc;
 pub(super) mod importance;
 pub(super) mod likelihood;
 mod linear;
 mod mask;
 mod noncentred;
+mod pool;
+mod residual;
 pub(super) mod sampled_kl;
+mod shape;
 mod squared_error;
 
 use super::Shape;

@@ -9,8 +9,9 @@ use crate::{Error, Result};
 
 /// Input: a matrix. Output: some of its columns.
 #[derive(Debug)]
-struct TakeColumns {
-    from: usize,
+pub(super) struct TakeColumns {
+    /// The element of a row that is the first of them.
+    pub(super) from: usize,
 }
 
 impl Operation for TakeColumns {
@@ -118,7 +119,7 @@ impl Operation for ConditionalSampleGradient {
 }
 
 impl Graph {
-    /// `width` columns of `whole` from column `from` on, `[rows, width]`.
+    /// `width` columns, or channels, of `whole` from column `from` on.
     ///
     /// # Errors
     /// [`Error::Shape`] if `whole` has sections, or fewer columns.
@@ -128,7 +129,7 @@ impl Graph {
             let problem = format!("there are no columns {from} to {} of {shape}", from + width);
             return Err(Error::shape(name, problem));
         }
-        Ok(self.apply(name, TakeColumns { from }, &[whole], Shape::matrix(shape.rows, width)))
+        Ok(self.apply(name, TakeColumns { from }, &[whole], Shape { columns: width, ..shape }))
     }
 
     /// z = mean + exp(v / 2) noise, `[rows, latent]`, from the means and log-variances v of `prior` `[rows, 2, latent]`

@@ -14,9 +14,11 @@ mod importance;
 mod large;
 mod latent;
 mod likelihood;
+mod maps;
 mod matmul;
 mod matmul_tiled;
 mod noncentred;
+mod norm;
 mod optimizer;
 mod sampled_kl;
 mod squared_error;
@@ -94,6 +96,8 @@ pub(super) fn all() -> Vec<Case> {
         importance::all(),
         sampled_kl::all(),
         noncentred::all(),
+        norm::all(),
+        maps::all(),
         gate::all(),
         squared_error::all(),
         sum::all(),

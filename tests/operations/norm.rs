@@ -1,0 +1,92 @@
+//! Batch and group normalisation.
+
+use crate::harness::Check;
+use vae::graph::{BatchNorm, Graph, Mode, Shape, ValueId};
+
+fn how(samples: usize) -> BatchNorm {
+    BatchNorm { samples, epsilon: 0.01, ..BatchNorm::default() }
+}
+
+#[test]
+fn batch_norm_of_matrices_and_maps() {
+    let shapes = [(Shape::matrix(5, 3), 5), (Shape::maps(2, [3, 2], 5), 2), (Shape::maps(3, [5, 5], 4), 3)];
+    for (shape, items) in shapes {
+        Check::of("Normalise", &[shape])
+            .rows(items)
+            .pull_back(|graph, x| Ok(vec![graph.batch_norm("norm", x[0], how(1))?]));
+    }
+}
+
+#[test]
+fn items_past_the_minibatch_count_for_nothing() {
+    // Room for three items, of which two are in use; also with two samples of each.
+    for samples in [1, 2] {
+        let shape = Shape::maps(3 * samples, [2, 3], 5);
+        Check::of("Normalise", &[shape]).rows(2).pull_back_as(
+            |graph, x| Ok(vec![graph.batch_norm("norm", x[0], how(samples))?]),
+            |values| {
+                let (y, seed) = (&values.outputs[0], &values.seeds[0]);
+                let rows = (0..y.rows()).filter(|row| row / 6 % 3 < 2);
+                rows.flat_map(|row| (0..5).map(move |c| y.at(row, 0, c) * seed.at(row, 0, c))).sum()
+            },
+        );
+    }
+}
+
+#[test]
+fn a_batch_norm_of_running_statistics() {
+    let shape = Shape::maps(2, [3, 2], 5);
+    let build = |graph: &mut Graph, x: ValueId| {
+        graph.with_mode(Mode::Evaluate, |graph| graph.batch_norm("norm", x, how(1)))
+    };
+    Check::of("Normalise", &[shape]).rows(1).pull_back(|graph, x| Ok(vec![build(graph, x[0])?]));
+    Check::of("Normalise", &[shape]).rows(2).pull_back(|graph, x| {
+        let y = graph.with_constant_parameters(|graph| build(graph, x[0]))?;
+        Ok(vec![y])
+    });
+}
+
+#[test]
+fn a_batch_norm_that_is_applied_twice() {
+    Check::of("Normalise", &[Shape::maps(2, [3, 2], 5)]).rows(2).pull_back(|graph, x| {
+        let first = graph.batch_norm("norm", x[0], how(1))?;
+        Ok(vec![graph.batch_norm("norm", first, how(1))?, graph.batch_norm("other", x[0], how(1))?])
+    });
+}
+
+#[test]
+fn a_batch_norm_of_constant_parameters_or_data() {
+    let shape = Shape::maps(2, [3, 2], 5);
+    Check::of("Normalise", &[shape]).rows(2).pull_back(|graph, x| {
+        let y = graph.with_constant_parameters(|graph| graph.batch_norm("norm", x[0], how(1)))?;
+        Ok(vec![y])
+    });
+    Check::of("Normalise", &[shape, shape]).rows(2).constant(0).pull_back(|graph, x| {
+        Ok(vec![graph.batch_norm("norm", x[0], how(1))?, graph.batch_norm("norm", x[1], how(1))?])
+    });
+}
+
+#[test]
+fn group_norm_of_matrices_and_maps() {
+    for (shape, groups) in [
+        (Shape::maps(2, [3, 2], 6), 2),
+        (Shape::maps(3, [2, 2], 5), 1),
+        (Shape::maps(1, [3, 3], 4), 4),
+        (Shape::matrix(3, 12), 4),
+    ] {
+        Check::of("GroupNorm", &[shape])
+            .pull_back(|graph, x| Ok(vec![graph.group_norm("norm", x[0], groups, 0.01)?]));
+    }
+}
+
+#[test]
+fn a_group_norm_that_is_applied_twice() {
+    Check::of("GroupNorm", &[Shape::maps(2, [3, 2], 6)]).rows(2).pull_back(|graph, x| {
+        let first = graph.group_norm("norm", x[0], 3, 0.01)?;
+        Ok(vec![graph.group_norm("norm", first, 3, 0.01)?, graph.group_norm("other", x[0], 2, 0.01)?])
+    });
+    Check::of("GroupNorm", &[Shape::maps(2, [3, 2], 6)]).pull_back(|graph, x| {
+        let y = graph.with_constant_parameters(|graph| graph.group_norm("norm", x[0], 3, 0.01))?;
+        Ok(vec![y])
+    });
+}
