@@ -95,7 +95,7 @@ impl Header {
     /// The bytes of all values.
     fn values(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>> {
         let sizes = self.shape.iter().map(|&size| size as u64);
-        let count = sizes.chain([self.size as u64]).try_fold(1_u64, |total, size| total.checked_mul(size));
+        let count = sizes.chain([self.size as u64]).try_fold(1_u64, u64::checked_mul);
         let count = count.unwrap_or(u64::MAX);
         // Of doubles only an eighth is kept.
         if count / self.size.max(1) as u64 > BYTE_LIMIT {
