@@ -1,18 +1,22 @@
-// Free bits and capacity for a KL divergence that is estimated from samples: its gradient is multiplied by 0, 1 or -1.
+// Free bits, floor and capacity for a KL divergence that is estimated from samples: its gradient is multiplied by 0, 1
+// or -1.
 //
 //   free_bits_gate     gate = 1 for dimensions whose divergence, averaged over samples and minibatch, is above FREE_BITS,
 //                      else 0
+//   floor_gradient     d divergence = upstream for images whose divergence, averaged over samples, is FLOOR or more, else 0
 //   capacity_gradient  d divergence = upstream * sign(average of the divergence - the step's number CAPACITY)
 //
-// Rows past the minibatch are 0. A lane adds every 64th row; then the lanes are added in a tree: the order of additions
+// Row l * BATCH + r is sample l of image r; rows past the minibatch are 0. A lane adds every 64th row; then the lanes are added in a tree: the order of additions
 // never changes.
 // Sources: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934), equation
-// 15; Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
+// 15; Ha and Schmidhuber, "Recurrent world models facilitate policy evolution" (arXiv 1809.01999), of V; Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
 //
 // import: step, layout
 
 override SAMPLES: u32; // samples per image
 override ROWS: u32; // samples of all images
+override BATCH: u32; // images
+override FLOOR: f32; // nats per image
 override COLUMNS: u32; // vec4 in a row of latents
 override CAPACITY: u32; // index of the step's capacity
 override FREE_BITS: f32; // nats per dimension
@@ -67,4 +71,21 @@ fn capacity_gradient(@builtin(local_invocation_index) lane: u32) {
     for (var row = lane; row < ROWS; row += LANES) {
         divergence_gradient[row] = side * upstream[row];
     }
+}
+
+@compute @workgroup_size(64)
+fn floor_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let row = flat_index(id, workgroups, 64u);
+    if row >= SAMPLES * BATCH {
+        return;
+    }
+    var sum = 0.0;
+    for (var other = row % BATCH; other < SAMPLES * BATCH; other += BATCH) {
+        sum += divergence_read[other];
+    }
+    var change = 0.0;
+    if sum / f32(SAMPLES) >= FLOOR {
+        change = upstream[row];
+    }
+    divergence_gradient[row] = change;
 }

@@ -9,12 +9,14 @@
 //   gaussian_kl_pull_back    the same with a weight for each element, from `divergence_gradient`
 //   batch_mean               the divergence of each dimension, averaged over the minibatch, for free bits
 //   gaussian_kl_gradient_free_bits   the same gradient where that average is above FREE_BITS, else 0
+//   gaussian_kl_gradient_floor       the same gradient for images whose divergence, summed over dimensions, is FLOOR or more
 //   gaussian_kl_gradient_capacity    the same gradient times the sign of (sum of that average - the step's number CAPACITY)
 //
 //   reparametrize_kl, reparametrize_kl_gradient   the first and the third, the second and the fourth, in one
 //
 // Source: Kingma and Welling, "Auto-encoding variational Bayes" (arXiv 1312.6114), section 2.4 and appendix B;
 // free bits: Kingma et al., "Improving variational inference with inverse autoregressive flow" (arXiv 1606.04934);
+// floor: Ha and Schmidhuber, "Recurrent world models facilitate policy evolution" (arXiv 1809.01999), of V;
 // capacity: Burgess et al., "Understanding disentangling in beta-VAE" (arXiv 1804.03599), equation 8.
 // Sample l of image r is row l * BATCH + r of `z`.
 //
@@ -26,6 +28,7 @@ override COLUMNS: u32; // vec4 in a row of `z`
 override WIDTH: u32; // latent dimensions
 override ACCUMULATE: bool;
 override FREE_BITS: f32; // nats per dimension
+override FLOOR: f32; // nats per image
 override WEIGHT: f32; // of the divergence in the objective
 override NUMBER: u32; // index of the step's number that multiplies it
 override CAPACITY: u32; // index of the step's capacity
@@ -186,6 +189,26 @@ fn gaussian_kl_gradient_free_bits(
         let change = change_by_kl(i, select(vec4<f32>(0.0), vec4<f32>(kl_weight(i)), open));
         add_gradient(position(i), change.mean, change.log_variance);
     }
+}
+
+@compute @workgroup_size(64)
+fn gaussian_kl_gradient_floor(
+    @builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= BATCH * COLUMNS {
+        return;
+    }
+    var sum = vec4<f32>(0.0);
+    for (var column = 0u; column < COLUMNS; column++) {
+        sum += divergence_read[i / COLUMNS * COLUMNS + column];
+    }
+    var weight = 0.0;
+    if dot(sum, vec4<f32>(1.0)) >= FLOOR {
+        weight = kl_weight(i);
+    }
+    let change = change_by_kl(i, vec4<f32>(weight));
+    add_gradient(position(i), change.mean, change.log_variance);
 }
 
 // The derivative of |KL - capacity| with respect to KL, the divergence of all dimensions together.

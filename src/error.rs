@@ -70,8 +70,11 @@ pub enum Error {
     },
     /// A tensor is larger than the device allows; raised before anything is allocated.
     #[error(
-        "tensor '{tensor}' needs {needed} bytes, but {device} allows at most {limit} ({limit_name})\n  \
-         use a smaller --batch-size, --hidden or image size, or --device cpu"
+        "tensor '{tensor}' needs {needed} bytes, but {device} allows at most {limit} ({limit_name})\n  {}, or --device cpu",
+        match .batch {
+            Some(batch) => format!("use a --batch-size of {batch} or less"),
+            None => "use a smaller model, --batch-size or image size".into(),
+        }
     )]
     Limit {
         /// The tensor's name in the plan.
@@ -84,6 +87,8 @@ pub enum Error {
         limit: u64,
         /// The limit's name, as WebGPU spells it.
         limit_name: String,
+        /// The largest minibatch that fits, where one does.
+        batch: Option<usize>,
     },
     /// The device could not be used, ran out of memory, or was lost.
     #[error("{device}: {problem}\n  {hint}")]

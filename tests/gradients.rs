@@ -42,6 +42,15 @@ fn worst_error(model: &Spec, rows: u32, capacity: f64) -> f64 {
     if free_bits == 0.0 {
         divergences.clear();
     }
+    // The divergence of each image, for the floor.
+    let of_images = match &model.layers[..] {
+        [_] => "kl".to_string(),
+        layers => format!("latent.layer{}.kl", layers.len()),
+    };
+    let floor = if let KlTarget::Floor(nats) = model.target { Some(nats) } else { None };
+    if floor.is_some() {
+        divergences = vec![(of_images.clone(), 0)];
+    }
     let names: Vec<&str> = divergences.iter().map(|(name, _)| name.as_str()).collect();
     let (plan, tensors) = model.loss_plan(&names);
     let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
@@ -69,6 +78,27 @@ fn worst_error(model: &Spec, rows: u32, capacity: f64) -> f64 {
         let (reconstruction, kl) = (metrics[column("reconstruction")], metrics[column("kl")]);
         if model.target == KlTarget::Capacity {
             return reconstruction + 0.625 * (kl - f64::from(capacity as f32)).abs();
+        }
+        if let Some(nats) = floor {
+            let values = cpu.real(plan.buffer(&of_images).unwrap());
+            let mut images = vec![0.0; model.batch];
+            match model.layers.len() {
+                1 => values
+                    .chunks(values.len() / model.batch)
+                    .zip(&mut images)
+                    .for_each(|(row, image)| *image = row.iter().sum()),
+                _ => {
+                    let samples = values[..model.samples * model.batch].chunks(model.batch);
+                    samples.flatten().zip(0..).for_each(|(value, row)| {
+                        images[row % model.batch] += value / model.samples as f64;
+                    });
+                }
+            }
+            let images = &images[..rows as usize];
+            let open = images.iter().filter(|&&kl| kl >= nats).count();
+            assert!(open > 0 && open < images.len(), "floor {nats}: {images:?}");
+            return reconstruction
+                + 0.625 * images.iter().map(|kl| kl.max(nats)).sum::<f64>() / f64::from(rows);
         }
         if free_bits == 0.0 {
             return reconstruction + 0.625 * kl;
@@ -156,6 +186,16 @@ fn a_minibatch_that_is_not_full() {
 #[test]
 fn free_bits_close_and_open_dimensions() {
     check(&Spec { target: KlTarget::FreeBits(0.1), ..model() }, 3);
+}
+
+#[test]
+fn a_floor_closes_some_images_and_opens_others() {
+    check(&Spec { target: KlTarget::Floor(0.25), ..model() }, 3);
+    let layers = vec![layer(&[5, 6], 3), layer(&[4], 2)];
+    for (samples, rows, nats) in [(1, 3, 1.0), (3, 3, 0.95), (4, 2, 0.86)] {
+        let layers = layers.clone();
+        check(&Spec { target: KlTarget::Floor(nats), samples, layers, ..model() }, rows);
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn two_layers(base: &Config, hidden: &str) -> Vec<Config> {
         with(&two, "objective = { kind = 'iwae', importance-samples = 3 }"),
         with(&two, "objective = { kind = 'dreg', importance-samples = 3 }"),
         with(&elbo, "objective.free-bits = 0.1"),
+        with(&elbo, "objective.kl-floor = 0.5"),
         with(&elbo, "objective.capacity = 2.0"),
         elbo,
     ]
@@ -71,7 +72,7 @@ fn fusion_changes_nothing_that_is_computed() {
         [
             "",
             "model.activation = 'silu'\nobjective.free-bits = 0.1",
-            "model = { likelihood = 'gaussian', hidden = [] }",
+            "model = { likelihood = 'gaussian', hidden = [] }\nobjective.kl-floor = 0.2",
             "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
             "objective = { kind = 'dreg', importance-samples = 3 }",
             "model.likelihood = 'discretized-logistic'\nobjective.noise-samples = 2",

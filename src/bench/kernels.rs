@@ -43,7 +43,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 13] = [
+const MODELS: [(&str, &[&str]); 15] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -59,10 +59,12 @@ const MODELS: [(&str, &[&str]); 13] = [
     ("discretized-logistic", &["model.likelihood = 'discretized-logistic'"]),
     ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),
     ("capacity", &["objective.capacity = 25.0"]),
+    ("kl-floor", &["objective.kl-floor = 16.0"]),
     ("iwae", &["objective = { kind = 'iwae', importance-samples = 5 }"]),
     ("dreg", &["objective = { kind = 'dreg', importance-samples = 5 }"]),
     ("two-layers", &[TWO_LAYERS]),
     ("two-layers-free-bits", &[TWO_LAYERS, "objective.free-bits = 0.1"]),
+    ("two-layers-kl-floor", &[TWO_LAYERS, "objective.kl-floor = 16.0"]),
     ("two-layers-capacity", &[TWO_LAYERS, "objective.capacity = 25.0"]),
 ];
 const TWO_LAYERS: &str = "model = { hidden = [[500], [100]], latent = [20, 10] }";

@@ -96,6 +96,11 @@ fn text(report: &Report, model: &TrainedModel) -> String {
     let latent: Vec<String> = model.config.model.latent().iter().map(ToString::to_string).collect();
     let dimensions = latent.join(" + ");
     let averaged = if latent.len() > 1 { "; an average over these samples" } else { "" };
+    let squared_error = report.squared_error.map_or(String::new(), |it| {
+        format!(
+            "squared error   {it:>10.3} per image   of expected images, summed over pixels and channels\n"
+        )
+    });
     let samples = if report.samples == 1 { "latent sample" } else { "latent samples" };
     format!(
         "model           {}, step {}\n\
@@ -104,7 +109,7 @@ fn text(report: &Report, model: &TrainedModel) -> String {
          ELBO            {:>10.3} nats/image  {} {samples} per image\n\
          reconstruction  {:>10.3} nats/image  {pixels}\n\
          KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {dimensions} latent dimensions{averaged}\n\
-         {shown}",
+         {squared_error}{shown}",
         report.header.checkpoint.display(),
         thousands(report.header.step as usize),
         thousands(report.images),

@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::{Config, Difference};
 use vae::data::Dataset;
 use vae::device::{DeviceChoice, OpenDevice};
-use vae::report::{EpochRecord, MetricsFile};
-use vae::reproduce::{Achieved, Likelihood, Recipe, Request, Variant, environment, recipe, recipes, scaled};
+use vae::report::{EpochRecord, LatentsFile, MetricsFile};
+use vae::reproduce::{
+    Achieved, EpochNumbers, Likelihood, Recipe, Request, Variant, environment, recipe, recipes, scaled,
+};
 use vae::run::{Checkpoint, RunFolder, check_same_model};
 use vae::session::Session;
 use vae::text::{table, thousands};
@@ -111,6 +113,9 @@ impl Reproduce {
         }
         let Some(first) = runs.first() else { return Ok(ExitCode::SUCCESS) };
         let dataset = first.config.open_dataset()?;
+        for run in &mut runs {
+            run.config = run.config.for_images(dataset.shape)?;
+        }
         let place = OpenDevice::open(&request.device)?;
         if request.scale < 1.0 {
             for run in &mut runs {
@@ -282,7 +287,10 @@ impl Run {
         let history = self.history()?;
         let last = history.last().ok_or_else(|| Error::Internal("a run without an epoch".into()))?;
         let EpochRecord { test_elbo: elbo, images, seconds, .. } = *last;
-        let found = Achieved { variant: self.name.clone(), elbo, likelihood, images, seconds, device };
+        let latents = LatentsFile::read(&self.folder.join("latents.csv"))?;
+        let epochs = history.iter().map(|record| EpochNumbers::of(record, &latents)).collect();
+        let found =
+            Achieved { variant: self.name.clone(), elbo, likelihood, epochs, images, seconds, device };
         found.write(&self.folder)?;
         Ok(found)
     }

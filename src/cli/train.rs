@@ -65,6 +65,7 @@ impl Train {
             RunFolder::check(out, self.overwrite)?;
         }
         let dataset = config.open_dataset()?;
+        let config = config.for_images(dataset.shape)?;
         let session = open_session(&config, &dataset, None)?;
         // Nothing is written, and no run replaced, before all that can be refused was accepted.
         let run = match &self.out {
@@ -191,13 +192,14 @@ fn announcement(
         ""
     };
     format!(
-        "{}: {} images of {}, {} held out; model {}, {} parameters\n\
+        "{}: {} images of {}, {} held out; model {} {}, {} parameters\n\
          {grey}{start}{} of {} on {}, into {}",
         dataset.name,
         thousands(dataset.train.count),
         dataset.shape,
         thousands(dataset.test.count),
-        config.model.outline(dataset.shape.pixels()),
+        config.model.family(),
+        config.model.outline(dataset.shape).unwrap_or_default(),
         thousands(parameters),
         counted(total, "step"),
         counted(config.run.batch_size as u64, "image"),

@@ -120,7 +120,14 @@ impl Config {
     /// [`Error::Setting`] if `text` is not TOML, has an unknown key, or a value that does not fit its key.
     pub fn with(&self, text: &str) -> Result<Self> {
         let mut table = self.to_table()?;
-        let above = text.parse().map(|above| overlay(&mut table, above));
+        let above = text.parse().map(|above: Table| {
+            let family = above.get("model").and_then(|model| model.get("family")).and_then(Value::as_str);
+            if family.is_some_and(|family| family != self.model.family()) {
+                // The keys of one family are not those of another.
+                table.remove("model");
+            }
+            overlay(&mut table, above);
+        });
         above.and_then(|()| Self::from_table(&table)).map_err(|error| {
             Error::setting("settings", error.to_string().trim_end(), "the keys stand in docs/config-keys.md")
         })

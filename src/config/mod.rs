@@ -8,6 +8,7 @@ mod document;
 mod model;
 mod objective;
 mod optimizer;
+mod presets;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use document::{at_path, overlay};
 pub use model::{Family, ModelConfig};
 pub use objective::ObjectiveConfig;
 pub use optimizer::{GroupConfig, OptimizerConfig};
+pub use presets::Preset;
 pub use run::RunConfig;
 pub use upgrade::FLAT_KEYS;
 pub use warmup::Warmup;

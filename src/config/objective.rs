@@ -2,7 +2,8 @@
 
 use super::Warmup;
 use crate::checks::{counted, not_negative};
-use crate::model::ObjectiveKind;
+use crate::graph::KlTarget;
+use crate::model::{Objective, ObjectiveKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,8 @@ pub struct ObjectiveConfig {
     pub capacity_epochs: f64,
     /// KL divergence per latent dimension, in nats, below which it gives no gradient.
     pub free_bits: f64,
+    /// KL divergence per image, in nats, below which it gives no gradient.
+    pub kl_floor: f64,
 }
 
 impl Default for ObjectiveConfig {
@@ -47,6 +50,7 @@ impl Default for ObjectiveConfig {
             capacity: None,
             capacity_epochs: 0.0,
             free_bits: 0.0,
+            kl_floor: 0.0,
         }
     }
 }
@@ -60,6 +64,17 @@ impl ObjectiveConfig {
         }
     }
 
+    /// The objective of the graph.
+    pub(super) fn objective(&self) -> Objective {
+        let target = match (self.capacity, self.free_bits, self.kl_floor) {
+            (Some(_), ..) => KlTarget::Capacity,
+            (None, nats, _) if nats > 0.0 => KlTarget::FreeBits(nats),
+            (None, _, nats) if nats > 0.0 => KlTarget::Floor(nats),
+            _ => KlTarget::Zero,
+        };
+        Objective { kind: self.kind, samples: self.samples(), target }
+    }
+
     /// Refuse settings that make no sense, and fill in those that depend on others.
     ///
     /// # Errors
@@ -71,6 +86,7 @@ impl ObjectiveConfig {
             ("objective.capacity", self.capacity.unwrap_or(0.0)),
             ("objective.capacity-epochs", self.capacity_epochs),
             ("objective.free-bits", self.free_bits),
+            ("objective.kl-floor", self.kl_floor),
         ] {
             not_negative(path, value)?;
         }
@@ -98,6 +114,7 @@ impl ObjectiveConfig {
         for (path, given) in [
             ("objective.noise-samples", self.noise_samples > 1),
             ("objective.free-bits", self.free_bits > 0.0),
+            ("objective.kl-floor", self.kl_floor > 0.0),
             ("objective.capacity", self.capacity.is_some()),
         ] {
             if given {
@@ -111,9 +128,15 @@ impl ObjectiveConfig {
     /// Refuse schedules and targets of the KL divergence that contradict each other.
     fn check_divergence(&self) -> Result<()> {
         let refuse = |path: &str, problem: String, hint: &str| Err(Error::setting(path, problem, hint));
-        if self.capacity.is_some() && self.free_bits > 0.0 {
-            let problem = "objective.free-bits is another rule for the same term";
-            return refuse("objective.capacity", problem.into(), "leave one of the two out");
+        let rules = [
+            ("objective.capacity", self.capacity.is_some()),
+            ("objective.kl-floor", self.kl_floor > 0.0),
+            ("objective.free-bits", self.free_bits > 0.0),
+        ];
+        let mut given = rules.into_iter().filter(|(_, given)| *given).map(|(path, _)| path);
+        if let (Some(first), Some(second)) = (given.next(), given.next()) {
+            let problem = format!("{second} is another rule for the same term");
+            return refuse(first, problem, "leave one of the two out");
         }
         if self.capacity.is_none() && self.capacity_epochs > 0.0 {
             let hint = "give objective.capacity too, the target in nats";

@@ -24,6 +24,9 @@ pub struct RunConfig {
     pub order: u32,
     /// Where to run.
     pub device: DeviceChoice,
+    /// Whether the metrics of every step are written to `steps.csv`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub log_steps: bool,
     /// How the variants of matrix products are chosen on an adapter.
     pub matmul: Tuning,
 }
@@ -37,6 +40,7 @@ impl Default for RunConfig {
             seed: 1,
             order: Self::ORDER,
             device: DeviceChoice::Auto,
+            log_steps: false,
             matmul: Tuning::Measured,
         }
     }

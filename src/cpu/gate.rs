@@ -20,6 +20,19 @@ pub(super) fn free_bits_gate<T: Real>(call: &mut Call<'_, T>) {
     }
 }
 
+pub(super) fn floor_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (batch, samples) = (call.count("BATCH"), call.count("SAMPLES"));
+    let (divergence, upstream, floor) =
+        (call.read("divergence_read"), call.read("upstream"), call.number("FLOOR"));
+    let gradient = call.write("divergence_gradient");
+    for image in 0..batch {
+        let own = || (0..samples).map(|sample| sample * batch + image);
+        let total: T = own().map(|row| divergence[row]).sum();
+        let open = total / T::of(samples as f64) >= floor;
+        own().for_each(|row| gradient[row] = if open { upstream[row] } else { T::zero() });
+    }
+}
+
 pub(super) fn capacity_gradient<T: Real>(call: &mut Call<'_, T>) {
     let rows = call.count("ROWS");
     let total: T = call.read("divergence_read")[..rows].iter().copied().sum();

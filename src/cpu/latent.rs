@@ -95,6 +95,10 @@ pub(super) fn gaussian_kl_gradient_free_bits<T: Real>(call: &mut Call<'_, T>) {
     kl_gradient(call, Part::Above(call.read("average"), call.number("FREE_BITS")));
 }
 
+pub(super) fn gaussian_kl_gradient_floor<T: Real>(call: &mut Call<'_, T>) {
+    kl_gradient(call, Part::Reaching(call.read("divergence_read"), call.number("FLOOR")));
+}
+
 pub(super) fn gaussian_kl_gradient_capacity<T: Real>(call: &mut Call<'_, T>) {
     let total: T = call.read("average").iter().copied().sum();
     let over = total - call.step_number("CAPACITY");
@@ -108,6 +112,8 @@ enum Part<'a, T> {
     Whole,
     /// Of dimensions whose average is above a number.
     Above(&'a [T], T),
+    /// Of images whose divergence is at least a number.
+    Reaching(&'a [T], T),
     /// This much of all.
     Times(T),
 }
@@ -131,9 +137,16 @@ fn divergence_gradient<T: Real>(
     by_rows(target, 2 * columns, |row, gradient| {
         let (mean, log_variance) = posterior_row(posterior, row, columns);
         let (mean_gradient, variance_gradient) = gradient.split_at_mut(columns);
+        let open = match part {
+            Part::Reaching(divergence, floor) => {
+                divergence[row * columns..(row + 1) * columns].iter().copied().sum::<T>() >= floor
+            }
+            _ => true,
+        };
         for i in 0..columns {
             let factor = match part {
-                Part::Whole => T::one(),
+                _ if !open => T::zero(),
+                Part::Whole | Part::Reaching(..) => T::one(),
                 Part::Above(average, floor) if average[i] > floor => T::one(),
                 Part::Above(..) => T::zero(),
                 Part::Times(factor) => factor,

@@ -35,6 +35,7 @@ mod reshape;
 mod residual;
 mod sampled_kl;
 mod scratch;
+mod squared_error;
 mod sum;
 mod window;
 
@@ -87,11 +88,13 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian_kl_gradient" => latent::gaussian_kl_gradient,
         "gaussian_kl_pull_back" => latent::gaussian_kl_pull_back,
         "gaussian_kl_gradient_free_bits" => latent::gaussian_kl_gradient_free_bits,
+        "gaussian_kl_gradient_floor" => latent::gaussian_kl_gradient_floor,
         "gaussian_kl_gradient_capacity" => latent::gaussian_kl_gradient_capacity,
         "reparametrize_kl" => latent::reparametrize_kl,
         "reparametrize_kl_gradient" => latent::reparametrize_kl_gradient,
         "batch_mean" => latent::batch_mean,
         "free_bits_gate" => gate::free_bits_gate,
+        "floor_gradient" => gate::floor_gradient,
         "capacity_gradient" => gate::capacity_gradient,
         "take_columns" => noncentred::take_columns,
         "take_columns_gradient" => noncentred::take_columns_gradient,
@@ -167,6 +170,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "depth_to_space" => pool::depth_to_space,
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,
+        "squared_error" => squared_error::squared_error,
         "sum" => sum::sum,
         "sum_metric" => sum::sum_metric,
         "sum_two_metrics" => sum::sum_two_metrics,

@@ -142,7 +142,7 @@ impl Deck {
             options.dataset.name,
             crate::text::thousands(context.trained.images),
             options.dataset.shape,
-            config.model.outline(options.dataset.shape.pixels()),
+            config.model.outline(options.dataset.shape)?,
             config.run.epochs,
         );
         Ok(Self { sections, facts })

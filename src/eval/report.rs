@@ -22,6 +22,9 @@ pub struct Report {
     pub reconstruction: f64,
     /// KL divergence from posterior to prior.
     pub kl: f64,
+    /// Squared error of the expected image of a posterior sample, summed over pixels and channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub squared_error: Option<f64>,
     /// Number of images.
     pub images: usize,
     /// Latent samples per image.
@@ -90,6 +93,7 @@ impl Report {
             elbo: evaluation.elbo(),
             reconstruction: evaluation.reconstruction,
             kl: evaluation.kl,
+            squared_error: evaluation.squared_error,
             images: evaluation.images,
             samples: evaluation.samples,
             likelihood: model.config.model.likelihood().kind,

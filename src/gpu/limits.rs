@@ -17,6 +17,7 @@ pub(super) fn check(plan: &Plan, limits: &Limits, device: &str) -> Result<()> {
         device: device.to_string(),
         limit,
         limit_name: limit_name.to_string(),
+        batch: None,
     };
     for buffer in &plan.buffers {
         if buffer.bytes() > limits.max_buffer_size {

@@ -87,7 +87,21 @@ impl Gpu {
     /// # Errors
     /// [`Error::Setting`] if there is no such adapter, [`Error::Device`] if it cannot be used or opened.
     pub fn open(index: usize) -> Result<Self> {
-        let (info, adapter) = adapter::adapter(index)?;
+        Self::open_with(index, None)
+    }
+
+    /// The same with the default limits of WebGPU 1.0, which every browser offers, whatever else the adapter allows.
+    ///
+    /// # Errors
+    /// See [`Gpu::open`].
+    pub fn open_with_default_limits(index: usize) -> Result<Self> {
+        Self::open_with(index, Some(wgpu::Limits::default()))
+    }
+
+    fn open_with(index: usize, limits: Option<wgpu::Limits>) -> Result<Self> {
+        let (mut info, adapter) = adapter::adapter(index)?;
+        let limits = limits.unwrap_or_else(|| adapter.limits());
+        info.limits = Limits::of(&limits);
         let name = info.to_string();
         if let Some(reason) = &info.unusable {
             return Err(Error::device(
@@ -100,7 +114,7 @@ impl Gpu {
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("vae"),
             required_features: adapter.features() & used,
-            required_limits: adapter.limits(),
+            required_limits: limits,
             ..Default::default()
         }))
         .map_err(|error| {

@@ -65,20 +65,24 @@ impl Operation for Report {
 }
 
 impl Graph {
-    /// Report `value`, summed and divided by the images of the minibatch and by `samples`, under `name`.
-    pub fn metric(&mut self, name: &str, value: ValueId, samples: usize) {
-        let column = self.metrics.len();
-        let metric = self.metric_value(name);
+    /// Report `value`, summed and divided by the images of the minibatch and by `samples`, under `name`. Returns the metric.
+    pub fn metric(&mut self, name: &str, value: ValueId, samples: usize) -> ValueId {
+        let (column, metric) = self.metric_value(name);
         let operation = Report { scale: 1.0 / samples as f64, column };
         self.push(format!("{name} of the minibatch"), operation, &[value], &[metric]);
+        metric
     }
 
-    /// A column of the metrics.
-    pub(crate) fn metric_value(&mut self, name: &str) -> ValueId {
-        let storage = Storage::Metric(self.metrics.len());
-        let value = self.add_stored(format!("metric.{name}"), Shape::matrix(1, 1), storage);
-        self.metrics.push((name.into(), value));
-        value
+    /// A column of the metrics, and its value. Where a graph holds a network for training and for evaluation, both write the
+    /// column of the same name.
+    pub(crate) fn metric_value(&mut self, name: &str) -> (usize, ValueId) {
+        let column = self.metrics.iter().position(|own| own == name).unwrap_or_else(|| {
+            self.metrics.push(name.into());
+            self.metrics.len() - 1
+        });
+        let value = self.add_stored(format!("metric.{name}"), Shape::matrix(1, 1), Storage::Metric(column));
+        self.reported.push((value, self.mode));
+        (column, value)
     }
 
     /// `value` as a loss of weight 1 that is not reported: the mean over `samples` samples of each image.

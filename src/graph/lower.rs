@@ -142,7 +142,7 @@ fn lower_with(
         plan.programs.push(Program { name: program.name.clone(), dispatches: numbers, given, wanted });
     }
     plan.buffers = lowering.buffers;
-    plan.metrics = graph.metrics().map(|(name, _)| name.to_string()).collect();
+    plan.metrics = graph.metrics().to_vec();
     plan.numbers = graph.numbers().to_vec();
     plan.groups = graph.tensors.groups().into_iter().map(|(_, name)| name).collect();
     plan.drop_unused_buffers();
@@ -194,7 +194,7 @@ impl Lowering<'_> {
 
     /// Columns of the metrics.
     pub(crate) fn metric_columns(&self) -> usize {
-        self.graph.metrics().count().max(1)
+        self.graph.metrics().len().max(1)
     }
 
     /// The buffer called `name`. The first call for a name adds the buffer to the plan.

@@ -121,8 +121,10 @@ pub struct Graph {
     /// The value of each block of parameters, and of its gradient.
     parameters: HashMap<BlockId, ValueId>,
     gradients: HashMap<BlockId, ValueId>,
-    /// Names and values of the metrics, by column.
-    metrics: Vec<(String, ValueId)>,
+    /// Names of the metrics, by column.
+    metrics: Vec<String>,
+    /// The values that are reported, each with the mode it was built for.
+    reported: Vec<(ValueId, Mode)>,
     /// Names of the numbers that a step carries.
     numbers: Vec<String>,
     /// What training steps write beside metrics: parameters and states.
@@ -141,6 +143,7 @@ impl Graph {
             parameters: HashMap::new(),
             gradients: HashMap::new(),
             metrics: Vec::new(),
+            reported: Vec::new(),
             numbers: Vec::new(),
             updates: Vec::new(),
             constant: false,
@@ -177,14 +180,19 @@ impl Graph {
         &self.values[id.0]
     }
 
-    /// Names and values of the metrics: what a program that reports them wants.
-    pub fn metrics(&self) -> impl Iterator<Item = (&str, ValueId)> {
-        self.metrics.iter().map(|(name, value)| (name.as_str(), *value))
+    /// Names of the metrics, by column.
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// The metrics that were added in `mode`: what a program that reports them wants.
+    pub fn reported(&self, mode: Mode) -> impl Iterator<Item = ValueId> {
+        self.reported.iter().filter(move |(_, own)| *own == mode).map(|(value, _)| *value)
     }
 
     /// What a training step is to compute: all metrics, the parameters of groups that an optimiser moves, and states.
     pub fn training(&self) -> Vec<ValueId> {
-        self.metrics.iter().map(|(_, value)| *value).chain(self.updates.iter().copied()).collect()
+        self.reported(Mode::Train).chain(self.updates.iter().copied()).collect()
     }
 
     /// In what `build` adds, parameters are constants: no gradient reaches them.

@@ -64,6 +64,7 @@ pub(super) const FILES: &[File] = files![
     "residual",
     "sampled_kl",
     "selftest",
+    "squared_error",
     "sum",
     // For tests of the executors alone.
     #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// [`Built::programs`].
 ///
 /// # Errors
-/// [`Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits or a capacity.
+/// [`Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits, a floor or a capacity.
 pub(super) fn build(
     model: &dyn LatentModel,
     tensors: &Tensors,
@@ -21,7 +21,7 @@ pub(super) fn build(
     let mode = if optimizers.is_some() { Mode::Train } else { Mode::Evaluate };
     let Objective { kind, samples, target } = task.objective;
     if target != KlTarget::Zero && kind.weighting().is_some() {
-        let problem = format!("{kind} has no free bits and no capacity: these are for elbo");
+        let problem = format!("{kind} has no free bits, floor or capacity: these are for elbo");
         return Err(Error::shape("objective", problem));
     }
     tensors.group("vae");
@@ -31,8 +31,24 @@ pub(super) fn build(
     let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights })?;
     let losses = losses(&mut graph, model, task, (&inferred, images, weights))?;
-    let metrics: Vec<ValueId> = graph.metrics().map(|(_, value)| value).collect();
-    let picture = graph.expected_image(inferred.decoded, model.likelihood());
+    let twice = mode == Mode::Train && model.depends_on_mode();
+    let evaluated = if twice {
+        graph.with_mode(Mode::Evaluate, |graph| {
+            let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
+            let inferred = model.infer(graph, images, &mut Reparametrized { samples, weights })?;
+            self::losses(graph, model, task, (&inferred, images, weights))?;
+            Ok(inferred)
+        })?
+    } else {
+        inferred
+    };
+    let mut metrics: Vec<ValueId> = graph.reported(if twice { Mode::Evaluate } else { mode }).collect();
+    let picture = graph.expected_image(evaluated.decoded, model.likelihood());
+    // The squared error is measured on held-out images only.
+    metrics.push(graph.with_mode(Mode::Evaluate, |graph| {
+        let difference = graph.squared_error(picture, images)?;
+        Ok(graph.metric("squared_error", difference, samples))
+    })?);
     let mut programs = Vec::new();
     if let Some(optimizers) = optimizers {
         let groups = tensors.groups();
@@ -44,7 +60,7 @@ pub(super) fn build(
         programs.push(ProgramSpec::new("train", &[], &graph.training()).from_source(Source::Train));
     }
     programs.push(ProgramSpec::new("evaluate", &[], &metrics).from_source(Source::Test));
-    programs.extend(latent_programs(&inferred, picture));
+    programs.extend(latent_programs(&evaluated, picture));
     Ok(Built { graph, programs })
 }
 
@@ -73,8 +89,10 @@ fn losses(
     if !single {
         graph.metric("kl", divergence, samples);
     }
-    if target == KlTarget::Capacity {
-        divergence = graph.towards_capacity(divergence, samples)?;
+    match target {
+        KlTarget::Floor(nats) => divergence = graph.down_to_floor(divergence, samples, nats)?,
+        KlTarget::Capacity => divergence = graph.towards_capacity(divergence, samples)?,
+        KlTarget::Zero | KlTarget::FreeBits(_) => {}
     }
     let weighting = kind.weighting().unwrap_or(Weighting::Uniform);
     let log_weights = graph.log_weights(terms, divergence, task.batch)?;

@@ -75,6 +75,11 @@ pub trait LatentModel: Debug {
     /// The distribution of a pixel.
     fn likelihood(&self) -> Likelihood;
 
+    /// Whether the networks compute something else in training than in evaluation, as those with batch norm do.
+    fn depends_on_mode(&self) -> bool {
+        false
+    }
+
     /// Append the networks from images `x`, `[batch, pixels]`, to the latents of all groups, which `draw` draws, and from
     /// these to the parameters of the likelihood.
     ///

@@ -30,11 +30,17 @@ impl OutputBias {
         let Self::MeanImage = self else { return };
         let name = format!("{}.bias", likelihood.kind.outputs()[0]);
         if let Some(tensor) = tensors.find(&name) {
-            let outputs: Vec<f32> = mean_image(images, binarize)
+            let outputs: Vec<f64> = mean_image(images, binarize)
                 .into_iter()
-                .map(|mean| likelihood.output_for(mean.clamp(1e-3, 1.0 - 1e-3)) as f32)
+                .map(|mean| likelihood.output_for(mean.clamp(1e-3, 1.0 - 1e-3)))
                 .collect();
-            tensor.put(parameters, &outputs);
+            // A convolution has one bias for each channel: the mean over pixels.
+            let channels = tensor.count();
+            let pixels = outputs.len() / channels.max(1);
+            let sum = |channel: usize| outputs.iter().skip(channel).step_by(channels).sum::<f64>();
+            let biases: Vec<f32> =
+                (0..channels).map(|channel| (sum(channel) / pixels as f64) as f32).collect();
+            tensor.put(parameters, &biases);
         }
     }
 }

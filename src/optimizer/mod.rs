@@ -217,10 +217,9 @@ impl Graph {
             return Err(Error::Internal(format!("the group '{name}' has no gradients, or no learning rate")));
         }
         if optimizer.clip_norm > 0.0 {
-            let column = self.metrics().count();
             let title =
                 if group.0 == 0 { "gradient.norm".to_string() } else { format!("gradient.norm.{name}") };
-            let metric = self.metric_value(&title);
+            let (column, metric) = self.metric_value(&title);
             let shares = self.tensors().group_range(group).len().div_ceil(share());
             let squares = self.add_value(format!("gradient.squares.{name}"), Shape::matrix(1, shares));
             let norm = self.add_value(title, Shape::matrix(1, 1));

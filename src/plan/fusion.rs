@@ -36,27 +36,43 @@ impl Values<'_> {
     }
 }
 
-/// linear + activation: the matrix product applies the activation to what it stores.
+/// Layer + activation: the product applies the activation to what it stores.
 fn fuse_activation(dispatches: &mut Vec<Dispatch>, values: &Values<'_>) {
-    fuse_chains(dispatches, values, "matmul_nt", "activate", |product, activate| {
-        product.constants.insert("ACTIVATION".into(), activate.constants["ACTIVATION"]);
-        take_bindings(product, &activate, &["output"]);
-        product.label.clone_from(&activate.label);
-        product.flops += activate.flops;
-    });
+    for (layer, output) in [
+        ("matmul_nt", "output"),
+        ("conv_nt", "output"),
+        ("conv_nt_packed", "output_elements"),
+        ("conv_nn_bias", "output"),
+        ("conv_nn_bias_packed", "output_elements"),
+    ] {
+        fuse_chains(dispatches, values, (layer, output), "activate", |product, activate| {
+            product.constants.insert("ACTIVATION".into(), activate.constants["ACTIVATION"]);
+            if let (Some(own), Some(result)) = (range_mut(product, output), range(&activate, "output")) {
+                (own.buffer, own.offset, own.length) = (result.buffer, result.offset, result.length);
+            }
+            product.label.clone_from(&activate.label);
+            product.flops += activate.flops;
+        });
+    }
 }
 
 /// Input gradient + activation derivative: the product is multiplied before it is stored.
 fn fuse_activation_derivative(dispatches: &mut Vec<Dispatch>, values: &Values<'_>) {
-    fuse_chains(dispatches, values, "matmul_nn", "activate_gradient", |product, derivative| {
-        product.kernel = "matmul_nn_derivative".into();
-        for name in ["ACTIVATION", "ACCUMULATE"] {
-            product.constants.insert(name.into(), derivative.constants[name]);
-        }
-        take_bindings(product, &derivative, &["saved", "output"]);
-        product.label.clone_from(&derivative.label);
-        product.flops += derivative.flops;
-    });
+    for (plain, with_derivative) in [
+        ("matmul_nn", "matmul_nn_derivative"),
+        ("conv_nn", "conv_nn_derivative"),
+        ("conv_nt_gradient", "conv_nt_derivative"),
+    ] {
+        fuse_chains(dispatches, values, (plain, "output"), "activate_gradient", |product, derivative| {
+            product.kernel = with_derivative.into();
+            for name in ["ACTIVATION", "ACCUMULATE"] {
+                product.constants.insert(name.into(), derivative.constants[name]);
+            }
+            take_bindings(product, &derivative, &["saved", "output"]);
+            product.label.clone_from(&derivative.label);
+            product.flops += derivative.flops;
+        });
+    }
 }
 
 /// Weight gradient + bias gradient: both sum over the minibatch. A layer's bias follows its weights in the buffer of
@@ -174,6 +190,10 @@ fn range<'a>(dispatch: &'a Dispatch, variable: &str) -> Option<&'a Binding> {
     dispatch.bindings.iter().find(|binding| binding.variable == variable)
 }
 
+fn range_mut<'a>(dispatch: &'a mut Dispatch, variable: &str) -> Option<&'a mut Binding> {
+    dispatch.bindings.iter_mut().find(|binding| binding.variable == variable)
+}
+
 /// Bind `variables` of `to` as `from` binds them.
 fn take_bindings(to: &mut Dispatch, from: &Dispatch, variables: &[&str]) {
     for variable in variables {
@@ -192,11 +212,12 @@ fn settle(dispatch: &mut Dispatch) {
     dispatch.bytes = dispatch.bindings.iter().map(|binding| binding.length as u64 * 4).sum();
 }
 
-/// Where `first` is followed by its only reader `second`, let `merge` put the second's work into the first.
+/// Where `first`, which writes `output`, is followed by its only reader `second`, let `merge` put the second's work into the
+/// first.
 fn fuse_chains(
     dispatches: &mut Vec<Dispatch>,
     values: &Values<'_>,
-    first: &str,
+    (first, output): (&str, &str),
     second: &str,
     merge: impl Fn(&mut Dispatch, Dispatch),
 ) {
@@ -204,7 +225,7 @@ fn fuse_chains(
     while i < dispatches.len() {
         if dispatches[i].kernel == first
             && dispatches[i].constants.get("ACCUMULATE").is_none_or(|accumulate| *accumulate == 0.0)
-            && let Some(intermediate) = range(&dispatches[i], "output").map(|binding| binding.buffer)
+            && let Some(intermediate) = range(&dispatches[i], output).map(|binding| binding.buffer)
             && values.temporary(intermediate)
             && let Some(j) = only_reader(dispatches, i, intermediate)
             && dispatches[j].kernel == second

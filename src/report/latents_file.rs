@@ -26,6 +26,22 @@ pub struct LatentRecord {
 pub struct LatentsFile;
 
 impl LatentsFile {
+    /// The steps of the lines of the file at `path`, each with the KL divergence of each dimension. A line that was cut off is
+    /// left out.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<(u64, Vec<f64>)>> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let numbers = |line: &str| {
+            let mut fields = line.trim_end().split(',').skip(1);
+            let step = fields.next()?.parse().ok()?;
+            Some((step, fields.skip(3).filter_map(|field| field.parse().ok()).collect()))
+        };
+        Ok(whole.filter_map(numbers).collect())
+    }
+
     /// Append `record` after the lines of earlier steps in the file at `path`. Lines of this step and of later ones are
     /// dropped, since a resumed run writes them again. So is a line that was cut off.
     ///
@@ -84,6 +100,7 @@ mod tests {
         let expected = "epoch,step,active_units,train_bound,test_bound,kl_1,kl_2\n\
                         1,10,1,,-90.5,1.25,0.0\n2,20,1,,-90.5,1.25,0.0\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(LatentsFile::read(&path).unwrap(), [(10, vec![1.25, 0.0]), (20, vec![1.25, 0.0])]);
         // A line that was being written when the run was killed.
         std::fs::write(&path, expected.trim_end()).unwrap();
         LatentsFile::append(&path, &record(2)).unwrap();

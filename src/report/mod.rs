@@ -17,6 +17,7 @@ mod normal;
 mod posterior;
 mod progress;
 pub(crate) mod scene;
+mod steps_file;
 
 pub use contour::Field;
 pub use curves::curves;
@@ -27,6 +28,7 @@ pub use metrics::{EpochRecord, MetricsFile};
 pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
 pub use progress::{Progress, Snapshot, human_duration};
+pub use steps_file::StepsFile;
 
 use std::path::Path;
 

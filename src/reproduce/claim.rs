@@ -1,6 +1,6 @@
 //! Comparison of our numbers with those of a publication.
 
-use super::{Achieved, Expectation, Measure};
+use super::{Achieved, EpochNumbers, Expectation, Measure};
 use serde::{Deserialize, Serialize};
 
 /// A statement about held-out ELBOs, read from a figure without numbers.
@@ -64,6 +64,21 @@ impl Judgement {
                 let active = likelihood?.layers.get(usize::from(second))?.active;
                 let name = if second { "active units of layer 2" } else { "active units" };
                 (name.to_string(), active as f64, active.to_string())
+            }
+            measure => {
+                let of = |epoch: &&EpochNumbers| expected.epoch.is_none_or(|wanted| epoch.epoch == wanted);
+                let epoch = found.epochs.iter().rev().find(of)?;
+                let (name, value) = match measure {
+                    Measure::TrainingReconstruction => {
+                        ("training reconstruction", epoch.training_reconstruction)
+                    }
+                    Measure::TrainingKl => ("training KL", epoch.training_kl),
+                    Measure::HeldOutKl => ("held-out KL", epoch.held_out_kl),
+                    Measure::HeldOutSquaredError => ("held-out squared error", epoch.held_out_squared_error?),
+                    _ => ("dimensions with KL > 0.1", epoch.used_dimensions as f64),
+                };
+                let when = expected.epoch.map_or(String::new(), |epoch| format!(" of epoch {epoch}"));
+                (format!("{name}{when}"), value, format!("{value:.2}"))
             }
         };
         Some(Self {
@@ -142,6 +157,7 @@ mod tests {
             .map(|(&elbo, name)| Achieved {
                 variant: name.into(),
                 elbo,
+                epochs: Vec::new(),
                 likelihood: None,
                 images: 1,
                 seconds: 1.0,

@@ -106,6 +106,7 @@ impl Achieved {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reproduce::EpochNumbers;
 
     #[test]
     fn a_request_is_read_as_it_was_written_and_what_is_none_is_named() {
@@ -148,6 +149,14 @@ mod tests {
         let achieved = Achieved {
             variant: "k=1".into(),
             elbo: -100.123_456_789_012_3,
+            epochs: vec![EpochNumbers {
+                epoch: 1,
+                training_reconstruction: 0.1 + 0.2,
+                training_kl: 1.0,
+                held_out_kl: 2.0,
+                held_out_squared_error: None,
+                used_dimensions: 3,
+            }],
             likelihood: None,
             images: 60_000,
             seconds: 0.1 + 0.2,

@@ -14,20 +14,29 @@ pub use evaluation::{Evaluation, LayerUnits, Likelihood};
 pub use folder::Request;
 pub use picture::curves;
 
-use crate::config::{Config, overlay};
+use crate::config::{Config, Preset, overlay};
+use crate::report::EpochRecord;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The recipes, by name.
-const RECIPES: [(&str, &str); 6] = [
+const RECIPES: [(&str, &str); 11] = [
     ("pytorch-example", include_str!("../../assets/recipes/pytorch-example.toml")),
     ("aevb-mnist", include_str!("../../assets/recipes/aevb-mnist.toml")),
     ("aevb-freyface", include_str!("../../assets/recipes/aevb-freyface.toml")),
     ("vae-784-400-40", include_str!("../../assets/recipes/vae-784-400-40.toml")),
     ("iwae-1-layer", include_str!("../../assets/recipes/iwae-1-layer.toml")),
     ("iwae-2-layer", include_str!("../../assets/recipes/iwae-2-layer.toml")),
+    ("burgess-mnist", include_str!("../../assets/recipes/burgess-mnist.toml")),
+    ("world-models-v", include_str!("../../assets/recipes/world-models-v.toml")),
+    ("mnist-conv-2d", include_str!("../../assets/recipes/mnist-conv-2d.toml")),
+    ("fashion-mnist-conv", include_str!("../../assets/recipes/fashion-mnist-conv.toml")),
+    ("cifar10-residual", include_str!("../../assets/recipes/cifar10-residual.toml")),
 ];
+
+/// KL divergence in nats above which a latent dimension counts as used.
+const USED: f64 = 0.1;
 
 /// The quantity that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +52,17 @@ pub enum Measure {
     ActiveUnits,
     /// The same of the second stochastic layer.
     Layer2ActiveUnits,
+    /// The negative log-likelihood term of the training images, averaged over an epoch, nats per image.
+    TrainingReconstruction,
+    /// Their KL divergence, averaged over an epoch, nats per image.
+    TrainingKl,
+    /// The KL divergence of the held-out images, nats per image.
+    HeldOutKl,
+    /// The sum over the values of an image of the squared difference from its reconstruction, averaged over the held-out
+    /// images.
+    HeldOutSquaredError,
+    /// Latent dimensions whose KL divergence, averaged over held-out images, is above 0.1 nats.
+    UsedDimensions,
 }
 
 /// A published number.
@@ -53,6 +73,9 @@ pub struct Expectation {
     pub variant: String,
     /// The quantity.
     pub measure: Measure,
+    /// The epoch at whose end it is measured, counted from 1; the last one where not given.
+    #[serde(default)]
+    pub epoch: Option<u64>,
     /// The number, in the measure's unit.
     pub theirs: f64,
     /// Largest difference that counts as agreement.
@@ -65,6 +88,9 @@ pub struct Expectation {
 pub struct Variant {
     /// Its name in tables and pictures.
     pub name: String,
+    /// The preset whose settings lie below its own, in the place of the recipe's.
+    #[serde(default)]
+    model: Option<String>,
     /// Settings in which it differs from the recipe.
     #[serde(default)]
     config: toml::Table,
@@ -87,6 +113,10 @@ pub struct Recipe {
     pub pixels: String,
     /// Name of the folder with the images, if `--dataset` has no name for them.
     folder: Option<String>,
+    /// The file in that folder, with the key of an array behind a colon, if the images are one file.
+    file: Option<String>,
+    /// The preset whose settings lie below those of all variants.
+    model: Option<String>,
     /// Settings of all variants.
     config: toml::Table,
     /// How the models are evaluated, if the held-out ELBO that training reports is not enough.
@@ -112,6 +142,9 @@ pub struct Achieved {
     /// Evidence lower bound of the held-out images after the last step, by as many latent samples an image as the variant
     /// trains with, nats per image.
     pub elbo: f64,
+    /// Every epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub epochs: Vec<EpochNumbers>,
     /// A tighter bound, and latent dimensions in use, where the recipe asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub likelihood: Option<Likelihood>,
@@ -121,6 +154,41 @@ pub struct Achieved {
     pub seconds: f64,
     /// The device it was trained and evaluated on.
     pub device: String,
+}
+
+/// What an epoch of a variant came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochNumbers {
+    /// Epochs finished, this one included.
+    pub epoch: u64,
+    /// Negative log-likelihood term of the training images, nats per image.
+    pub training_reconstruction: f64,
+    /// Their KL divergence, nats per image.
+    pub training_kl: f64,
+    /// That of the held-out images.
+    pub held_out_kl: f64,
+    /// Squared error of the held-out images, a sum over their values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_squared_error: Option<f64>,
+    /// Latent dimensions with a KL divergence above 0.1 nats.
+    pub used_dimensions: usize,
+}
+
+impl EpochNumbers {
+    /// The numbers of the epoch `record`; `latents` are the rows of [`crate::report::LatentsFile::read`].
+    pub fn of(record: &EpochRecord, latents: &[(u64, Vec<f64>)]) -> Self {
+        let divergences =
+            latents.iter().find(|(step, _)| *step == record.step).map(|(_, divergences)| divergences);
+        Self {
+            epoch: record.epoch,
+            training_reconstruction: record.train_reconstruction,
+            training_kl: record.train_kl,
+            held_out_kl: record.test_kl,
+            held_out_squared_error: record.others.get("squared_error").copied(),
+            used_dimensions: divergences.into_iter().flatten().filter(|&&kl| kl > USED).count(),
+        }
+    }
 }
 
 /// All recipes.
@@ -159,13 +227,20 @@ impl Recipe {
     /// # Errors
     /// [`Error::Setting`] if the images are a folder that is nowhere to be found.
     pub fn config(&self, variant: &Variant, data_dir: Option<&Path>) -> Result<Config> {
-        let mut table = self.config.clone();
+        let mut table = toml::Table::new();
+        if let Some(name) = variant.model.as_ref().or(self.model.as_ref()) {
+            let preset = Preset::find(name)?;
+            let missing = || Error::Internal(format!("recipe {}: there is no preset '{name}'", self.name));
+            table = preset.ok_or_else(missing)?.over(table);
+        }
+        overlay(&mut table, self.config.clone());
         overlay(&mut table, variant.config.clone());
         let mut config = Config::from_table(&table)
             .map_err(|error| Error::Internal(format!("recipe {}, {}: {error}", self.name, variant.name)))?;
         match &self.folder {
             Some(folder) => {
                 let found = find_folder(folder, data_dir)?;
+                let found = self.file.as_ref().map_or(found.clone(), |file| found.join(file));
                 config.data.dataset = found.to_string_lossy().into_owned();
             }
             None => config.data.data_dir = data_dir.map(Path::to_path_buf).or_else(environment),
@@ -227,6 +302,7 @@ mod tests {
         Achieved {
             variant: variant.into(),
             elbo,
+            epochs: Vec::new(),
             likelihood: None,
             images: 1,
             seconds: 1.0,
@@ -237,7 +313,9 @@ mod tests {
     #[test]
     fn every_recipe_has_settings_that_resolve_and_names_that_exist() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("freyface")).unwrap();
+        for name in ["freyface", "carracing"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
         for recipe in recipes().unwrap() {
             assert!(recipe.source.len() > 20 && recipe.note.len() > 20, "{}", recipe.name);
             assert!(recipe.pixels.len() > 10, "{}", recipe.name);
@@ -249,7 +327,9 @@ mod tests {
             let known = |name: &String| recipe.variants.iter().any(|variant| variant.name == *name);
             for expected in &recipe.expectations {
                 assert!(known(&expected.variant) && expected.tolerance > 0.0, "{expected:?}");
-                let tells = expected.measure == Measure::HeldOutLoss || recipe.evaluation.is_some();
+                let weighed =
+                    [Measure::NegativeLogLikelihood, Measure::ActiveUnits, Measure::Layer2ActiveUnits];
+                let tells = !weighed.contains(&expected.measure) || recipe.evaluation.is_some();
                 assert!(tells, "{} does not say how it is evaluated", recipe.name);
             }
             for claim in &recipe.claims {

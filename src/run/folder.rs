@@ -10,7 +10,7 @@ const CONFIG: &str = "config.toml";
 const MATMUL: &str = "matmul.json";
 /// A reproduction's ([`crate::reproduce::Request`]), whose variants are runs in folders of their own.
 const REPRODUCTION: &str = "reproduce.toml";
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     CONFIG,
     "metrics.csv",
     "checkpoint.safetensors",
@@ -23,6 +23,7 @@ const FILES: [&str; 13] = [
     "manifold.png",
     "interpolation.png",
     "latents.csv",
+    "steps.csv",
     // A reproduction's, whose variants are runs.
     "achieved.json",
 ];

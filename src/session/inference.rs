@@ -5,7 +5,7 @@ use crate::plan::{Plan, Step};
 use crate::random::stream;
 use crate::{Error, Result};
 
-/// Averages over images, in nats per image. The evidence lower bound is `-(reconstruction + kl)`.
+/// Averages over images, in nats per image but for the squared error. The evidence lower bound is `-(reconstruction + kl)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Negative log-likelihood given the latents.
@@ -15,6 +15,8 @@ pub struct Evaluation {
     /// The bound that training maximises where the objective weighs samples, or where there are several stochastic layers;
     /// else 0.
     pub bound: f64,
+    /// Squared error of the expected image, summed over pixels and channels, where the model reports it.
+    pub squared_error: Option<f64>,
     /// Images averaged over.
     pub images: usize,
     /// Noise samples per image.
@@ -57,8 +59,8 @@ impl Session {
         let work: Vec<(usize, &[u32], usize)> = (0..passes)
             .flat_map(|pass| batches.iter().enumerate().map(move |(i, batch)| (i, *batch, pass)))
             .collect();
-        let columns = ["reconstruction", "kl", "bound"].map(|name| self.plan().metric(name));
-        let mut sums = [0.0; 3];
+        let columns = ["reconstruction", "kl", "bound", "squared_error"].map(|name| self.plan().metric(name));
+        let mut sums = [0.0; 4];
         for group in work.chunks(self.max_steps()) {
             let step =
                 |&(batch, _, pass): &(usize, &[u32], usize)| Self::evaluation_step(self.plan(), batch, pass);
@@ -74,11 +76,12 @@ impl Session {
             }
         }
         let total = (count * passes) as f64;
-        let [reconstruction, kl, negative_bound] = sums.map(|sum| sum / total);
+        let [reconstruction, kl, negative_bound, squared_error] = sums.map(|sum| sum / total);
         Ok(Evaluation {
             reconstruction,
             kl,
             bound: 0.0 - negative_bound,
+            squared_error: columns[3].map(|_| squared_error),
             images: count,
             samples: passes * self.task.objective.samples,
         })

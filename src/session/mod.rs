@@ -94,6 +94,19 @@ pub(crate) fn floats(words: Vec<u32>) -> Vec<f32> {
     bytemuck::allocation::cast_vec(words)
 }
 
+/// `error` with the largest minibatch that fits, if a value of the minibatches is larger than the device allows. Such values
+/// grow with the minibatch.
+fn with_largest_batch(error: Error, plan: &Plan, batch: usize) -> Error {
+    let Error::Limit { tensor, needed, device, limit, limit_name, .. } = error else { return error };
+    let grows = |buffer: &&Buffer| buffer.bytes() > limit && buffer.role != Role::State;
+    let over: Vec<&Buffer> = plan.buffers.iter().filter(grows).collect();
+    let fits = match over.iter().all(|buffer| matches!(buffer.role, Role::Activation | Role::Dataset)) {
+        true => over.iter().map(|buffer| (batch as u64 * limit / buffer.bytes()) as usize).min(),
+        false => None,
+    };
+    Error::Limit { tensor, needed, device, limit, limit_name, batch: fits.filter(|&batch| batch > 0) }
+}
+
 impl Session {
     /// Put the model of `task` and the columns of `dataset` that it reads on `device`, with all parameters 0; with `optimizers` to be
     /// trained. On a GPU, variants of matrix products are chosen by measurement.
@@ -156,9 +169,12 @@ impl Session {
         };
         let tensors = Tensors::default();
         let plan = plan_task(task, &tensors, optimizers, setting)?;
-        let columns = plan.buffers.iter().filter(|buffer| buffer.role == Role::Dataset);
-        let largest = columns.map(Buffer::bytes).max().unwrap_or_default();
-        if streamed.is_none() && device.binding_limit().is_some_and(|limit| largest > limit) {
+        let of_columns = |plan: &Plan| {
+            let columns = plan.buffers.iter().filter(|buffer| buffer.role == Role::Dataset);
+            columns.map(Buffer::bytes).max().unwrap_or_default()
+        };
+        let (largest, limit) = (of_columns(&plan), device.binding_limit().unwrap_or(u64::MAX));
+        if streamed.is_none() && largest > limit {
             log::info!(
                 "a column ({largest} bytes) exceeds the device's largest buffer: streaming the dataset"
             );
@@ -171,6 +187,13 @@ impl Session {
                 Memory { streamed: Some(true), shared },
             );
         }
+        // A submit carries as many minibatches as the device's largest buffer holds.
+        let (plan, max_steps) = if setting.streamed && largest > limit {
+            let max_steps = ((limit / (largest / MAX_STEPS as u64)) as usize).max(1);
+            (plan_task(task, &tensors, optimizers, Setting { max_steps, ..setting })?, max_steps)
+        } else {
+            (plan, MAX_STEPS)
+        };
         let choices = tuning::choose(&device, matmul, &plan, task.batch)?;
         let record = Record::of(&device, &choices);
         let mut plan = choices.apply(plan);
@@ -178,7 +201,8 @@ impl Session {
             plan.memory.clear();
         }
         let mut session = Self {
-            host: Host::open(&device, plan, MAX_STEPS)?,
+            host: Host::open(&device, plan.clone(), max_steps)
+                .map_err(|error| with_largest_batch(error, &plan, task.batch))?,
             task: task.clone(),
             all: tensors.all(),
             tensors,

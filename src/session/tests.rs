@@ -165,3 +165,24 @@ fn decoding_more_latents_than_a_minibatch_gives_each_its_image() {
     assert_eq!(all[17 * 784..18 * 784], one);
     assert!(all.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
 }
+
+/// With all parameters 0 the expected image is grey for Bernoulli pixels, and black for Gaussian means.
+#[test]
+fn the_squared_error_is_that_of_expected_images() {
+    let dataset = digits(40, 21, 1).unwrap();
+    let base = "model.hidden = [12]\nrun.batch-size = 8\nobjective.noise-samples = 2";
+    let squared = |settings: &str| {
+        let config = Config::default().with(base).unwrap().with(settings).unwrap().resolve().unwrap();
+        let task = config.task(dataset.shape);
+        let mut session = Session::open(OpenDevice::Cpu, &task, None, &dataset).unwrap();
+        session.evaluate(21, 1).unwrap().squared_error.unwrap()
+    };
+    // Pixels are 0 or 1.
+    assert!((squared("data.binarize = 'dynamic'") - 784.0 * 0.25).abs() < 1e-3);
+    let bytes = dataset.test.pixels();
+    let exact: f64 = bytes.iter().map(|&pixel| (f64::from(pixel) / 255.0).powi(2)).sum::<f64>() / 21.0;
+    for likelihood in ["gaussian", "gaussian-learned"] {
+        let found = squared(&format!("model.likelihood = '{likelihood}'"));
+        assert!((found - exact).abs() < 1e-5 * exact, "{likelihood}: {found} instead of {exact}");
+    }
+}

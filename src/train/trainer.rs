@@ -6,11 +6,10 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
-use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile};
+use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile, StepsFile};
 use crate::run::{Checkpoint, RunFolder, TrainState};
 use crate::session::Session;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -30,6 +29,7 @@ pub struct Trainer<'a> {
     config: Config,
     run: &'a RunFolder,
     metrics: MetricsFile,
+    log: Option<StepsFile>,
     images: usize,
     test_images: usize,
     state: TrainState,
@@ -65,12 +65,16 @@ impl<'a> Trainer<'a> {
         };
         let mut metrics = MetricsFile::open(run.file("metrics.csv"))?;
         metrics.truncate_after(state.step)?;
+        let names = &session.plan().metrics;
+        let log = config.run.log_steps.then(|| StepsFile::open(&run.file("steps.csv"), names, state.step));
+        let log = log.transpose()?;
         let feed = Feed::new(&session, SUBMIT);
         Ok(Self {
             session,
             config: config.clone(),
             run,
             metrics,
+            log,
             images: dataset.train.count,
             test_images: dataset.test.count,
             steps: Steps::of(config, dataset.train.count),
@@ -166,6 +170,9 @@ impl<'a> Trainer<'a> {
         if let Some((name, &value)) = plan.metrics.iter().zip(row).find(|(_, value)| !value.is_finite()) {
             return Err(self.diverged(name, value));
         }
+        if let Some(log) = &mut self.log {
+            log.append(self.state.step, images, row)?;
+        }
         let metric = |name| plan.metric(name).map_or(0.0, |column| f64::from(row[column]));
         let (reconstruction, kl, bound) = (metric("reconstruction"), metric("kl"), metric("bound"));
         self.state.epoch_images += images;
@@ -196,6 +203,7 @@ impl<'a> Trainer<'a> {
             ("held-out reconstruction", evaluation.reconstruction),
             ("held-out KL divergence", evaluation.kl),
             ("held-out importance-weighted bound", evaluation.bound),
+            ("held-out squared error", evaluation.squared_error.unwrap_or(0.0)),
         ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value as f32));
@@ -223,7 +231,11 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
-            others: BTreeMap::new(),
+            others: evaluation
+                .squared_error
+                .map(|it| ("squared_error".to_string(), it))
+                .into_iter()
+                .collect(),
         };
         let latents = LatentRecord {
             epoch: record.epoch,
@@ -266,6 +278,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn save(&mut self, name: &str) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            log.flush()?;
+        }
         let checkpoint =
             Checkpoint::take(&mut self.session, &self.config, &self.state).map_err(|error| match error {
                 Error::Diverged { term, value, .. } => self.diverged(&term, value),

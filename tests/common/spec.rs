@@ -80,7 +80,7 @@ impl Spec {
         let optimizers = Optimizer::new(OptimizerKind::Sgd).into();
         let graph = task.model.build(&tensors, &task, Some(&optimizers)).unwrap().graph;
         let group: GroupId = tensors.groups()[0].0;
-        let mut wanted: Vec<_> = graph.metrics().map(|(_, value)| value).collect();
+        let mut wanted: Vec<_> = graph.reported(graph.mode()).collect();
         wanted.extend(graph.gradients_of(group));
         wanted.extend(also.iter().map(|name| graph.find(name).unwrap_or_else(|| panic!("no {name}"))));
         let program = ProgramSpec::new(LOSS, &[], &wanted).from_source(Source::Test);

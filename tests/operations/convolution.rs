@@ -1,7 +1,9 @@
 //! Convolutions, transposed convolutions, and layers between maps and rows.
 
 use crate::harness::Check;
-use vae::graph::{Activation, ConvolutionOptions, Shape, Window};
+use vae::graph::{
+    Activation, ConvolutionOptions, Graph, Mode, ProgramSpec, Setting, Shape, Target, Tensors, Window, lower,
+};
 
 /// Windows that differ in everything, small enough for finite differences: even sizes, strides beyond the window, maps of one
 /// pixel, other padding on each side.
@@ -104,6 +106,52 @@ fn activations_between_convolutions() {
             Ok(vec![graph.activate("up.activation", image, kind)])
         });
     }
+}
+
+/// Kernels of a program that computes an image from an image, and the gradients of both.
+#[test]
+fn activations_are_fused_with_convolutions() {
+    let tensors = Tensors::default();
+    let group = tensors.group("network");
+    let mut graph = Graph::new(&tensors, Mode::Train);
+    let down = Window::convolution([4, 4, 1], 3, [2, 2], [2, 2], [0; 4]).unwrap();
+    let up = Window::transposed([2, 2, 3], 1, [2, 2], [2, 2], [0; 4], [0; 2]).unwrap();
+    let x = graph.input("x", flat(2, down.large));
+    let options = ConvolutionOptions::default();
+    let hidden = graph.convolution("down", x, &down, options).unwrap();
+    let hidden = graph.activate("down.activation", hidden, Activation::Relu);
+    let same = Window::convolution([2, 2, 3], 3, [1, 1], [1, 1], [0; 4]).unwrap();
+    let hidden = graph.convolution("same", hidden, &same, options).unwrap();
+    let hidden = graph.activate("same.activation", hidden, Activation::Relu);
+    let image = graph
+        .transposed_convolution("up", hidden, &up, ConvolutionOptions { packed: true, ..options })
+        .unwrap();
+    let image = graph.activate("up.activation", image, Activation::Sigmoid);
+    let seed = graph.input("seed", graph.value(image).shape);
+    graph.pull_back(&[(image, seed)], &[Target::Group(group)]).unwrap();
+    let wanted = [graph.gradients_of(group), vec![image]].concat();
+    let program = ProgramSpec::new("all", &[x, seed], &wanted);
+    let setting = Setting { train_images: 1, test_images: 1, max_steps: 1, streamed: false };
+    let plan = lower(&graph, &[program], setting).unwrap();
+    let kernels: Vec<&str> = plan.dispatches.iter().map(|dispatch| &*dispatch.kernel).collect();
+    assert_eq!(
+        kernels,
+        [
+            "conv_nt",
+            "conv_nt",
+            "conv_nn_bias_packed",
+            "activate_gradient",
+            "conv_tn",
+            "channel_sum",
+            "column_sum",
+            "conv_nt_derivative",
+            "conv_tn",
+            "column_sum",
+            "conv_nn_derivative",
+            "conv_tn",
+            "column_sum",
+        ]
+    );
 }
 
 #[test]

@@ -77,6 +77,11 @@ fn averages(kl: &Matrix, rows: usize) -> Vec<f64> {
     (0..kl.columns()).map(average).collect()
 }
 
+/// The divergence of each image.
+fn of_images(kl: &Matrix, rows: usize) -> Vec<f64> {
+    (0..rows).map(|row| (0..kl.columns()).map(|j| kl.at(row, 0, j)).sum()).collect()
+}
+
 /// Check the divergence as a loss of this weight; a step's `beta` is 0.625.
 fn loss(target: KlTarget, weight: &Weight, rows: usize, capacity: f64) {
     let factor = match weight {
@@ -93,6 +98,12 @@ fn loss(target: KlTarget, weight: &Weight, rows: usize, capacity: f64) {
                     let open = averages.iter().filter(|&&average| average > nats).count();
                     assert!(open > 0 && open < averages.len(), "{averages:?}");
                     averages.iter().map(|average| average.max(nats)).sum()
+                }
+                KlTarget::Floor(nats) => {
+                    let images = of_images(&values.outputs[0], rows);
+                    let open = images.iter().filter(|&&kl| kl >= nats).count();
+                    assert!(open > 0 && open < images.len(), "{images:?}");
+                    images.iter().map(|kl| kl.max(nats)).sum::<f64>() / rows as f64
                 }
                 KlTarget::Capacity => (total - capacity).abs(),
             }
@@ -119,6 +130,7 @@ fn the_divergence_as_a_loss() {
         for rows in [3, 2] {
             loss(KlTarget::Zero, &weight, rows, 0.0);
             loss(KlTarget::FreeBits(0.25), &weight, rows, 0.0);
+            loss(KlTarget::Floor(0.985), &weight, rows, 0.0);
             for capacity in [0.5, 8.0] {
                 loss(KlTarget::Capacity, &weight, rows, capacity);
             }

@@ -38,7 +38,7 @@ fn average_pooling() {
 
 #[test]
 fn means_over_all_pixels() {
-    both(&Check::of("WindowSum", &[Shape::maps(3, [3, 2], 5)]), |graph, name, x| graph.global_mean(name, x));
+    both(&Check::of("WindowSum", &[Shape::maps(3, [3, 2], 5)]), vae::graph::Graph::global_mean);
     // In two steps.
     Check::of("WindowSum", &[Shape::maps(1, [33, 32], 1)]).pull_back(|graph, x| {
         let mean = graph.global_mean("mean", x[0])?;

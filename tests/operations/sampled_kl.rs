@@ -156,6 +156,31 @@ fn free_bits_close_and_open_dimensions() {
 }
 
 #[test]
+fn down_to_a_floor() {
+    for (samples, rows) in [(1, 3), (2, 3), (2, 2)] {
+        let shapes = shapes(3, 3 * samples, 5);
+        let nats = 0.5;
+        Check::of("DownToFloor", &shapes[..3]).rows(rows).constant(2).number("beta", 0.625).losses(
+            |graph, x| {
+                let kl = graph.sampled_kl(drawn(x), None, 3, KlTarget::Zero, None)?;
+                let kl = graph.down_to_floor(kl, samples, nats)?;
+                Ok((vec![kl], vec![graph.loss("kl", kl, samples, Weight::Step("beta"))]))
+            },
+            |values| {
+                let of_image = |image: usize| {
+                    let own = (0..samples).map(|sample| values.outputs[0].at(0, 0, sample * 3 + image));
+                    own.sum::<f64>() / samples as f64
+                };
+                let images: Vec<f64> = (0..rows).map(of_image).collect();
+                let open = images.iter().filter(|&&kl| kl >= nats).count();
+                assert!(open > 0 && open < images.len(), "{images:?}");
+                0.625 * images.iter().map(|kl| kl.max(nats)).sum::<f64>() / rows as f64
+            },
+        );
+    }
+}
+
+#[test]
 fn towards_a_capacity() {
     for (samples, rows) in [(1, 3), (2, 3), (2, 2)] {
         for capacity in [-4.0, 6.0] {

@@ -2,7 +2,6 @@
 
 use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, warmup};
 use clap::builder::ValueParser;
-use vae::config::Family;
 use vae::data::Colour;
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodKind};
@@ -108,14 +107,6 @@ pub(crate) const FLAGS: &[Flag] = &[
                draw each time (dynamic) [default: dynamic for bernoulli, else none]",
     },
     Flag {
-        name: "family",
-        path: "model.family",
-        value_name: "FAMILY",
-        takes: Value(one_of::<Family>),
-        of: Plan,
-        help: "Model family [default: the first]",
-    },
-    Flag {
         name: "hidden",
         path: "model.hidden",
         value_name: "SIZES",
@@ -132,7 +123,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(latent),
         of: Plan,
         help: "Latent dimensions. For several stochastic layers: one number each, that nearest to the image \
-               first, such as 100,50 [default: 2]",
+               first, such as 100,50 [default: 2; 32 for conv]",
     },
     Flag {
         name: "activation",
@@ -243,6 +234,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Plan,
         help: "KL divergence per latent dimension, in nats, below which it is not reduced further [default: \
                0]",
+    },
+    Flag {
+        name: "kl-floor",
+        path: "objective.kl-floor",
+        value_name: "NATS",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "KL divergence per image, in nats, below which it is not reduced further [default: 0]",
     },
     Flag {
         name: "optimizer",

@@ -9,12 +9,13 @@ mod tests;
 pub(crate) use flags::{FLAGS, Flag};
 pub(crate) use parsers::{count, device, path_length};
 
+use clap::ValueEnum;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use flags::{Of, Takes};
 use std::path::PathBuf;
 use toml::{Table, Value};
-use vae::config::{Config, FLAT_KEYS, at_path, overlay};
+use vae::config::{Config, FLAT_KEYS, Family, Preset, at_path, overlay};
 use vae::{Error, Result};
 
 /// The settings on a command line; without `TRAINING`, only the flags that decide a plan.
@@ -22,6 +23,8 @@ use vae::{Error, Result};
 pub(crate) struct Settings<const TRAINING: bool> {
     /// `--config`
     file: Option<PathBuf>,
+    /// `--model`
+    model: Option<String>,
     /// `--set`, in the order given.
     sets: Vec<(String, Value)>,
     /// The flags.
@@ -72,6 +75,18 @@ impl<const TRAINING: bool> Args for Settings<TRAINING> {
                 .help(
                     "Read settings from FILE, such as the config.toml of a run; flags and --set override it",
                 )))
+            .arg(
+                Arg::new("model")
+                    .long("model")
+                    .value_name("NAME")
+                    .help(format!(
+                        "Model: mlp (multilayer perceptrons), conv (convolutions), or a preset with its published settings: {}. \
+                         auto is an mlp for images of up to 1,024 values, and a conv sized to the picture for larger ones; \
+                         with --hidden, --activation or several --latent it is an mlp [default: auto]",
+                        Preset::names().collect::<Vec<_>>().join(", ")
+                    ))
+                    .help_heading("Model"),
+            )
             .arg(run(Arg::new("set")
                 .long("set")
                 .value_name("KEY=VALUE")
@@ -104,6 +119,7 @@ impl<const TRAINING: bool> FromArgMatches for Settings<TRAINING> {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.file = matches.get_one("config").cloned();
+        self.model = matches.get_one("model").cloned();
         self.sets = matches.get_many("set").into_iter().flatten().cloned().collect();
         self.flags = flags_of(TRAINING).filter_map(|flag| Some((flag, flag.value(matches)?))).collect();
         Ok(())
@@ -134,9 +150,55 @@ impl<const TRAINING: bool> Settings<TRAINING> {
     /// # Errors
     /// If the configuration file cannot be used, or `--set` names no key or gives it a value that does not fit.
     pub(crate) fn config(&self) -> Result<Config> {
-        self.over(match &self.file {
+        let table = match &self.file {
             Some(path) => Config::read_table(path)?,
             None => Table::new(),
+        };
+        self.over(self.with_model(table)?)
+    }
+
+    /// The preset that `--model` names, if it names one.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the preset cannot be read.
+    pub(crate) fn preset(&self) -> Result<Option<Preset>> {
+        self.model.as_deref().map_or(Ok(None), Preset::find)
+    }
+
+    /// `table` with the model of `--model`, or, where nothing says which, `auto`.
+    fn with_model(&self, mut table: Table) -> Result<Table> {
+        if let Some(preset) = self.preset()? {
+            return Ok(preset.over(table));
+        }
+        let family = match self.model.as_deref() {
+            Some(name) => match Family::from_str(name, false) {
+                Ok(_) => name,
+                Err(_) => {
+                    let names: Vec<&str> = Preset::names().collect();
+                    let hint = format!("use auto, mlp, conv, or a preset: {}", names.join(", "));
+                    return Err(Error::setting("--model", format!("no model is called '{name}'"), hint));
+                }
+            },
+            None if self.file.is_some() => return Ok(table),
+            None if self.asks_for_mlp() => "mlp",
+            None => "auto",
+        };
+        let own = table.get("model").and_then(|model| model.get("family")).and_then(Value::as_str);
+        if own.unwrap_or("mlp") != family {
+            table.remove("model");
+        }
+        overlay(&mut table, at_path("model.family", Value::String(family.into())));
+        Ok(table)
+    }
+
+    /// Whether a setting is given that only multilayer perceptrons have.
+    fn asks_for_mlp(&self) -> bool {
+        let sets = self.sets.iter().map(|(path, value)| (path.as_str(), value));
+        let mut given = sets.chain(self.flags.iter().map(|(flag, value)| (flag.path, value)));
+        given.any(|(path, value)| match path {
+            "model.hidden" | "model.activation" => true,
+            "model.latent" => value.is_array(),
+            _ => false,
         })
     }
 
@@ -161,7 +223,9 @@ impl<const TRAINING: bool> Settings<TRAINING> {
     /// The key path of every setting that is given on the command line, and what was typed for it.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&str, String)> {
         let sets = self.sets.iter().map(|(path, _)| (path.as_str(), format!("--set {path}")));
-        sets.chain(self.flags.iter().map(|(flag, _)| (flag.path, format!("--{}", flag.name))))
+        let model = self.model.iter().map(|_| ("model.family", "--model".to_string()));
+        let flags = self.flags.iter().map(|(flag, _)| (flag.path, format!("--{}", flag.name)));
+        sets.chain(model).chain(flags)
     }
 
     /// An error of the library, which names key paths, with what the user has typed in their place.

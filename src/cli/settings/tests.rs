@@ -2,6 +2,7 @@ use super::super::Cli;
 use super::*;
 use clap::CommandFactory;
 use vae::config::OptimizerConfig;
+use vae::data::ImageShape;
 use vae::device::DeviceChoice;
 use vae::model::ObjectiveKind;
 use vae::optimizer::{LearningRateSchedule, OptimizerKind};
@@ -12,8 +13,11 @@ fn settings(arguments: &[&str]) -> Settings<true> {
     Settings::from_arg_matches(&matches).unwrap()
 }
 
+/// The settings of a multilayer perceptron, where the arguments name no other model.
 fn parse(arguments: &[&str]) -> Config {
-    settings(arguments).config().unwrap()
+    let named = arguments.iter().any(|argument| argument.starts_with("--model") || *argument == "--config");
+    let model: &[&str] = if named { &[] } else { &["--model=mlp"] };
+    settings(&[model, arguments].concat()).config().unwrap()
 }
 
 fn refused(arguments: &[&str]) -> String {
@@ -40,7 +44,7 @@ fn other(flag: &Flag) -> &'static str {
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
         "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed" => "17",
-        "free-bits" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm" => "0.125",
+        "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm" => "0.125",
         "optimizer" => "sgd",
         "learning-rate-schedule" => "steps:0.5@2,3",
         "init" => "normal:0.5",
@@ -48,8 +52,6 @@ fn other(flag: &Flag) -> &'static str {
         "order" => "1",
         "device" => "cpu",
         "matmul" => "fixed",
-        // The only family.
-        "family" => "mlp",
         name => panic!("give --{name} a value here"),
     }
 }
@@ -72,7 +74,7 @@ fn every_flag_reaches_its_key_and_no_other() {
             Takes::Nothing(_) => parse(&[&format!("--{}", flag.name)]),
         };
         let differs = defaults.difference(&config, |path| path == flag.path).unwrap();
-        assert!(differs.is_some() || flag.name == "family", "--{} is forgotten", flag.name);
+        assert!(differs.is_some(), "--{} is forgotten", flag.name);
         assert_eq!(defaults.difference(&config, |path| path != flag.path).unwrap(), None, "--{}", flag.name);
         // The same by --set.
         let value = at(&config, flag.path).unwrap();
@@ -92,7 +94,9 @@ fn every_key_has_a_flag() {
     for (section, keys) in complete.to_table().unwrap() {
         for key in keys.as_table().unwrap().keys() {
             let path = format!("{section}.{key}");
-            assert!(FLAGS.iter().any(|flag| flag.path == path), "{path} has no flag");
+            // The family has a flag that also names presets.
+            let has_flag = path == "model.family" || FLAGS.iter().any(|flag| flag.path == path);
+            assert!(has_flag, "{path} has no flag");
         }
     }
 }
@@ -288,7 +292,11 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
 | - | `optimizer.GROUP.KEY` | `--set optimizer.GROUP.KEY=VALUE` |
 
 `[optimizer.GROUP]` overrides `[optimizer]` for one parameter group. Its keys are `kind`, `learning-rate`,
-`learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. The family `mlp` has one group, `vae`.
+`learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. The families `mlp` and `conv` have one group, `vae`.
+
+The keys of `[model]` depend on `model.family`: `mlp`, `conv`, or `auto`, which takes `latent`, `likelihood`, `sigma` and
+`mean-activation` and stands for one of the other two. A file that names no family is of the family `mlp`. `--model NAME` names
+a family or a preset. `[model]` of `conv` is explained in [models](models.md#convolutional).
 
 ```toml
 [data]
@@ -329,4 +337,59 @@ fn the_documented_keys_are_the_keys() {
     }
     let example = text.split("```").nth(1).unwrap().trim_start_matches("toml");
     Config::from_toml(example).unwrap().resolve().unwrap();
+}
+
+/// The family that arguments ask for, and the one it becomes for images of `width` and `height`.
+fn families(arguments: &[&str], width: usize, height: usize) -> [&'static str; 2] {
+    let config = settings(arguments).config().unwrap().resolve().unwrap();
+    let shape = ImageShape { width, height, channels: 1 };
+    [config.model.family(), config.for_images(shape).unwrap().model.family()]
+}
+
+#[test]
+fn auto_is_chosen_by_the_size_of_images() {
+    assert_eq!(families(&[], 28, 28), ["auto", "mlp"]);
+    assert_eq!(families(&[], 32, 32), ["auto", "mlp"]);
+    assert_eq!(families(&["--latent=7", "--likelihood=gaussian"], 33, 32), ["auto", "conv"]);
+    assert_eq!(families(&["--model=auto"], 64, 64), ["auto", "conv"]);
+    assert_eq!(families(&["--hidden=9"], 64, 64), ["mlp", "mlp"]);
+    assert_eq!(families(&["--activation=relu"], 64, 64), ["mlp", "mlp"]);
+    assert_eq!(families(&["--latent=5,4"], 64, 64), ["mlp", "mlp"]);
+    assert_eq!(families(&["--set", "model.hidden=[9]"], 64, 64), ["mlp", "mlp"]);
+    assert_eq!(families(&["--model=conv"], 28, 28), ["conv", "conv"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("old.toml");
+    std::fs::write(&file, "latent = 5\n").unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(families(&["--config", file], 64, 64), ["mlp", "mlp"]);
+    assert_eq!(families(&["--config", file, "--model=conv"], 64, 64), ["conv", "conv"]);
+    let config = parse(&["--model=auto", "--latent=7", "--likelihood=gaussian", "--sigma=0.5"]);
+    let shape = ImageShape { width: 64, height: 64, channels: 3 };
+    let chosen = config.resolve().unwrap().for_images(shape).unwrap();
+    assert_eq!(chosen.model.latent(), [7]);
+    assert_eq!(chosen.model.likelihood().sigma, 0.5);
+    assert_eq!(chosen.for_images(shape).unwrap(), chosen, "settings that are written out stay as they are");
+    let text = chosen.to_toml().unwrap();
+    assert!(text.contains("family = \"conv\"") && !text.contains("auto\"\nlatent"), "{text}");
+    assert_eq!(Config::from_run(&text).unwrap(), chosen);
+}
+
+#[test]
+fn presets_lie_below_flags_and_above_a_file() {
+    let config = parse(&["--model=burgess", "--latent=12", "--batch-size=32"]);
+    assert_eq!((config.model.latent(), config.run.batch_size), (&[12][..], 32));
+    assert_eq!(config.optimizer.learning_rate, Some(5e-4));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file.toml");
+    std::fs::write(&file, "[model]\nhidden = [9]\n[run]\nepochs = 3\nbatch-size = 7\n").unwrap();
+    let config = parse(&["--config", file.to_str().unwrap(), "--model", "burgess"]);
+    assert_eq!((config.run.epochs, config.run.batch_size), (3, 64));
+    let problem = refused(&["--model=nothing"]);
+    assert!(problem.contains("no model is called 'nothing'") && problem.contains("burgess"), "{problem}");
+    for name in Preset::names() {
+        let preset = Preset::find(name).unwrap().unwrap();
+        let config = preset.config().unwrap().resolve().unwrap().for_images(preset.shape()).unwrap();
+        assert_eq!(config.model.family(), "conv");
+        assert!(preset.about.len() > 20 && preset.source.len() > 20, "{name}");
+    }
 }

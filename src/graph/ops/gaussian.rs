@@ -141,6 +141,9 @@ pub enum KlTarget {
     /// 0, but a dimension whose average over the minibatch is below this number of nats has no gradient (Kingma et
     /// al. 2016, equation 15).
     FreeBits(f64),
+    /// 0, but an image whose divergence of all dimensions together is below this number of nats has no gradient: the loss
+    /// is the average of max(KL, floor) over images (Ha and Schmidhuber 2018).
+    Floor(f64),
     /// The step's capacity: beta |KL - capacity|, KL averaged over the minibatch (Burgess et al. 2018, equation 8).
     Capacity,
 }
@@ -159,7 +162,8 @@ impl Operation for GaussianKl {
         let shape = self.shape;
         let Some(factor) = gradients.loss(divergence, 1) else {
             if self.target != KlTarget::Zero {
-                let problem = "a KL divergence with free bits or a capacity is used otherwise than as a loss";
+                let problem =
+                    "a KL divergence with free bits, a floor or a capacity is used otherwise than as a loss";
                 return Err(Error::Internal(problem.into()));
             }
             if let (Some(upstream), Some(target)) =
@@ -171,7 +175,9 @@ impl Operation for GaussianKl {
             return Ok(());
         };
         let mut inputs = vec![posterior];
-        if self.target != KlTarget::Zero {
+        if let KlTarget::Floor(_) = self.target {
+            inputs.push(divergence);
+        } else if self.target != KlTarget::Zero {
             let average = gradients.temporary("kl.average".into(), Shape::matrix(1, shape.width));
             gradients.push("average KL".into(), BatchMean(shape), &[divergence], &[average]);
             inputs.push(average);
@@ -201,7 +207,7 @@ impl Operation for GaussianKl {
     }
 }
 
-/// Inputs: posterior, and with a target other than 0 the average divergence of each dimension.
+/// Inputs: posterior; with a floor the divergence, with free bits or a capacity its average of each dimension.
 #[derive(Debug)]
 struct GaussianKlGradient {
     shape: LatentShape,
@@ -227,6 +233,11 @@ impl Operation for GaussianKlGradient {
                 kernel = "gaussian_kl_gradient_free_bits";
                 values.push(("average", node.inputs[1]));
                 constants.insert("FREE_BITS", nats);
+            }
+            KlTarget::Floor(nats) => {
+                kernel = "gaussian_kl_gradient_floor";
+                values.push(("divergence_read", node.inputs[1]));
+                constants.insert("FLOOR", nats);
             }
             KlTarget::Capacity => {
                 kernel = "gaussian_kl_gradient_capacity";

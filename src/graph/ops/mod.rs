@@ -20,6 +20,7 @@ mod pool;
 mod residual;
 pub(super) mod sampled_kl;
 mod shape;
+mod squared_error;
 
 use super::Shape;
 

@@ -275,7 +275,7 @@ impl Graph {
             Sizes { batch, samples: z.rows / batch, posterior_rows: posterior.rows, width: z.columns };
         let free_bits = match target {
             KlTarget::FreeBits(nats) => Some(nats),
-            KlTarget::Zero | KlTarget::Capacity => None,
+            KlTarget::Zero | KlTarget::Floor(_) | KlTarget::Capacity => None,
         };
         let operation = SampledKl { sizes, prior: prior.is_some(), before: before.is_some(), free_bits };
         let inputs: Vec<ValueId> =

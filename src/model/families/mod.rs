@@ -1,3 +1,6 @@
-//! The families of models, a file each.
+//! The families of models, a folder each.
 
+pub mod auto;
+pub mod conv;
 pub mod mlp;
+mod pixels;

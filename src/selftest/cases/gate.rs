@@ -21,6 +21,18 @@ pub(super) fn all() -> Vec<Case> {
                 .rows(rows),
             );
         }
+        for floor in [-0.5, 0.45, 9.0] {
+            cases.push(
+                Case::new("floor_gradient", constants! { SAMPLES: samples, BATCH: batch, FLOOR: floor })
+                    .buffers(&[
+                        ("divergence_read", Unit(l)),
+                        ("upstream", Normal(l)),
+                        ("divergence_gradient", Normal(l)),
+                    ])
+                    .grid(Grid::Elements(l))
+                    .rows(rows),
+            );
+        }
         // On one side of numbers from 0 to 1, and on the other.
         for capacity in [-0.5, 9.0] {
             let mut case =

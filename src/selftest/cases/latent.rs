@@ -39,6 +39,18 @@ pub(super) fn all() -> Vec<Case> {
                 BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 0.7, NUMBER: WITHOUT_NUMBER,
             }).buffers(&[posterior, gradient]).grid(Grid::Elements(batch * columns)).rows(rows));
         cases.push(Case::new("gaussian_kl_gradient_free_bits", constants! { BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FREE_BITS: 0.4, WEIGHT: 1.0, NUMBER: 0 }).buffers(&[posterior, ("average", Unit(4 * columns)), gradient]).grid(Grid::Elements(batch * columns)).rows(rows));
+        cases.push(
+            Case::new(
+                "gaussian_kl_gradient_floor",
+                constants! {
+                    BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, FLOOR: 1.9 * columns as f64, WEIGHT: 1.0,
+                    NUMBER: 0,
+                },
+            )
+            .buffers(&[posterior, ("divergence_read", Unit(n)), gradient])
+            .grid(Grid::Elements(batch * columns))
+            .rows(rows),
+        );
         cases.push(Case::new("gaussian_kl_gradient_capacity", constants! {
                 BATCH: batch, COLUMNS: columns, ACCUMULATE: accumulate, WEIGHT: 1.0, NUMBER: 0, CAPACITY: 1,
             }).buffers(&[posterior, ("average", Unit(4 * columns)), gradient]).grid(Grid::Elements(batch * columns)).rows(rows));

@@ -21,6 +21,7 @@ mod noncentred;
 mod norm;
 mod optimizer;
 mod sampled_kl;
+mod squared_error;
 mod sum;
 
 use crate::plan::{Grid, Step};
@@ -98,6 +99,7 @@ pub(super) fn all() -> Vec<Case> {
         norm::all(),
         maps::all(),
         gate::all(),
+        squared_error::all(),
         sum::all(),
         optimizer::all(),
         bench::all(),

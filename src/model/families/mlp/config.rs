@@ -1,7 +1,7 @@
 //! The settings of a variational autoencoder of multilayer perceptrons.
 
-use crate::checks::positive;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::model::families::pixels::{SIGMA, check_likelihood};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::de::{Error as _, SeqAccess, Visitor};
@@ -38,7 +38,7 @@ impl Default for MlpConfig {
             latent: vec![2],
             activation: Activation::Tanh,
             likelihood: LikelihoodKind::Bernoulli,
-            sigma: 1.0,
+            sigma: SIGMA,
             mean_activation: Activation::Identity,
         }
     }
@@ -82,28 +82,8 @@ impl MlpConfig {
         if let [part] = &self.hidden[..] {
             self.hidden = vec![part.clone(); layers];
         }
-        self.check_likelihood()?;
+        check_likelihood(self.likelihood())?;
         Ok(self)
-    }
-
-    fn check_likelihood(&self) -> Result<()> {
-        positive("model.sigma", self.sigma)?;
-        if self.likelihood.takes_logits() && self.mean_activation != Activation::Identity {
-            let problem = format!("has no effect with {}, whose decoder outputs logits", self.likelihood);
-            let hint = "leave it out, or choose a gaussian model.likelihood";
-            return Err(Error::setting("model.mean-activation", problem, hint));
-        }
-        let has_sigma = matches!(self.likelihood, LikelihoodKind::Gaussian | LikelihoodKind::GaussianShared);
-        if !has_sigma && self.sigma != Self::default().sigma {
-            let problem = format!("the likelihood is {}, which takes no standard deviation", self.likelihood);
-            let hint = "leave it out, or choose model.likelihood = gaussian or gaussian-shared";
-            return Err(Error::setting("model.sigma", problem, hint));
-        }
-        if !self.mean_activation.derivative_from_value() {
-            let hint = "use sigmoid";
-            return Err(Error::setting("model.mean-activation", "silu is not offered for means", hint));
-        }
-        Ok(())
     }
 
     /// Widths of the encoder's hidden layers below the stochastic layer of this number, which counts from 0.

@@ -1,0 +1,84 @@
+//! A model that is chosen by the size of the images.
+
+use super::conv::ConvConfig;
+use super::mlp::MlpConfig;
+use super::pixels::{SIGMA, check_likelihood};
+use crate::data::ImageShape;
+use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Most values of an image for which `auto` chooses a multilayer perceptron.
+const MOST_VALUES: usize = 1024;
+
+/// `[model]` of the family `auto`: the settings that the families have in common. A run's `config.toml` has the family that
+/// was chosen in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AutoConfig {
+    /// Latent dimensions; those of the family chosen where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latent: Option<usize>,
+    /// Distribution of a pixel.
+    pub likelihood: LikelihoodKind,
+    /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
+    pub sigma: f64,
+    /// Activation function of Gaussian means.
+    pub mean_activation: Activation,
+}
+
+impl Default for AutoConfig {
+    fn default() -> Self {
+        Self {
+            latent: None,
+            likelihood: LikelihoodKind::Bernoulli,
+            sigma: SIGMA,
+            mean_activation: Activation::Identity,
+        }
+    }
+}
+
+impl AutoConfig {
+    /// Whether images of `shape` get a multilayer perceptron: up to 1,024 values.
+    pub fn is_mlp(shape: ImageShape) -> bool {
+        shape.pixels() <= MOST_VALUES
+    }
+
+    /// The multilayer perceptron of the deck with these settings.
+    pub fn mlp(&self) -> MlpConfig {
+        let standard = MlpConfig::default();
+        let Self { latent, likelihood, sigma, mean_activation } = *self;
+        let latent = latent.map_or(standard.latent, |latent| vec![latent]);
+        MlpConfig { latent, likelihood, sigma, mean_activation, ..MlpConfig::default() }
+    }
+
+    /// The convolutional model, sized to the picture, with these settings.
+    pub fn conv(&self) -> ConvConfig {
+        let standard = ConvConfig::default();
+        let Self { latent, likelihood, sigma, mean_activation } = *self;
+        ConvConfig {
+            latent: latent.unwrap_or(standard.latent),
+            likelihood,
+            sigma,
+            mean_activation,
+            ..standard
+        }
+    }
+
+    /// Refuse settings that make no sense.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key path.
+    pub fn resolve(self) -> Result<Self> {
+        if self.latent == Some(0) {
+            return Err(Error::setting("model.latent", "0 is too few", "give 1 or more"));
+        }
+        check_likelihood(self.likelihood())?;
+        Ok(self)
+    }
+
+    /// The distribution of a pixel, with its settings.
+    pub fn likelihood(&self) -> Likelihood {
+        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    }
+}
