@@ -210,7 +210,7 @@ fn a_batch_norm_trains_as_pytorch_trains_it() {
         graph.with_mode(Mode::Evaluate, |g| g.batch_norm("norm", x, BatchNorm::default())).unwrap();
     let loss = graph.loss("loss", activated, 1, Weight::Constant(1.0));
     graph.differentiate(&[loss], &[Target::Group(group)]).unwrap();
-    let sgd = Optimizer { beta1: 0.0, ..Optimizer::new(OptimizerKind::Sgd) };
+    let sgd = Optimizer { beta_1: 0.0, ..Optimizer::new(OptimizerKind::Sgd) };
     graph.step(group, &sgd).unwrap();
     let programs = [
         ProgramSpec::new("train", &[x], &graph.training()),
