@@ -202,7 +202,8 @@ impl Graph {
         const MOST: usize = 256 * 32_000;
         let count = shape.pixels() * shape.columns / groups;
         if count > MOST {
-            let problem = format!("a group of {shape} has {count} numbers, and may have {MOST}; use more groups");
+            let problem =
+                format!("a group of {shape} has {count} numbers, and may have {MOST}; use more groups");
             return Err(Error::shape(name, problem));
         }
         let scale = scale(self, name, shape.columns)?;
