@@ -71,14 +71,19 @@ impl DataConfig {
         if let Some(folder) = &mut self.data_dir {
             *folder = absolute(folder)?;
         }
+        let known = self.is_digits() || data::KNOWN_NAMES.contains(&self.dataset.as_str());
         // What does not exist stays as it was typed, for the error that names it.
         let path = Path::new(&self.dataset);
-        if !self.is_digits() && !data::KNOWN_NAMES.contains(&self.dataset.as_str()) && path.exists() {
-            let path = absolute(path)?;
+        let (file, key) = match data::array_of(&self.dataset) {
+            Some((file, key)) if !path.exists() => (file, format!(":{key}")),
+            _ => (path, String::new()),
+        };
+        if !known && file.exists() {
+            let path = absolute(file)?;
             let text = path.to_str().ok_or_else(|| {
                 Error::data(&path, "the path is not valid UTF-8", "rename the folder, or link to it")
             })?;
-            self.dataset = text.to_string();
+            self.dataset = format!("{text}{key}");
         }
         Ok(self)
     }

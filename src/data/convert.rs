@@ -56,12 +56,23 @@ pub(super) fn to_bytes(picture: DynamicImage, shape: ImageShape) -> Vec<u8> {
     picture.into_bytes()
 }
 
+/// `pixels` of red, green, blue and opacity, blended over black: of red, green and blue.
+pub(super) fn opaque(pixels: &[u8]) -> Vec<u8> {
+    let pixels = pixels.as_chunks::<4>().0.iter();
+    pixels.flat_map(|[colours @ .., alpha]| colours.map(|colour| dimmed(colour, *alpha))).collect()
+}
+
+/// A colour of this opacity over black.
+fn dimmed(colour: u8, alpha: u8) -> u8 {
+    ((u16::from(colour) * u16::from(alpha) + 127) / 255) as u8
+}
+
 fn over_black(picture: &DynamicImage) -> DynamicImage {
     let mut blended = picture.to_rgba8();
     for pixel in blended.pixels_mut() {
         let [colours @ .., alpha] = &mut pixel.0;
         for colour in colours {
-            *colour = ((u16::from(*colour) * u16::from(*alpha) + 127) / 255) as u8;
+            *colour = dimmed(*colour, *alpha);
         }
         *alpha = 255;
     }
@@ -149,6 +160,41 @@ mod tests {
             DynamicImage::ImageRgba8(DynamicImage::ImageLuma8(luma).into_rgba8()),
         ] {
             assert_eq!(to_bytes(picture, shape), all);
+        }
+    }
+
+    /// PyTorch's `F.interpolate(mode="bilinear", align_corners=False)`: new pixel i stands at (i + 1/2) old / new - 1/2, and
+    /// places beyond the first and the last pixel count as these.
+    fn bilinear(pixels: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<f64> {
+        let place = |i: usize, axis: usize| {
+            let at = (i as f64 + 0.5) * from[axis] as f64 / to[axis] as f64 - 0.5;
+            let at = at.max(0.0);
+            let low = (at as usize).min(from[axis] - 1);
+            (low, (low + 1).min(from[axis] - 1), at - low as f64)
+        };
+        let mut all = Vec::new();
+        for y in 0..to[1] {
+            let (top, bottom, down) = place(y, 1);
+            for x in 0..to[0] {
+                let (left, right, across) = place(x, 0);
+                let at = |y: usize, x: usize| f64::from(pixels[y * from[0] + x]);
+                let row = |y: usize| at(y, left) * (1.0 - across) + at(y, right) * across;
+                all.push(row(top) * (1.0 - down) + row(bottom) * down);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn enlarging_is_bilinear() {
+        for (from, to) in [([28, 28], [32, 32]), ([7, 5], [16, 11]), ([1, 3], [4, 9])] {
+            let pixels: Vec<u8> = (0..from[0] * from[1]).map(|i| (i * i * 37 % 256) as u8).collect();
+            let found = convert(grey(from[0], from[1], &pixels), Some((to[0], to[1])), None, Path::new(HERE))
+                .unwrap();
+            for (i, (found, expected)) in found.pixels.iter().zip(bilinear(&pixels, from, to)).enumerate() {
+                let difference = (f64::from(*found) - expected).abs();
+                assert!(difference <= 1.0, "{from:?} to {to:?}, pixel {i}: {found} instead of {expected}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// The datasets that [`super::open`] finds by name. The program also knows `digits`, which needs no files.
-pub const KNOWN_NAMES: [&str; 4] = ["mnist", "fashion-mnist", "kmnist", "emnist"];
+pub const KNOWN_NAMES: [&str; 5] = ["mnist", "fashion-mnist", "kmnist", "emnist", super::cifar::NAME];
 
 /// Where to look, in this order.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,8 @@ impl Roots {
         }
     }
 
-    fn candidates(&self, name: &str) -> Vec<PathBuf> {
+    /// The folders to look in for the dataset `name`.
+    pub(super) fn candidates(&self, name: &str) -> Vec<PathBuf> {
         let mut folders = Vec::new();
         for root in [&self.data_dir, &self.environment].into_iter().flatten() {
             // MNIST and its drop-in replacements have the same file names, so DIR/mnist must not be taken for kmnist.
@@ -93,8 +94,8 @@ pub(super) fn unknown(dataset: &str) -> Error {
         format!("--dataset {dataset}"),
         "no dataset has this name, and no file or folder has this path",
         format!(
-            "{suggestion}known names: {}; or give the path of a folder of pictures, of a folder of IDX files, or \
-             of an IDX file",
+            "{suggestion}known names: {}; or give the path of a folder of pictures, of a folder of IDX files, of an \
+             IDX file, or of a .npy or .npz file",
             names().collect::<Vec<_>>().join(", ")
         ),
     )

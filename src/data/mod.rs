@@ -1,20 +1,26 @@
-//! Datasets: named columns of bytes, reals or words. Every source (IDX files, a folder of pictures, procedural digits)
+//! Datasets: named columns of bytes, reals or words. Every source (IDX files, arrays of NumPy, pictures, procedural digits)
 //! yields one [`Dataset`] of images.
 
 pub mod digits;
 
+mod arrays;
+mod cifar;
 mod column;
 mod convert;
 mod folder;
 pub mod idx;
 mod idx_folder;
 mod locate;
+mod npy;
 mod pictures;
 mod split;
 mod validate;
+mod zip;
 
+pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use locate::KNOWN_NAMES;
+pub use npy::write_npy;
 pub use split::split;
 
 use crate::{Error, Result};
@@ -119,8 +125,8 @@ impl Default for Options {
     }
 }
 
-/// Opens what `--dataset` names: one of [`KNOWN_NAMES`], or the path of a folder of IDX files, of an IDX file, or
-/// of a folder of pictures.
+/// Opens what `--dataset` names: one of [`KNOWN_NAMES`], or the path of a folder of IDX files, of an IDX file, of a folder
+/// of pictures, or of a `.npy` or `.npz` file; `file.npz:name` names one of its arrays.
 ///
 /// A known name comes before a path: `./mnist` is the folder. Names are looked for in `--data-dir`, in the
 /// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name) and in the subfolder of that
@@ -138,7 +144,12 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     convert::check_size(options.image_size)?;
     split::check_fraction(options.test_fraction)?;
     let path = Path::new(dataset);
-    let opened = if KNOWN_NAMES.contains(&dataset) {
+    let named = array_of(dataset).filter(|(file, _)| !path.exists() && file.is_file());
+    let opened = if let Some((file, key)) = named {
+        arrays::read(file, Some(key), options)?
+    } else if dataset == cifar::NAME {
+        cifar::read(&roots.candidates(dataset), options)?
+    } else if KNOWN_NAMES.contains(&dataset) {
         let (set, folder) = locate::named(dataset, roots)?;
         set.load(dataset.to_string(), &folder, options)?
     } else if path.is_dir() {
@@ -148,6 +159,8 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     } else if folder::is_picture(path) {
         let hint = "give the folder that holds the pictures";
         return Err(Error::data(path, "this is a single picture", hint));
+    } else if arrays::is_file_of_numpy(path) {
+        arrays::read(path, None, options)?
     } else {
         let (set, name) = idx_folder::containing(path)?;
         set.load(name, path, options)?

@@ -53,8 +53,9 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "NAME|PATH",
         takes: Value(text),
         of: Plan,
-        help: "Dataset: digits (drawn by the program), mnist, fashion-mnist, kmnist, emnist, or the path of \
-               IDX files or of a folder of pictures [default: digits]",
+        help: "Dataset: digits (drawn by the program), mnist, fashion-mnist, kmnist, emnist, cifar10, or the \
+               path of IDX files, of a folder of pictures, or of a .npy or .npz file; FILE.npz:NAME names an \
+               array [default: digits]",
     },
     Flag {
         name: "data-dir",
