@@ -10,7 +10,7 @@
 //   group_norm_gradient  dx = (dy * weight - sums.0 - normalised * sums.1) / sqrt(..); with ACCUMULATE dx += that
 //   group_norm_scale     partial = sums over a block of BLOCK rows of dy * normalised and of dy
 //
-// A workgroup adds the values of one group: each lane every 64th one, then the lanes in a tree.
+// A workgroup adds the values of one group: each lane every 256th one, then the lanes in a tree.
 //
 // import: step
 
@@ -23,7 +23,7 @@ override EPSILON: f32;
 override ACCUMULATE: bool;
 
 const BLOCK = 64u; // rows of a block of group_norm_scale
-const LANES = 64u;
+const LANES = 256u;
 
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [ITEMS * SPACE, STRIDE]
 @group(0) @binding(2) var<storage, read_write> moments: array<vec4<f32>>; // [ITEMS, GROUPS]: mean, 1 / sqrt(..), 0, 0
@@ -36,7 +36,7 @@ const LANES = 64u;
 @group(0) @binding(9) var<storage, read_write> x_gradient: array<f32>; // [ITEMS * SPACE, STRIDE]
 @group(0) @binding(10) var<storage, read_write> partial: array<f32>; // [blocks, 2, STRIDE]
 
-var<workgroup> lanes: array<vec2<f32>, 64>;
+var<workgroup> lanes: array<vec2<f32>, 256>;
 
 // The sum over all lanes, for every lane.
 fn add_lanes(lane: u32, own: vec2<f32>) -> vec2<f32> {
@@ -62,7 +62,7 @@ fn group_of(i: u32) -> u32 {
     return i / STRIDE / SPACE * GROUPS + i % STRIDE / (CHANNELS / GROUPS);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn group_moments(
     @builtin(local_invocation_index) lane: u32,
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -102,7 +102,7 @@ fn group_norm(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     y[i] = value;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn group_norm_sums(
     @builtin(local_invocation_index) lane: u32,
     @builtin(workgroup_id) workgroup: vec3<u32>,

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use vae::config::Config;
 use vae::data::digits::digits;
 use vae::graph::{
-    Binarize, Graph, Init, KlTarget, Mode, ProgramSpec, Shape, Source, Target, Tensors, Weight,
+    BatchNorm, Binarize, Graph, Init, KlTarget, Mode, ProgramSpec, Shape, Source, Target, Tensors, Weight,
 };
 use vae::model::{Built, Initialisation, Model, Objective, Task};
 use vae::optimizer::{Optimizer, OptimizerKind, Optimizers};
@@ -21,7 +21,7 @@ use vae::session::{Session, Which};
 
 const WIDTH: usize = 5;
 
-/// An autoencoder that keeps a moving average of its code, and learns from the average too.
+/// An encoder that keeps a moving average of its code and running statistics of its input.
 #[derive(Debug)]
 struct Averaging {
     pixels: usize,
@@ -32,7 +32,8 @@ impl Model for Averaging {
         let group = tensors.group("vae");
         let mut graph = Graph::new(tensors, Mode::Train);
         let images = graph.minibatch(task.batch, self.pixels, task.binarize, None)?;
-        let code = graph.linear(&["encoder.mean", "encoder.log_variance"], images, WIDTH)?;
+        let normalised = graph.batch_norm("encoder.norm", images, BatchNorm::default())?;
+        let code = graph.linear(&["encoder.mean", "encoder.log_variance"], normalised, WIDTH)?;
         let shape = Shape::with_sections(task.batch, 2, WIDTH);
         let average = graph.state("average", shape, Init::Constant(0.25))?;
         let average = graph.update(average, code, 0.1)?;
@@ -103,6 +104,11 @@ fn states_are_saved_and_resumed_bit_for_bit() {
         let (shape, values) = whole.read_states().unwrap().remove("state.average").unwrap();
         assert_eq!((shape, values.len()), (vec![16, 2, WIDTH], 16 * 2 * WIDTH), "{name}");
         assert!(values.iter().any(|&value| value != 0.25), "{name}: the average has not moved");
+        // PyTorch's names and shapes.
+        for statistic in ["running_mean", "running_var"] {
+            let name = format!("encoder.norm.{statistic}");
+            assert_eq!(whole.read_states().unwrap()[&name].0, [dataset.shape.pixels()], "{name}");
+        }
     }
 }
 

@@ -162,25 +162,42 @@ pub(super) fn depthwise_input<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
-/// What the positions `range` of a line add to the gradient of a line of weights.
+/// A part of a line of small maps: the lines of small and large maps' first elements, and the positions.
+struct Part {
+    small: usize,
+    /// The line of the large maps under each line of the window.
+    large: Vec<Option<usize>>,
+    positions: Range<usize>,
+}
+
+/// What all parts of a block add to the gradient of the weights.
 #[inline(always)]
 fn of_weight<T: Real, const L: usize>(
     sizes: Sizes,
     (small, large): (&[T], &[T]),
-    range: &Range<usize>,
+    parts: &[Part],
     partial: &mut [T],
     channel: usize,
 ) {
-    for (kx, partial) in partial.chunks_mut(sizes.pixel).enumerate() {
-        let partial = &mut partial[channel..channel + L];
-        let mut sum = [T::zero(); L];
-        sum.copy_from_slice(partial);
+    for (tap, partial) in partial.chunks_mut(sizes.pixel).enumerate() {
+        let (ky, kx) = (tap / sizes.kernel[1], tap % sizes.kernel[1]);
         let inside = sizes.inside(kx);
-        for x in range.start.max(inside.start)..range.end.min(inside.end) {
-            let at = x * sizes.stride[1] + kx - sizes.padding[1];
-            multiply_add(&mut sum, &small[x * sizes.pixel + channel..], &large[at * sizes.pixel + channel..]);
+        let mut sum = [T::zero(); L];
+        for part in parts {
+            let Some(line) = part.large[ky] else { continue };
+            let range = part.positions.start.max(inside.start)..part.positions.end.min(inside.end);
+            if range.is_empty() {
+                continue;
+            }
+            let first = range.start * sizes.stride[1] + kx - sizes.padding[1];
+            let small = &small[part.small + range.start * sizes.pixel + channel..];
+            let large = &large[line + first * sizes.pixel + channel..];
+            let large = large.chunks(sizes.stride[1] * sizes.pixel);
+            for (small, large) in small.chunks(sizes.pixel).zip(large).take(range.len()) {
+                multiply_add(&mut sum, small, large);
+            }
         }
-        partial.copy_from_slice(&sum);
+        partial[channel..channel + L].copy_from_slice(&sum);
     }
 }
 
@@ -192,21 +209,17 @@ pub(super) fn depthwise_weight<T: Real>(call: &mut Call<'_, T>) {
     let row = sizes.kernel[0] * weight_line;
     let partial = &mut call.write("partial")[..pixels.div_ceil(block) * row];
     by_costly_rows(partial, row, block * row, |k, partial| {
-        partial.fill(T::zero());
         let (mut pixel, end) = (k * block, pixels.min((k + 1) * block));
-        // Parts of lines.
+        let mut parts = Vec::new();
         while pixel < end {
             let (line, from) = (pixel / sizes.small[1], pixel % sizes.small[1]);
-            let range = from..sizes.small[1].min(from + end - pixel);
             let (item, y) = (line / sizes.small[0], line % sizes.small[0]);
-            let small = &small[line * small_line..][..small_line];
-            for (ky, partial) in partial.chunks_mut(weight_line).enumerate() {
-                if let Some(at) = sizes.large_at(0, y, ky) {
-                    let large = &large[(item * sizes.large[0] + at) * large_line..][..large_line];
-                    by_channels!(sizes.pixel, of_weight(sizes, (small, large), &range, partial));
-                }
-            }
-            pixel += range.len();
+            let under = |ky| Some((item * sizes.large[0] + sizes.large_at(0, y, ky)?) * large_line);
+            let positions = from..sizes.small[1].min(from + end - pixel);
+            pixel += positions.len();
+            let large = (0..sizes.kernel[0]).map(under).collect();
+            parts.push(Part { small: line * small_line, large, positions });
         }
+        by_channels!(sizes.pixel, of_weight(sizes, (small, large), &parts, partial));
     });
 }

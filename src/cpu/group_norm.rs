@@ -1,7 +1,8 @@
-//! Twins of `shaders/group_norm.wgsl`.
+//! Twins of `shaders/group_norm.wgsl`. They work on whole rows with a number for each channel, which is vector code; the
+//! channels of a group are put together at the end.
 
 use super::Real;
-use super::call::{Call, by_costly_rows, by_rows, put};
+use super::call::{Call, by_costly_rows, put};
 use crate::kernels::kernel;
 
 /// The maps of an item and their groups.
@@ -25,35 +26,55 @@ impl Groups {
         self.channels / self.groups
     }
 
-    /// Numbers in a group.
-    fn count<T: Real>(self) -> T {
-        T::of((self.width() * self.space) as f64)
+    /// Elements of an item.
+    fn item(self) -> usize {
+        self.space * self.stride
     }
 
-    fn elements(self) -> usize {
-        self.items * self.space * self.stride
+    /// For each channel number `index` of its group's four in `values`; 0 in the padding.
+    fn spread<T: Real>(self, values: &[T], item: usize, index: usize) -> Vec<T> {
+        let of = |c: usize| values[4 * (item * self.groups + c / self.width()) + index];
+        (0..self.stride).map(|c| if c < self.channels { of(c) } else { T::zero() }).collect()
     }
 
-    /// Where the channels of `group` of an item lie, pixel by pixel.
-    fn runs(self, item: usize, group: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let starts =
-            (0..self.space).map(move |p| (item * self.space + p) * self.stride + group * self.width());
-        starts.map(move |start| start..start + self.width())
+    /// The means over the pixels and channels of each group, of sums over the pixels of each channel.
+    fn means<T: Real>(self, sums: &[T]) -> impl Iterator<Item = T> {
+        let count = T::of((self.width() * self.space) as f64);
+        sums[..self.channels].chunks(self.width()).map(move |sums| sums.iter().copied().sum::<T>() / count)
     }
+}
+
+/// Sums over rows, `term(row, c)` for each channel.
+#[inline(always)]
+fn column_sums<T: Real>(stride: usize, x: &[T], term: impl Fn(usize, T) -> T) -> Vec<T> {
+    let mut sums = vec![T::zero(); stride];
+    for row in x.chunks(stride) {
+        for (c, (sum, &x)) in sums.iter_mut().zip(row).enumerate() {
+            *sum += term(c, x);
+        }
+    }
+    sums
 }
 
 pub(super) fn group_moments<T: Real>(call: &mut Call<'_, T>) {
     let (groups, epsilon, x) = (Groups::of(call), call.number("EPSILON"), call.read("x"));
     let moments = &mut call.write("moments")[..4 * groups.items * groups.groups];
-    by_costly_rows(moments, 4 * groups.groups, groups.space * groups.stride, |item, moments| {
-        for (group, moments) in moments.chunks_mut(4).enumerate() {
-            let runs = || groups.runs(item, group).map(|run| &x[run]);
-            let shift = x[item * groups.space * groups.stride + group * groups.width()];
-            let sum: T = runs().map(|run| run.iter().map(|&x| x - shift).sum()).sum();
-            let mean = shift + sum / groups.count();
-            let squares: T = runs().map(|run| run.iter().map(|&x| (x - mean) * (x - mean)).sum()).sum();
-            let variance = squares / groups.count();
-            moments.copy_from_slice(&[mean, T::one() / (variance + epsilon).sqrt(), T::zero(), T::zero()]);
+    by_costly_rows(moments, 4 * groups.groups, 2 * groups.item(), |item, moments| {
+        let x = &x[item * groups.item()..][..groups.item()];
+        moments.fill(T::zero());
+        let shifts: Vec<T> = (0..groups.groups).map(|group| x[group * groups.width()]).collect();
+        for (moments, &shift) in moments.chunks_mut(4).zip(&shifts) {
+            moments[0] = shift;
+        }
+        let shift = groups.spread(moments, 0, 0);
+        let sums = column_sums(groups.stride, x, |c, x| x - shift[c]);
+        for (moments, mean) in moments.chunks_mut(4).zip(groups.means(&sums)) {
+            moments[0] += mean;
+        }
+        let mean = groups.spread(moments, 0, 0);
+        let squares = column_sums(groups.stride, x, |c, x| (x - mean[c]) * (x - mean[c]));
+        for (moments, variance) in moments.chunks_mut(4).zip(groups.means(&squares)) {
+            moments[1] = T::one() / (variance + epsilon).sqrt();
         }
     });
 }
@@ -61,15 +82,16 @@ pub(super) fn group_moments<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn group_norm<T: Real>(call: &mut Call<'_, T>) {
     let (groups, x, moments) = (Groups::of(call), call.read("x"), call.read("saved"));
     let (weight, bias) = call.read("scale").split_at(groups.stride);
-    by_rows(&mut call.write("y")[..groups.elements()], groups.stride, |row, y| {
-        let x = &x[row * groups.stride..];
-        for group in 0..groups.groups {
-            let moments = &moments[4 * (row / groups.space * groups.groups + group)..];
-            for c in group * groups.width()..(group + 1) * groups.width() {
-                y[c] = (x[c] - moments[0]) * moments[1] * weight[c] + bias[c];
+    let y = &mut call.write("y")[..groups.items * groups.item()];
+    by_costly_rows(y, groups.item(), groups.item(), |item, y| {
+        let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
+        let x = &x[item * groups.item()..];
+        for (y, x) in y.chunks_mut(groups.stride).zip(x.chunks(groups.stride)) {
+            for c in 0..y.len() {
+                y[c] = (x[c] - means[c]) * scales[c] * weight[c] + bias[c];
             }
+            y[groups.channels..].fill(T::zero());
         }
-        y[groups.channels..].fill(T::zero());
     });
 }
 
@@ -78,19 +100,20 @@ pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
     let (x, dy) = (call.read("x"), call.read("y_gradient"));
     let (moments, weight) = (call.read("saved"), call.read("scale"));
     let sums = &mut call.write("sums")[..4 * groups.items * groups.groups];
-    by_costly_rows(sums, 4 * groups.groups, groups.space * groups.stride, |item, sums| {
-        for (group, sums) in sums.chunks_mut(4).enumerate() {
-            let moments = &moments[4 * (item * groups.groups + group)..];
-            let weight = &weight[group * groups.width()..];
-            sums.fill(T::zero());
-            for run in groups.runs(item, group) {
-                for ((&x, &dy), &weight) in x[run.clone()].iter().zip(&dy[run]).zip(weight) {
-                    sums[0] += dy * weight;
-                    sums[1] += dy * weight * (x - moments[0]) * moments[1];
-                }
+    by_costly_rows(sums, 4 * groups.groups, 2 * groups.item(), |item, sums| {
+        let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
+        let (x, dy) = (&x[item * groups.item()..], &dy[item * groups.item()..][..groups.item()]);
+        let (mut changes, mut products) = (vec![T::zero(); groups.stride], vec![T::zero(); groups.stride]);
+        for (dy, x) in dy.chunks(groups.stride).zip(x.chunks(groups.stride)) {
+            for c in 0..groups.stride {
+                let change = dy[c] * weight[c];
+                changes[c] += change;
+                products[c] += change * (x[c] - means[c]) * scales[c];
             }
-            sums[0] /= groups.count();
-            sums[1] /= groups.count();
+        }
+        let means = groups.means(&changes).zip(groups.means(&products));
+        for (sums, (change, product)) in sums.chunks_mut(4).zip(means) {
+            sums.copy_from_slice(&[change, product, T::zero(), T::zero()]);
         }
     });
 }
@@ -98,18 +121,20 @@ pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn group_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (groups, add) = (Groups::of(call), call.flag("ACCUMULATE"));
     let (x, dy, weight) = (call.read("x"), call.read("y_gradient"), call.read("scale"));
-    let (moments, means) = (call.read("saved"), call.read("means"));
-    by_rows(&mut call.write("x_gradient")[..groups.elements()], groups.stride, |row, dx| {
-        let (x, dy) = (&x[row * groups.stride..], &dy[row * groups.stride..]);
-        for group in 0..groups.groups {
-            let at = 4 * (row / groups.space * groups.groups + group);
-            let (moments, means) = (&moments[at..at + 2], &means[at..at + 2]);
-            for c in group * groups.width()..(group + 1) * groups.width() {
-                let normalised = (x[c] - moments[0]) * moments[1];
-                put(&mut dx[c], (dy[c] * weight[c] - means[0] - normalised * means[1]) * moments[1], add);
+    let (moments, sums) = (call.read("saved"), call.read("means"));
+    let dx = &mut call.write("x_gradient")[..groups.items * groups.item()];
+    by_costly_rows(dx, groups.item(), groups.item(), |item, dx| {
+        let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
+        let (changes, products) = (groups.spread(sums, item, 0), groups.spread(sums, item, 1));
+        let (x, dy) = (&x[item * groups.item()..], &dy[item * groups.item()..]);
+        let rows = x.chunks(groups.stride).zip(dy.chunks(groups.stride));
+        for (dx, (x, dy)) in dx.chunks_mut(groups.stride).zip(rows) {
+            for c in 0..dx.len() {
+                let normalised = (x[c] - means[c]) * scales[c];
+                // In the padding the scale is 0.
+                put(&mut dx[c], (dy[c] * weight[c] - changes[c] - normalised * products[c]) * scales[c], add);
             }
         }
-        dx[groups.channels..].iter_mut().for_each(|dx| put(dx, T::zero(), add));
     });
 }
 
@@ -122,15 +147,23 @@ pub(super) fn group_norm_scale<T: Real>(call: &mut Call<'_, T>) {
     by_costly_rows(partial, 2 * stride, 2 * block * stride, |k, partial| {
         partial.fill(T::zero());
         let (products, sums) = partial.split_at_mut(stride);
-        for row in k * block..rows.min((k + 1) * block) {
-            let (x, dy) = (&x[row * stride..], &dy[row * stride..]);
-            for group in 0..groups.groups {
-                let moments = &moments[4 * (row / groups.space * groups.groups + group)..];
-                for c in group * groups.width()..(group + 1) * groups.width() {
-                    products[c] += dy[c] * (x[c] - moments[0]) * moments[1];
+        let (mut row, end) = (k * block, rows.min((k + 1) * block));
+        while row < end {
+            // The rows of one item have the same moments.
+            let item = row / groups.space;
+            let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
+            let next = end.min((item + 1) * groups.space);
+            for row in row..next {
+                let (x, dy) = (&x[row * stride..][..stride], &dy[row * stride..][..stride]);
+                for c in 0..stride {
+                    products[c] += dy[c] * (x[c] - means[c]) * scales[c];
                     sums[c] += dy[c];
                 }
             }
+            row = next;
+        }
+        for padding in [products, sums] {
+            padding[groups.channels..].fill(T::zero());
         }
     });
 }

@@ -21,4 +21,5 @@ mod norm;
 mod pytorch;
 mod sampled_kl;
 mod state;
+mod torch_layers;
 mod values;

@@ -188,7 +188,7 @@ impl Graph {
     /// bias, as PyTorch's `GroupNorm`. One group is layer normalisation. The tensors are `NAME.weight` and `NAME.bias`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` has sections, `groups` do not divide its channels, or the table holds a layer of this name and
+    /// [`Error::Shape`] if `x` has sections, `groups` do not divide its channels or have too many numbers, or the table holds a layer of this name and
     /// another size.
     pub fn group_norm(&mut self, name: &str, x: ValueId, groups: usize, epsilon: f64) -> Result<ValueId> {
         let shape = self.shape(x);
@@ -197,6 +197,14 @@ impl Graph {
                 name,
                 format!("no group normalisation of {shape} with {groups} groups"),
             ));
+        }
+        /// The most numbers of a group: a lane of a workgroup may add 32,000 of them, twice.
+        const MOST: usize = 256 * 32_000;
+        let count = shape.pixels() * shape.columns / groups;
+        if count > MOST {
+            let problem =
+                format!("a group of {shape} has {count} numbers, and may have {MOST}; use more groups");
+            return Err(Error::shape(name, problem));
         }
         let scale = scale(self, name, shape.columns)?;
         let groups = Groups { shape, groups };
