@@ -2,11 +2,11 @@
 //
 //   conv_nn                output[(item, y, x), c] = sum_{ky, kx, o} S[item, y', x', o] W[o, (ky, kx, c)]
 //                          where y' = (y + PADDING_TOP - ky) / STRIDE_Y, for the ky that leave no remainder; x' alike
-//   conv_nn_packed         the same, to maps whose pixels have 1 or 3 channels and no padding
 //   conv_nn_derivative     the sum, times activation'(saved[(item, y, x), c])
 //   conv_nn_bias           activation(the sum + bias[c])
-//   conv_nn_bias_packed    the same, to packed maps
 //   partial_conv_nn        parts[s, (item, y, x), c] = the sum over the o of part s, for matmul_finish.wgsl
+//
+// Packed maps are those of conv_nn_packed.wgsl.
 //
 // Only every STRIDE_Y-th ky and every STRIDE_X-th kx belong to a pixel, and which ones depends on the remainders y %
 // STRIDE_Y and x % STRIDE_X. So the rows are divided by these remainders into phases, and those of a tile are of one phase:
@@ -27,7 +27,6 @@ override PART: u32; // small channels in a part
 @group(0) @binding(5) var<storage, read> a_elements: array<f32>; // S: [items, SMALL_ITEM]
 @group(0) @binding(6) var<storage, read> b_elements: array<f32>; // W: [4 * INNER, weight_row()]
 @group(0) @binding(7) var<storage, read_write> output: array<vec4<f32>>; // [ROWS, COLUMNS]
-@group(0) @binding(8) var<storage, read_write> output_elements: array<f32>; // [items, LARGE_ITEM]
 @group(0) @binding(9) var<storage, read_write> parts: array<vec4<f32>>; // [parts, ROWS, COLUMNS]
 
 fn items() -> u32 {
@@ -113,21 +112,7 @@ fn load(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
 // Vec4 `column` of the weights of a tap that begins at `at`.
 fn weights(at: u32, column: u32) -> vec4<f32> {
     let i = at + 4u * column;
-    if LARGE_PIXEL % 4u == 0u {
-        return vec4<f32>(b_elements[i], b_elements[i + 1u], b_elements[i + 2u], b_elements[i + 3u]);
-    }
-    var values = vec4<f32>(b_elements[i], 0.0, 0.0, 0.0);
-    let channels = LARGE_PIXEL - 4u * column;
-    if channels > 1u {
-        values.y = b_elements[i + 1u];
-    }
-    if channels > 2u {
-        values.z = b_elements[i + 2u];
-    }
-    if channels > 3u {
-        values.w = b_elements[i + 3u];
-    }
-    return values;
+    return vec4<f32>(b_elements[i], b_elements[i + 1u], b_elements[i + 2u], b_elements[i + 3u]);
 }
 
 // The tile at `place`, summed over small channels `begin` to `end`.
@@ -158,7 +143,7 @@ fn product(place: Place, begin: u32, end: u32) -> Tile {
                     if COLUMNS > 1u {
                         q = weights(tap, right);
                     }
-                    multiply_add(&t, u, v, p, q);
+                    multiply_add(&t, u, v, p, q, COLUMNS > 1u);
                     tap += weight_row();
                 }
             }
@@ -172,24 +157,6 @@ fn store(at: u32, value: vec4<f32>) {
         output[at] += value;
     } else {
         output[at] = value;
-    }
-}
-
-// Write the real channels of a vec4 column of a pixel of packed maps, and after the last pixel the padding.
-fn store_packed(pixel: Pixel, column: u32, value: vec4<f32>, add: bool) {
-    var values = value;
-    let start = pixel.item * LARGE_ITEM + (pixel.y * LARGE_WIDTH + pixel.x) * LARGE_PIXEL;
-    for (var i = 4u * column; i < min(4u * column + 4u, LARGE_PIXEL); i++) {
-        if add {
-            output_elements[start + i] += values[i % 4u];
-        } else {
-            output_elements[start + i] = values[i % 4u];
-        }
-    }
-    if column == 0u && pixel.y == LARGE_HEIGHT - 1u && pixel.x == LARGE_WIDTH - 1u && !add {
-        for (var i = LARGE_HEIGHT * LARGE_WIDTH * LARGE_PIXEL; i < LARGE_ITEM; i++) {
-            output_elements[pixel.item * LARGE_ITEM + i] = 0.0;
-        }
     }
 }
 
@@ -210,23 +177,6 @@ fn conv_nn(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
             let pixel = pixel_at(place.phase, place.first + r);
             if pixel.exists {
                 store(row_of(pixel) * COLUMNS + place.left + c, values[TILE_ROWS * c + r]);
-            }
-        }
-    }
-}
-
-@compute @workgroup_size(64)
-fn conv_nn_packed(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let place = tile_at(flat_index(id, workgroups, 64u));
-    if !place.exists {
-        return;
-    }
-    var values = in_order(product(place, 0u, 4u * INNER));
-    for (var c = 0u; c < min(TILE_COLUMNS, COLUMNS - place.left); c++) {
-        for (var r = 0u; r < rows_in(place); r++) {
-            let pixel = pixel_at(place.phase, place.first + r);
-            if pixel.exists {
-                store_packed(pixel, place.left + c, values[TILE_ROWS * c + r], ACCUMULATE);
             }
         }
     }
@@ -264,25 +214,6 @@ fn conv_nn_bias(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
             if pixel.exists {
                 output[row_of(pixel) * COLUMNS + column] =
                     activation(ACTIVATION, values[TILE_ROWS * c + r] + bias[column]) * column_mask(column % SECTION, WIDTH);
-            }
-        }
-    }
-}
-
-@compute @workgroup_size(64)
-fn conv_nn_bias_packed(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
-    let place = tile_at(flat_index(id, workgroups, 64u));
-    if !place.exists {
-        return;
-    }
-    var values = in_order(product(place, 0u, 4u * INNER));
-    for (var c = 0u; c < min(TILE_COLUMNS, COLUMNS - place.left); c++) {
-        let column = place.left + c;
-        for (var r = 0u; r < rows_in(place); r++) {
-            let pixel = pixel_at(place.phase, place.first + r);
-            if pixel.exists {
-                let value = activation(ACTIVATION, values[TILE_ROWS * c + r] + bias[column]);
-                store_packed(pixel, column, value * column_mask(column % SECTION, WIDTH), false);
             }
         }
     }

@@ -105,7 +105,7 @@ fn product(first: u32, left: u32, begin: u32, end: u32) -> Tile {
             if COLUMNS > 1u {
                 q = vec4<f32>(b_elements[q_start.x + j], b_elements[q_start.y + j], b_elements[q_start.z + j], b_elements[q_start.w + j]);
             }
-            multiply_add(&t, u, v, p, q);
+            multiply_add(&t, u, v, p, q, COLUMNS > 1u);
         }
     }
     return t;

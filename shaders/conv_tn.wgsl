@@ -89,7 +89,7 @@ fn product(row: u32, left: u32, begin: u32, end: u32) -> Tile {
         if COLUMNS > 1u {
             q = load_window(q_taps, start, top, x);
         }
-        multiply_add(&t, u, v, p, q);
+        multiply_add(&t, u, v, p, q, COLUMNS > 1u);
     }
     return t;
 }

@@ -1,7 +1,7 @@
 // Matrix products by tiles of 128 rows by 128 columns: the sizes for shared/matmul_tiled.wgsl.
 // The two operands' tiles fill 16 KiB of workgroup memory.
 //
-// import: registers_8x8, matmul_tiled
+// import: registers_8x8, matmul_tiled, matmul_partial_tn
 // kernels: tiled = tiled_128
 
 const TILE_ROWS = 128u;

@@ -1,7 +1,7 @@
 // Matrix products by tiles of 64 rows by 64 columns: the sizes for shared/matmul_tiled.wgsl.
 // The two operands' tiles fill 8 KiB of workgroup memory.
 //
-// import: registers_8x8, matmul_tiled
+// import: registers_8x8, matmul_tiled, matmul_partial_tn
 // kernels: tiled = tiled_64
 
 const TILE_ROWS = 64u;

@@ -5,8 +5,8 @@
 override ROWS: u32; // rows of the product
 override COLUMNS: u32; // vec4 in a row of it
 
-// Add the products of a column of 8 rows, `u` and `v`, and of a row of 2 vec4. A product of one vec4 column has no right half.
-fn multiply_add(t: ptr<function, Tile>, u: vec4<f32>, v: vec4<f32>, p: vec4<f32>, q: vec4<f32>) {
+// Add the products of a column of 8 rows, `u` and `v`, and of a row of 2 vec4, the second of them if the product is `wide`.
+fn multiply_add(t: ptr<function, Tile>, u: vec4<f32>, v: vec4<f32>, p: vec4<f32>, q: vec4<f32>, wide: bool) {
     (*t).l0 = fma(vec4<f32>(u.x), p, (*t).l0);
     (*t).l1 = fma(vec4<f32>(u.y), p, (*t).l1);
     (*t).l2 = fma(vec4<f32>(u.z), p, (*t).l2);
@@ -15,7 +15,7 @@ fn multiply_add(t: ptr<function, Tile>, u: vec4<f32>, v: vec4<f32>, p: vec4<f32>
     (*t).l5 = fma(vec4<f32>(v.y), p, (*t).l5);
     (*t).l6 = fma(vec4<f32>(v.z), p, (*t).l6);
     (*t).l7 = fma(vec4<f32>(v.w), p, (*t).l7);
-    if COLUMNS > 1u {
+    if wide {
         (*t).r0 = fma(vec4<f32>(u.x), q, (*t).r0);
         (*t).r1 = fma(vec4<f32>(u.y), q, (*t).r1);
         (*t).r2 = fma(vec4<f32>(u.z), q, (*t).r2);

@@ -1,10 +1,11 @@
 //! Matrix products: all layouts, all variants, square and as thin as a layer's.
 
+use super::convolution;
 use super::{Bench, Ceilings, Progress};
 use crate::Result;
 use crate::device::OpenDevice;
 use crate::kernels;
-use crate::plan::{Grid, Product, Variant, constants};
+use crate::plan::{Grid, Product, Variant, Window, constants};
 use crate::probe::{Case, Spread};
 use crate::tuning::{self, Matmul};
 use serde::Serialize;
@@ -64,6 +65,9 @@ pub struct MatmulRow {
     pub k: usize,
     /// How the operands lie.
     pub layout: Layout,
+    /// Of a convolution: `64x16x16x32-32x32x32-4x4` for 64 items of small maps of 16x16 pixels and 32 channels, large maps of
+    /// 32x32 pixels and 32 channels, and a window of 4x4.
+    pub window: Option<String>,
     /// The way it is computed.
     pub variant: Variant,
     /// Whether it is the one that a plan uses.
@@ -120,18 +124,67 @@ pub(super) fn case(layout: Layout, [m, n, k]: [usize; 3]) -> Case {
     Case::new(name, constants, &lengths, grid, 2 * (m * n * k) as u64)
 }
 
-fn name(layout: Layout, [m, n, k]: [usize; 3], variant: Variant) -> String {
-    format!("matmul/{}/{m}x{n}x{k}/{variant}", layout.name())
+/// A product to measure.
+struct Measured {
+    layout: Layout,
+    /// m, n and k.
+    size: [usize; 3],
+    /// Of a convolution: items and window.
+    window: Option<(usize, Window)>,
+}
+
+impl Measured {
+    fn name(&self, variant: Variant) -> String {
+        let ([m, n, k], layout) = (self.size, self.layout.name());
+        match &self.window {
+            None => format!("matmul/{layout}/{m}x{n}x{k}/{variant}"),
+            Some((items, window)) => format!("convolution/{layout}/{}/{variant}", text(*items, window)),
+        }
+    }
+
+    fn case(&self) -> Case {
+        match &self.window {
+            None => case(self.layout, self.size),
+            Some((items, window)) => convolution::case(self.layout, *items, window),
+        }
+    }
+
+    /// Operations, a multiply-add counted as two.
+    fn operations(&self) -> u64 {
+        match &self.window {
+            None => 2 * self.size.iter().product::<usize>() as u64,
+            Some((items, window)) => 2 * (items * window.multiply_adds()) as u64,
+        }
+    }
+}
+
+/// `64x16x16x32-32x32x32-4x4`: items, small maps, large maps, window.
+fn text(items: usize, window: &Window) -> String {
+    let Window { small: [h, w, o], large: [height, width, c], kernel: [down, across], .. } = window;
+    format!("{items}x{h}x{w}x{o}-{height}x{width}x{c}-{down}x{across}")
 }
 
 impl Bench {
-    /// Sizes and layouts in the order of the table, each size with the same number of operations in all layouts.
-    fn products(&self) -> Vec<(Layout, [usize; 3])> {
+    /// Products in the order of the table: sizes and layouts, each size with the same number of operations in all layouts, then
+    /// convolutions.
+    fn products(&self) -> Vec<Measured> {
         let squares = SQUARES.map(|side| [side; 3]);
         let squares = if self.options.quick { &squares[1..3] } else { &squares[..] };
         let layers =
             LAYERS.iter().flat_map(|&layer| Layout::ALL.map(|layout| (layout, layout.of_layer(layer))));
-        layers.chain(squares.iter().flat_map(|&size| Layout::ALL.map(|layout| (layout, size)))).collect()
+        let matrices = layers
+            .chain(squares.iter().flat_map(|&size| Layout::ALL.map(|layout| (layout, size))))
+            .map(|(layout, size)| Measured { layout, size, window: None });
+        let windows = convolution::windows(self.options.quick);
+        let convolutions = windows.into_iter().flat_map(|(items, window)| {
+            Layout::ALL.map(|layout| {
+                let pixels = items * window.small[0] * window.small[1];
+                let taps = window.kernel[0] * window.kernel[1] * window.large[2];
+                let size = layout.of_layer([pixels, taps, window.small[2]]);
+                Measured { layout, size, window: Some((items, window)) }
+            })
+        });
+        matrices.chain(convolutions).collect()
     }
 
     /// The variants that the device can run; the processor has the GEMM of a library.
@@ -143,90 +196,113 @@ impl Bench {
     }
 
     pub(super) fn matmul_names(&self) -> Vec<String> {
-        let names = self.products().into_iter().flat_map(|(layout, size)| {
-            self.variants().iter().map(move |&variant| name(layout, size, variant))
-        });
+        let products = self.products();
+        let names =
+            products.iter().flat_map(|product| self.variants().iter().map(|&variant| product.name(variant)));
         names.filter(|name| self.options.wants(name)).collect()
     }
 
-    /// Check and time matrix products.
+    /// Check and time matrix products and convolutions.
     ///
     /// # Errors
     /// If the device fails.
     pub fn matmul(&self, ceilings: Option<&Ceilings>, progress: Progress<'_>) -> Result<Vec<MatmulRow>> {
-        // Sizes whose runs take longer, in seconds, are skipped.
-        let limit = if self.options.quick { 0.15 } else { 1.0 };
         let mut rows: Vec<MatmulRow> = Vec::new();
-        for (layout, size) in self.products() {
+        for product in self.products() {
             let wanted: Vec<Variant> = (self.variants().iter().copied())
-                .filter(|&variant| self.options.wants(&name(layout, size, variant)))
+                .filter(|&variant| self.options.wants(&product.name(variant)))
                 .collect();
             if wanted.is_empty() {
                 continue;
             }
-            let case = case(layout, size);
-            let binding = case_bytes(size);
-            let fits = self.device.binding_limit().is_none_or(|most| binding <= most);
-            let chosen = match Product::of(case.dispatch()) {
-                Some(product) if fits => {
-                    let matmul = Matmul::default();
-                    tuning::choose(&self.device, &matmul, &case.plan, case.rows)?.of(product)
+            let case = product.case();
+            let fits = self.device.binding_limit().is_none_or(|most| case.largest_binding() <= most);
+            // Of a sum that is split in any case, the half that computes the parts has variants.
+            let part = case.plan.dispatches.iter().find_map(Product::of);
+            let chosen = match part {
+                Some(part) if fits => {
+                    tuning::choose(&self.device, &Matmul::default(), &case.plan, case.rows)?.of(part)
                 }
                 _ => Variant::Registers,
             };
             for variant in wanted {
-                let name = name(layout, size, variant);
-                let [m, n, k] = size;
-                let operations = 2 * (m * n * k) as u64;
-                // The largest before it says how long this one will take.
-                let before = rows.iter().rev().find(|row| row.layout == layout && row.variant == variant);
-                let expected = before.and_then(|row| Some(operations as f64 * 1e-9 / row.gflops?));
-                let skipped = match expected {
-                    _ if !fits => Some("an operand is larger than the device's largest buffer".to_string()),
-                    Some(seconds) if seconds > limit => {
-                        Some(format!("would take about {seconds:.1} s a run on this device"))
-                    }
-                    None if before.is_some_and(|row| row.skipped.is_some()) => {
-                        Some("smaller ones were slow already".to_string())
-                    }
-                    _ => None,
-                };
-                let mut row = MatmulRow {
-                    m,
-                    n,
-                    k,
-                    layout,
-                    variant,
-                    chosen: variant == chosen,
-                    gflops: None,
-                    share: None,
-                    time: None,
-                    problem: None,
-                    skipped,
-                };
-                if row.skipped.is_none() {
-                    progress(&name);
-                    let case = case.clone().with_variant(variant);
-                    match self.measure(&case)? {
-                        Ok(time) => {
-                            row.gflops = time.billions_per_second(operations);
-                            let bytes = case.bytes();
-                            row.share = ceilings
-                                .and_then(|ceilings| ceilings.share(operations, bytes, &time))
-                                .map(|share| share.0);
-                            row.time = Some(time);
-                        }
-                        Err(problem) => row.problem = Some(problem),
-                    }
+                let other = part.is_none_or(|part| !part.has_variant(variant));
+                if other && variant != Variant::Registers {
+                    continue;
                 }
-                rows.push(row);
+                let row = self.row(&product, &case, variant, (fits, variant == chosen), &rows);
+                rows.push(self.timed(row, &product, &case, ceilings, progress)?);
             }
         }
         Ok(rows)
     }
-}
 
-/// Bytes of the largest matrix of a product.
-fn case_bytes([m, n, k]: [usize; 3]) -> u64 {
-    4 * (m * n).max(m * k).max(n * k) as u64
+    /// A row without its time. Sizes whose runs take too long are skipped: the largest before it says how long this one will
+    /// take.
+    fn row(
+        &self,
+        product: &Measured,
+        case: &Case,
+        variant: Variant,
+        (fits, chosen): (bool, bool),
+        rows: &[MatmulRow],
+    ) -> MatmulRow {
+        let limit = if self.options.quick { 0.15 } else { 1.0 };
+        let before = rows.iter().rev().find(|row| row.layout == product.layout && row.variant == variant);
+        let expected = before.and_then(|row| Some(case.flops as f64 * 1e-9 / row.gflops?));
+        let skipped = match expected {
+            _ if !fits => Some("an operand is larger than the device's largest buffer".to_string()),
+            Some(seconds) if seconds > limit => {
+                Some(format!("would take about {seconds:.1} s a run on this device"))
+            }
+            None if before.is_some_and(|row| row.skipped.is_some()) => {
+                Some("smaller ones were slow already".to_string())
+            }
+            _ => None,
+        };
+        let [m, n, k] = product.size;
+        MatmulRow {
+            m,
+            n,
+            k,
+            layout: product.layout,
+            window: product.window.as_ref().map(|(items, window)| text(*items, window)),
+            variant,
+            chosen,
+            gflops: None,
+            share: None,
+            time: None,
+            problem: None,
+            skipped,
+        }
+    }
+
+    /// The row with its time, unless it is skipped.
+    fn timed(
+        &self,
+        row: MatmulRow,
+        product: &Measured,
+        case: &Case,
+        ceilings: Option<&Ceilings>,
+        progress: Progress<'_>,
+    ) -> Result<MatmulRow> {
+        if row.skipped.is_some() {
+            return Ok(row);
+        }
+        progress(&product.name(row.variant));
+        let case = case.clone().with_variant(row.variant);
+        Ok(match self.measure(&case)? {
+            Ok(time) => {
+                let operations = product.operations();
+                let share = ceilings.and_then(|ceilings| ceilings.share(operations, case.bytes(), &time));
+                MatmulRow {
+                    gflops: time.billions_per_second(operations),
+                    share: share.map(|share| share.0),
+                    time: Some(time),
+                    ..row
+                }
+            }
+            Err(problem) => MatmulRow { problem: Some(problem), ..row },
+        })
+    }
 }

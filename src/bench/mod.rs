@@ -4,6 +4,7 @@
 //! What fails its check is reported and not timed. Nothing is printed here.
 
 mod ceilings;
+mod convolution;
 mod kernels;
 mod matmul;
 mod training;
@@ -26,7 +27,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Measure only what has all these words, separated by spaces, in its name; all that is printed has a name such as
-    /// `kernels/adam`, `matmul/nt/128x500x784/tiled-64` or `train_step/784-500-20-tanh/128`.
+    /// `kernels/adam`, `matmul/nt/128x500x784/tiled-64`, `convolution/tn/64x16x16x32-32x32x32-4x4/registers` or `train_step/784-500-20-tanh/128`.
     pub filter: String,
     /// Fewer shapes and shorter measurements.
     pub quick: bool,

@@ -113,3 +113,42 @@ fn ragged_products_are_right_too() {
         }
     }
 }
+
+/// Sums that are too long for a software adapter's loops are split in every plan, and come out the same.
+#[test]
+fn long_sums_are_split() {
+    use crate::cpu::CpuExecutor;
+    use crate::plan::{BufferId, Executor, Step};
+    let kernels = |case: &Case| -> Vec<String> {
+        case.plan.dispatches.iter().map(|dispatch| dispatch.kernel.to_string()).collect()
+    };
+    // Lengths at which the sums stay whole, and beyond.
+    assert_eq!(kernels(&super::matmul::case(Layout::Tn, [8, 12, 8192])), ["matmul_tn"]);
+    assert_eq!(kernels(&super::matmul::case(Layout::Nt, [3, 5, 16_384])), ["matmul_nt"]);
+    let [m, n, k] = [8, 12, 70_001];
+    let case = super::matmul::case(Layout::Tn, [m, n, k]);
+    assert_eq!(kernels(&case), ["partial_tn", "finish_tn"]);
+    let mut cpu = CpuExecutor::<f64>::new(&case.plan, 1).unwrap();
+    for (index, _) in case.plan.buffers.iter().enumerate() {
+        cpu.write(BufferId(index), 0, &case.words(index)).unwrap();
+    }
+    cpu.submit("once", &[Step::default()]).unwrap();
+    let values = |name: &str| cpu.real(case.plan.buffer(name).unwrap());
+    let (a, b, output) = (values("a"), values("b"), values("output"));
+    for (i, output) in output.iter().enumerate() {
+        let sum: f64 = (0..k).map(|row| a[row * m + i / n] * b[row * n + i % n]).sum();
+        assert!((sum - output).abs() < 1e-9, "{i}: {output}, should be {sum}");
+    }
+    for (layout, expected) in
+        [(Layout::Nt, ["partial_nt", "finish_nt"]), (Layout::Nn, ["partial_nn", "finish_nn"])]
+    {
+        assert_eq!(kernels(&super::matmul::case(layout, [3, 5, 66_000])), expected);
+    }
+    let (items, window) = super::convolution::windows(false).remove(0);
+    let case = super::convolution::case(Layout::Tn, items, &window);
+    assert_eq!(kernels(&case), ["partial_conv_tn", "finish_tn"]);
+    assert!(case.plan.validate().is_ok());
+    for variant in Variant::ALL {
+        assert!(case.clone().with_variant(variant).plan.validate().is_ok(), "{variant}");
+    }
+}

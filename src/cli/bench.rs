@@ -176,7 +176,7 @@ fn matmul_text(rows: &[MatmulRow]) -> String {
             let chosen = if row.chosen { "*" } else { "" };
             [
                 row.layout.name().to_string(),
-                format!("{}x{}x{}", row.m, row.n, row.k),
+                row.window.clone().unwrap_or_else(|| format!("{}x{}x{}", row.m, row.n, row.k)),
                 format!("{}{chosen}", row.variant),
                 median,
                 quartiles,
@@ -191,7 +191,11 @@ fn matmul_text(rows: &[MatmulRow]) -> String {
         })
         .collect();
     let head = ["layout", ">m x n x k", "variant", ">time", ">quartiles", ">GFLOP/s", ">of ceiling", ""];
-    format!("\nMatrix products in all variants (* is what a plan uses here)\n\n{}", table(head, &lines))
+    format!(
+        "\nMatrix products, and convolutions (items x small maps - large maps - window), in all variants (* is what a plan \
+         uses here)\n\n{}",
+        table(head, &lines)
+    )
 }
 
 fn steps_text(rows: &[StepRow]) -> String {

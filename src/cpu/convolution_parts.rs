@@ -10,8 +10,10 @@ use super::scratch::with_scratch;
 use super::window::Positions;
 use rayon::prelude::*;
 
-/// Elements of a block.
-const BLOCK: usize = 1 << 16;
+/// Elements of a block: 512 KiB in f32, about the share of a cache that a thread has for itself.
+const BLOCK: usize = 1 << 17;
+/// Columns of a block of windows whose products go to the weights' gradient.
+const FEATURES: usize = 256;
 
 fn by_row<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
     Matrix { data, row_stride: stride, column_stride: 1 }
@@ -70,35 +72,35 @@ pub(super) fn partial_conv_nn<T: Real>(call: &mut Call<'_, T>) {
     }
 }
 
-/// Parts are ranges of the small pixels of all items.
+/// Parts are ranges of the small pixels of all items. Each goes through a few taps of the window at a time.
 pub(super) fn partial_conv_tn<T: Real>(call: &mut Call<'_, T>) {
     let positions = Positions::of(call);
     let (m, inner, part) = (call.count("ROWS"), call.count("INNER"), call.count("PART"));
     let (small, large) = (call.operand("a"), call.operand("b"));
-    let (k, stride, pixel) = (positions.window(), positions.weight_stride(), positions.small.pixel);
-    let block = (BLOCK / k).max(1);
+    let (large_pixel, stride, pixel) =
+        (positions.large.pixel, positions.weight_stride(), positions.small.pixel);
+    let together = (FEATURES / large_pixel).max(1);
     call.write("parts").par_chunks_mut(m * stride + m).enumerate().for_each(|(s, sums)| {
         sums.fill(T::zero());
         let end = inner.min((s + 1) * part);
-        for first in (s * part..end).step_by(block) {
-            let rows = first..end.min(first + block);
-            with_scratch(rows.len() * k, |columns: &mut [T]| {
-                positions.gather(large, rows.clone(), 0..positions.taps(), columns);
-                // Of packed maps each item is a block of its own, as they have gaps between them.
-                let mut from = rows.start;
-                while from < rows.end {
-                    let pixels = positions.small.pixels();
-                    let to = if positions.small.uniform() {
-                        rows.end
-                    } else {
-                        rows.end.min((from / pixels + 1) * pixels)
-                    };
-                    let pixels = by_column(&small[positions.small.start(from)..], pixel);
-                    let window = by_row(&columns[(from - rows.start) * k..], k);
-                    product_on_one_thread([pixel, k, to - from], (pixels, window), sums, stride, true);
-                    from = to;
-                }
-            });
+        for tap in (0..positions.taps()).step_by(together) {
+            let taps = tap..positions.taps().min(tap + together);
+            let n = taps.len() * large_pixel;
+            let sums = &mut sums[tap * large_pixel..];
+            let mut first = s * part;
+            while first < end {
+                // Of packed maps each item is a block of its own, as there are gaps between them.
+                let whole = positions.small.pixels();
+                let gap = if positions.small.uniform() { end } else { (first / whole + 1) * whole };
+                let rows = first..end.min(gap).min(first + (BLOCK / n).max(1));
+                with_scratch(rows.len() * n, |columns: &mut [T]| {
+                    positions.gather(large, rows.clone(), taps.clone(), columns);
+                    let pixels = by_column(&small[positions.small.start(rows.start)..], pixel);
+                    let sizes = [pixel, n, rows.len()];
+                    product_on_one_thread(sizes, (pixels, by_row(columns, n)), sums, stride, true);
+                });
+                first = rows.end;
+            }
         }
     });
 }

@@ -6,6 +6,7 @@ use crate::kernels;
 use crate::plan::fusion::{self, Values};
 use crate::plan::{
     Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Name, Plan, Port, Program, Role,
+    split_long_sums,
 };
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -128,6 +129,7 @@ fn lower_with(
         for pass in passes {
             pass(&mut dispatches, &Values { buffers: &lowering.buffers, wanted: &kept });
         }
+        split_long_sums(&mut dispatches, &mut lowering.buffers);
         // Programs share dispatches, and so pipelines.
         let numbers = dispatches
             .into_iter()

@@ -154,6 +154,15 @@ impl Window {
         let (phases, rows, columns) = match () {
             () if kernel.contains("conv_nt") => (1, items * small, self.small[2]),
             () if kernel.contains("conv_tn") => (1, padded(self.small[2]), self.weight_stride()),
+            // Blocks of pixels that are sums over the same small pixels.
+            () if kernel.contains("packed") => {
+                let blocks = |axis: usize| {
+                    let (stride, padding) = (self.stride[axis], self.padding[axis]);
+                    (self.large[axis] - 1 + padding) / stride - padding / stride + 1
+                };
+                let elements = self.stride[0] * self.stride[1] * self.large_stride();
+                (1, items * blocks(0) * blocks(1), elements)
+            }
             // Those rows together that the same taps of the window reach.
             () => {
                 let phase = self.large[0].div_ceil(self.stride[0]) * self.large[1].div_ceil(self.stride[1]);

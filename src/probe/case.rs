@@ -1,7 +1,9 @@
 //! One dispatch of a plan, with buffers that no other uses.
 
 use super::{Content, ONCE, single};
-use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Plan, Program, Role, Variant};
+use crate::plan::{
+    Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Plan, Program, Role, Variant, split_long_sums,
+};
 use std::collections::BTreeMap;
 
 /// Images in a dataset that is bound to a kernel, and a bound of their numbers.
@@ -42,9 +44,19 @@ impl Case {
     pub(crate) fn from_plan(plan: &Plan, index: usize, rows: usize) -> Self {
         let mut dispatch = plan.dispatches[index].clone();
         let mut buffers = Vec::new();
+        let mut bound: Vec<(Binding, BufferId)> = Vec::new();
         for binding in &mut dispatch.bindings {
             let Buffer { element, .. } = plan.buffers[binding.buffer.0];
-            *binding = bind(&mut buffers, binding, element);
+            let same = |(other, _): &&(Binding, BufferId)| {
+                (other.buffer, other.offset, other.length) == (binding.buffer, binding.offset, binding.length)
+            };
+            let whole = binding.clone();
+            // What is read in two ways is one buffer.
+            *binding = match bound.iter().find(same) {
+                Some((_, buffer)) => Binding { buffer: *buffer, offset: 0, ..whole.clone() },
+                None => bind(&mut buffers, binding, element),
+            };
+            bound.push((whole, binding.buffer));
         }
         Self::of(Plan { buffers, dispatches: vec![dispatch], ..Plan::default() }, rows)
     }
@@ -63,14 +75,19 @@ impl Case {
             dispatch.flops = flops;
             dispatch.bytes = dispatch.bindings.iter().map(|binding| binding.length as u64 * 4).sum();
         }
-        Self::of(plan, 1)
+        // As in every plan.
+        split_long_sums(&mut plan.dispatches, &mut plan.buffers);
+        let case = Self::of(plan, 1);
+        Self { flops, ..case }
     }
 
-    /// The only dispatch of `plan`, once and many times.
+    /// The dispatches of `plan`, once and many times.
     fn of(mut plan: Plan, rows: usize) -> Self {
+        let once: Vec<usize> = (0..plan.dispatches.len()).collect();
+        let many = once.repeat(REPEATS);
         plan.programs = vec![
-            Program { name: ONCE.into(), dispatches: vec![0], ..Program::default() },
-            Program { name: MANY.into(), dispatches: vec![0; REPEATS], ..Program::default() },
+            Program { name: ONCE.into(), dispatches: once, ..Program::default() },
+            Program { name: MANY.into(), dispatches: many, ..Program::default() },
         ];
         let flops = plan.dispatches.iter().map(|dispatch| dispatch.flops).sum();
         Self { plan, flops, rows }
@@ -81,7 +98,7 @@ impl Case {
         Self { plan: self.plan.with_variants(|_| variant), ..self }
     }
 
-    /// The dispatch, the last of them where the product is computed in two.
+    /// The dispatch, the last of them where the result is computed in two.
     pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.plan.dispatches[self.plan.dispatches.len() - 1]
     }
@@ -89,6 +106,12 @@ impl Case {
     /// Dispatches it takes.
     pub(crate) fn dispatches(&self) -> usize {
         self.plan.dispatches.len()
+    }
+
+    /// Bytes of the largest range that is bound.
+    pub(crate) fn largest_binding(&self) -> u64 {
+        let bindings = self.plan.dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
+        bindings.map(|binding| binding.length as u64 * 4).max().unwrap_or(0)
     }
 
     /// Bytes read and written at least.

@@ -2,7 +2,7 @@
 
 use super::Content;
 use crate::kernels;
-use crate::plan::{Binding, Buffer, BufferId, Dispatch, Grid, Name, Plan, Program, Role};
+use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Grid, Name, Plan, Program, Role};
 use std::collections::BTreeMap;
 
 /// The program of [`single`].
@@ -35,7 +35,14 @@ pub(crate) fn append(
     let description = kernels::kernel(kernel);
     let mut bindings = Vec::new();
     for (variable, access) in description.storage() {
-        // An executor refuses a plan in which one is missing.
+        // An executor refuses a plan in which one is missing. An operand that is read both as vec4 and element by element
+        // is one buffer.
+        let whole = variable.name.trim_end_matches("_elements");
+        let bound = bindings.iter().find(|binding: &&Binding| binding.variable == whole);
+        if let (Some(bound), Access::Read) = (bound, access) {
+            bindings.push(Binding { variable: variable.name.clone(), ..bound.clone() });
+            continue;
+        }
         let Some((_, content)) = contents.iter().find(|(name, _)| *name == variable.name) else { continue };
         let (length, buffer) = (content.length(), BufferId(plan.buffers.len()));
         plan.buffers.push(Buffer {

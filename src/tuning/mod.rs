@@ -175,7 +175,7 @@ pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
         return vec![Variant::Registers];
     }
     let mut candidates = vec![Variant::Registers, Variant::Tiled(32)];
-    let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side);
+    let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side) * product.parts;
     if tiles(32) >= 16 {
         candidates.push(Variant::Tiled(64));
     }
@@ -184,20 +184,26 @@ pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
     }
     // From 512 tiles on, even the largest GPUs are busy without a split.
     if tiles(32) < 512 {
-        candidates.extend([4, 16].map(Variant::Split).into_iter().filter(|_| product.k >= 128));
+        candidates.extend(
+            [4, 16].map(Variant::Split).into_iter().filter(|_| product.k >= 128 && product.can_split()),
+        );
     }
+    candidates.retain(|variant| !matches!(variant, Variant::Tiled(side) if !product.has_tiles(*side)));
     candidates
 }
 
 /// The variant for `product` without measuring.
 pub fn by_rule(adapter: &AdapterInfo, product: Product) -> Variant {
-    let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side);
+    let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side) * product.parts;
+    // Tiles that are wider than the output would be half empty.
+    let fits =
+        |side: u32| product.has_tiles(side) && (product.window.is_none() || 2 * product.n > side as usize);
     match () {
         () if adapter.is_software() => Variant::Registers,
-        () if tiles(128) >= 128 => Variant::Tiled(128),
-        () if tiles(64) >= 64 => Variant::Tiled(64),
-        () if tiles(32) < 64 && product.k >= 1024 => Variant::Split(16),
-        () if tiles(32) < 64 && product.k >= 256 => Variant::Split(4),
+        () if tiles(128) >= 128 && fits(128) => Variant::Tiled(128),
+        () if tiles(64) >= 64 && fits(64) => Variant::Tiled(64),
+        () if tiles(32) < 64 && product.k >= 1024 && product.can_split() => Variant::Split(16),
+        () if tiles(32) < 64 && product.k >= 256 && product.can_split() => Variant::Split(4),
         () => Variant::Tiled(32),
     }
 }

@@ -8,7 +8,7 @@ use crate::graph::{Setting, Tensors};
 use crate::session::plan_task;
 
 fn product(m: usize, n: usize, k: usize) -> Product {
-    Product { kernel: "matmul_nt", m, n, k }
+    Product { kernel: "matmul_nt", m, n, k, parts: 1, window: None }
 }
 
 fn plan() -> Plan {

@@ -1,4 +1,4 @@
-//! The cases of `shaders/conv_nt.wgsl`, `conv_nn.wgsl` and `conv_tn.wgsl`.
+//! The cases of `shaders/conv_nt.wgsl`, `conv_nn.wgsl`, `conv_nn_packed.wgsl`, `conv_tn.wgsl` and `conv_tiled_*.wgsl`.
 
 use super::Case;
 use super::Content::{self, Normal};
@@ -38,6 +38,10 @@ fn windows() -> Vec<(usize, Window)> {
 }
 
 pub(super) fn all() -> Vec<Case> {
+    [untiled(), tiled(), long()].concat()
+}
+
+fn untiled() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, (items, window)) in windows().into_iter().enumerate() {
         let maps =
@@ -66,6 +70,52 @@ pub(super) fn all() -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Convolutions by tiles of workgroup memory: one window for all, as software adapters take long to compile these, and
+/// packed maps for the smallest.
+fn tiled() -> Vec<Case> {
+    let windows = windows();
+    let maps = |i: usize, accumulate| {
+        let (items, window) = windows[i];
+        Maps { items, window, accumulate, activation: 1 }
+    };
+    let mut cases = Vec::new();
+    for side in [32, 64] {
+        let maps = maps(0, side == 64);
+        let name = |kernel: &str| kernels::find(&format!("{kernel}_tiled_{side}")).map(|it| it.name.as_str());
+        let whole = [
+            "conv_nt",
+            "conv_nt_gradient",
+            "conv_nt_derivative",
+            "conv_nn",
+            "conv_nn_derivative",
+            "conv_nn_bias",
+            "conv_tn",
+        ];
+        cases.extend(whole.into_iter().filter_map(name).map(|kernel| maps.case(kernel)));
+        let pixels = maps.items * maps.window.small[0] * maps.window.small[1];
+        for (kernel, range) in [
+            ("partial_conv_nt", maps.window.weight_stride()),
+            ("partial_conv_nn", maps.window.small[2].next_multiple_of(4)),
+            ("partial_conv_tn", pixels),
+        ] {
+            cases.extend(name(kernel).map(|kernel| maps.split(kernel, 32, range.div_ceil(32))));
+        }
+    }
+    cases.push(maps(3, false).case("conv_nt_tiled_32"));
+    cases.push(maps(5, true).case("conv_nn_tiled_32"));
+    cases.push(maps(7, false).case("conv_tn_tiled_32"));
+    cases
+}
+
+/// Sums over more pixels than a software adapter's loops take.
+fn long() -> Vec<Case> {
+    let window = Window::convolution([121, 121, 1], 1, [2, 2], [1, 1], [0; 4]).ok();
+    let maps = window.map(|window| Maps { items: 5, window, accumulate: false, activation: 0 });
+    let parts = usize::div_ceil(5 * 120 * 120, 2048);
+    let kernels = ["partial_conv_tn", "partial_conv_tn_tiled_32"];
+    maps.iter().flat_map(|maps| kernels.map(|kernel| maps.split(kernel, 2048, parts))).collect()
 }
 
 /// A window over the maps of some items, as the sizes of a case.
@@ -133,6 +183,8 @@ fn of(
     let description = kernels::kernel(kernel);
     constants.retain(|name, _| description.overrides.iter().any(|declared| declared == name));
     let bound = |name: &str| description.storage().any(|(variable, _)| variable.name == name);
-    let contents: Vec<_> = contents.iter().copied().filter(|(name, _)| bound(name)).collect();
+    // Where a kernel reads an operand both as vec4 and element by element, one buffer is bound to both.
+    let twice = |name: &str| name.strip_suffix("_elements").is_some_and(bound);
+    let contents: Vec<_> = contents.iter().copied().filter(|(name, _)| bound(name) && !twice(name)).collect();
     Case::new(kernel, constants).buffers(&contents)
 }

@@ -10,10 +10,6 @@ const SHAPES: [(usize, usize, usize); 6] =
     [(1, 1, 1), (8, 2, 3), (9, 3, 1), (7, 17, 5), (67, 33, 13), (128, 49, 125)];
 
 pub(super) fn all() -> Vec<Case> {
-    [whole(), partial(), long()].concat()
-}
-
-fn whole() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, &(m, n, k)) in SHAPES.iter().enumerate() {
         let kind = Activation::ALL[i % 8].number();
@@ -92,64 +88,4 @@ fn whole() -> Vec<Case> {
         );
     }
     cases
-}
-
-/// The first halves of split sums: a last part that is shorter, and parts of one row.
-fn partial() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (m, n, k, part, parts) in [(33, 9, 17, 32, 3), (7, 3, 2, 1, 8)] {
-        let (a, b) = (Normal(4 * m * k), Normal(16 * n * k));
-        let tiles = Grid::FlatTiles { phases: 1, rows: m, columns: n, parts };
-        let constants = constants! { ROWS: m, COLUMNS: n, INNER: k, PART: part };
-        let output = ("parts", Normal(4 * parts * m * n));
-        for (kernel, b) in [("partial_nt", ("b_elements", b)), ("partial_nn", ("b", b))] {
-            cases.push(
-                Case::new(kernel, constants.clone())
-                    .buffers(&[("a_elements", a), b, output])
-                    .grid(tiles)
-                    .rows(m)
-                    .reduces(part),
-            );
-        }
-        let (rows, inner) = (m.next_multiple_of(4), 4 * k - 1);
-        let parts = inner.div_ceil(part);
-        cases.push(
-            Case::new("partial_tn", constants! { ROWS: rows, COLUMNS: n, INNER: inner, PART: part })
-                .buffers(&[
-                    ("a", Normal(rows * inner)),
-                    ("b", Normal(4 * n * inner)),
-                    ("parts", Normal(parts * (4 * rows * n + rows))),
-                ])
-                .grid(Grid::FlatTiles { phases: 1, rows, columns: n, parts })
-                .rows(m)
-                .reduces(part),
-        );
-        cases.push(
-            Case::new("partial_column_sum", constants! { COLUMNS: n, INNER: inner, PART: part })
-                .buffers(&[("a", Normal(4 * n * inner)), ("parts", Normal(4 * n * parts))])
-                .grid(Grid::Elements(n * parts))
-                .rows(m)
-                .reduces(part),
-        );
-    }
-    cases
-}
-
-/// Sums over more rows than a software adapter's loops take.
-fn long() -> Vec<Case> {
-    const ROWS: usize = 70_003;
-    let tiles = |part: usize| Grid::FlatTiles { phases: 1, rows: 4, columns: 1, parts: ROWS.div_ceil(part) };
-    let (a, b) = (("a", Normal(4 * ROWS)), ("b", Normal(4 * ROWS)));
-    let part = 2048;
-    let parts = ROWS.div_ceil(part);
-    vec![
-        Case::new("partial_tn", constants! { ROWS: 4, COLUMNS: 1, INNER: ROWS, PART: part })
-            .buffers(&[a, b, ("parts", Normal(20 * parts))])
-            .grid(tiles(part))
-            .reduces(part),
-        Case::new("partial_column_sum", constants! { COLUMNS: 1, INNER: ROWS, PART: part })
-            .buffers(&[a, ("parts", Normal(4 * parts))])
-            .grid(Grid::Elements(parts))
-            .reduces(part),
-    ]
 }

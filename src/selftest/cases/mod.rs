@@ -20,6 +20,7 @@ mod matmul_tiled;
 mod noncentred;
 mod norm;
 mod optimizer;
+mod parts;
 mod sampled_kl;
 mod squared_error;
 mod sum;
@@ -86,7 +87,6 @@ pub(super) fn all() -> Vec<Case> {
     [
         matmul::all(),
         matmul_tiled::all(),
-        convolution::all(),
         channels::all(),
         accumulate::all(),
         activation::all(),
@@ -107,6 +107,8 @@ pub(super) fn all() -> Vec<Case> {
         distributions::all(),
         extremes::all(),
         large::all(),
+        parts::all(),
+        convolution::all(),
     ]
     .concat()
 }
