@@ -364,6 +364,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Algorithm that shuffles the images of an epoch; 1 is that of older versions [default: 2]",
     },
     Flag {
+        name: "log-steps",
+        path: "run.log-steps",
+        value_name: "BOOL",
+        takes: Switch,
+        of: Training,
+        help: "Write the metrics of every training step to the run's steps.csv [default: false]",
+    },
+    Flag {
         name: "device",
         path: "run.device",
         value_name: "DEVICE",

@@ -36,7 +36,7 @@ fn other(flag: &Flag) -> &'static str {
         "color" => "rgb",
         "test-fraction" => "0.25",
         "binarize" => "static",
-        "flip" => "true",
+        "flip" | "log-steps" => "true",
         "hidden" => "9,8/7",
         "latent" => "6,5",
         "activation" => "elu",
