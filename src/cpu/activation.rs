@@ -129,10 +129,28 @@ pub(super) fn activate<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
+/// `output` = `upstream` times the derivative of activation number `kind`, or that added.
+#[inline(always)]
+fn pull_back<T: Real>(kind: usize, output: &mut [T], upstream: &[T], saved: &[T], add: bool) {
+    for ((output, &upstream), &saved) in output.iter_mut().zip(upstream).zip(saved) {
+        put(output, upstream * derivative(kind, saved), add);
+    }
+}
+
 pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
-    let (kind, accumulate) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
+    let (kind, add) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
     let (input, saved) = (call.read("input"), call.read("saved"));
-    by_rows(call.write("output"), 1, |i, output| {
-        put(&mut output[0], input[i] * derivative(kind, saved[i]), accumulate);
+    /// Elements for which the function is chosen once.
+    const PIECE: usize = 256;
+    by_rows(call.write("output"), PIECE, |piece, output| {
+        let (upstream, saved) = (&input[piece * PIECE..], &saved[piece * PIECE..]);
+        match kind {
+            1 => pull_back(1, output, upstream, saved, add),
+            2 => pull_back(2, output, upstream, saved, add),
+            5 => pull_back(5, output, upstream, saved, add),
+            6 => pull_back(6, output, upstream, saved, add),
+            7 => pull_back(7, output, upstream, saved, add),
+            _ => pull_back(kind, output, upstream, saved, add),
+        }
     });
 }

@@ -4,6 +4,8 @@ use super::Real;
 use super::activation::{activation, derivative};
 use super::call::{Call, by_rows};
 use super::gemm::{Matrix, product};
+use super::real::vectorised;
+use rayon::prelude::*;
 
 /// A matrix whose rows follow each other.
 fn by_row<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
@@ -92,14 +94,29 @@ pub(super) fn column_sum<T: Real>(call: &mut Call<'_, T>) {
 
 /// The sum of each of `n` columns of the `k` rows of `a`.
 fn add_columns<T: Real>(a: &[T], n: usize, k: usize, output: &mut [T], accumulate: bool) {
+    /// Rows that are added one by one. More of them, such as the pixels of feature maps, are added in blocks.
+    const BLOCK: usize = 1024;
     if !accumulate {
         output.fill(T::zero());
     }
-    for row in a.chunks(n).take(k) {
-        for (sum, &value) in output.iter_mut().zip(row) {
-            *sum += value;
-        }
+    let add_rows = |output: &mut [T], rows: &[T]| {
+        vectorised(|| {
+            for row in rows.chunks(n) {
+                output.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+            }
+        });
+    };
+    if k <= BLOCK {
+        add_rows(output, &a[..k * n]);
+        return;
     }
+    let block = |rows: &[T]| {
+        let mut sums = vec![T::zero(); n];
+        add_rows(&mut sums, rows);
+        sums
+    };
+    let sums: Vec<Vec<T>> = a[..k * n].par_chunks(BLOCK * n).map(block).collect();
+    sums.iter().for_each(|sums| add_rows(output, sums));
 }
 
 /// Compute the parts of a split sum: `work(part, from, to)` computes one part, the sum over k in `from..to`.
