@@ -21,6 +21,8 @@ pub mod stream {
     pub const HMC: u32 = 8;
     /// Added to a noise stream: the draws that binarise pixels.
     pub const BINARIZE: u32 = 16;
+    /// Which images of a minibatch are mirrored.
+    pub const MIRROR: u32 = 24;
     /// Initial values of parameters.
     pub const INITIALISATION: u32 = 32;
     /// Order of the images in an epoch.

@@ -77,6 +77,7 @@ fn open(device: OpenDevice, columns: &[Wanted], dataset: &Dataset) -> vae::Resul
         model: Rc::new(Reading(columns.to_vec())),
         batch: BATCH,
         binarize: Binarize::None,
+        mirror: None,
         objective: Objective::default(),
     };
     let optimizers = Optimizer::new(OptimizerKind::Adam).into();

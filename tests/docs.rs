@@ -91,13 +91,15 @@ fn flags() -> BTreeMap<String, BTreeSet<String>> {
     let help = printed(&["--help"]);
     let commands = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
     let names = commands.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    // `--flip[=<BOOL>]`
+    let plain = |word: &str| word.split('[').next().unwrap_or(word).to_string();
     names
         .map(|line| {
             let name = line.split_whitespace().next().unwrap();
             let help = printed(&[name, "--help"]);
             let entries = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
             let words = entries.flat_map(|line| line.split_whitespace().take(2));
-            (name.to_string(), words.filter(|word| word.starts_with("--")).map(String::from).collect())
+            (name.to_string(), words.filter(|word| word.starts_with("--")).map(plain).collect())
         })
         .collect()
 }

@@ -31,7 +31,7 @@ impl Model for Averaging {
     fn build(&self, tensors: &Tensors, task: &Task, optimizers: Option<&Optimizers>) -> vae::Result<Built> {
         let group = tensors.group("vae");
         let mut graph = Graph::new(tensors, Mode::Train);
-        let images = graph.minibatch(task.batch, self.pixels, task.binarize);
+        let images = graph.minibatch(task.batch, self.pixels, task.binarize, None)?;
         let normalised = graph.batch_norm("encoder.norm", images, BatchNorm::default())?;
         let code = graph.linear(&["encoder.mean", "encoder.log_variance"], normalised, WIDTH)?;
         let shape = Shape::with_sections(task.batch, 2, WIDTH);
@@ -65,6 +65,7 @@ fn states_are_saved_and_resumed_bit_for_bit() {
         model: Rc::new(Averaging { pixels: dataset.shape.pixels() }),
         batch: 16,
         binarize: Binarize::None,
+        mirror: None,
         objective: Objective::default(),
     };
     for (number, (name, device)) in common::devices().into_iter().enumerate() {
@@ -116,7 +117,7 @@ fn states_are_saved_and_resumed_bit_for_bit() {
 fn a_model_without_latents_has_no_density() {
     let objective = Objective::default();
     let model = Rc::new(Averaging { pixels: 4 });
-    let task = Task { model, batch: 2, binarize: Binarize::None, objective };
+    let task = Task { model, batch: 2, binarize: Binarize::None, mirror: None, objective };
     let problem = task.latent("--ais").unwrap_err().to_string();
     assert!(problem.contains("--ais: the model has no density of its latents"), "{problem}");
 }

@@ -43,7 +43,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 15] = [
+const MODELS: [(&str, &[&str]); 16] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -60,6 +60,7 @@ const MODELS: [(&str, &[&str]); 15] = [
     ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),
     ("capacity", &["objective.capacity = 25.0"]),
     ("kl-floor", &["objective.kl-floor = 16.0"]),
+    ("flip", &["data.flip = true"]),
     ("iwae", &["objective = { kind = 'iwae', importance-samples = 5 }"]),
     ("dreg", &["objective = { kind = 'dreg', importance-samples = 5 }"]),
     ("two-layers", &[TWO_LAYERS]),

@@ -4,6 +4,7 @@ mod ais;
 mod bench;
 mod deck;
 mod devices;
+mod encode;
 mod eval;
 mod interpolate;
 mod latent;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Latent(latent::Latent),
     /// Draw paths through the latent space, from image to image
     Interpolate(interpolate::Interpolate),
+    /// Write the posterior means of pictures as an array
+    Encode(encode::Encode),
     /// Train a published setting, and print its numbers beside ours
     Reproduce(reproduce::Reproduce),
     /// Compute every figure of a talk on variational autoencoders, as one page
@@ -98,6 +101,7 @@ impl Command {
             Self::Manifold(command) => command.run(),
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),
+            Self::Encode(command) => command.run(),
             Self::Reproduce(command) => command.run(),
             Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),

@@ -36,6 +36,15 @@ impl RunArguments {
         TrainedModel::open(&self.run, file, self.device.as_ref(), self.data_dir.as_deref())
     }
 
+    /// Load the model with these pictures in the place of the images it was trained on.
+    ///
+    /// # Errors
+    /// See [`TrainedModel::open_on`].
+    pub(crate) fn open_on(&self, pictures: &[PathBuf]) -> Result<TrainedModel> {
+        let file = if self.best { "best.safetensors" } else { "checkpoint.safetensors" };
+        TrainedModel::open_on(&self.run, file, self.device.as_ref(), pictures)
+    }
+
     /// Load the model, draw a picture of it, save that as `out` or as `name` in the run's folder, and say where.
     ///
     /// # Errors

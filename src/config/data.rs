@@ -30,6 +30,8 @@ pub struct DataConfig {
     /// How grey pixels become black or white; `dynamic` for Bernoulli and `none` for other likelihoods where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binarize: Option<Binarize>,
+    /// Mirror training images left to right at random.
+    pub flip: bool,
 }
 
 impl Default for DataConfig {
@@ -42,6 +44,7 @@ impl Default for DataConfig {
             color: None,
             test_fraction: 0.1,
             binarize: None,
+            flip: false,
         }
     }
 }

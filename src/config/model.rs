@@ -3,7 +3,7 @@
 use super::{Config, DataConfig, ObjectiveConfig, OptimizerConfig, RunConfig};
 use crate::Result;
 use crate::data::ImageShape;
-use crate::graph::Likelihood;
+use crate::graph::{Likelihood, Mirror};
 use crate::model::families::auto::AutoConfig;
 use crate::model::families::conv::ConvConfig;
 use crate::model::families::mlp::MlpConfig;
@@ -206,6 +206,7 @@ impl Config {
             model: self.model.model(shape),
             batch: self.run.batch_size,
             binarize: self.binarization(),
+            mirror: self.data.flip.then_some(Mirror { width: shape.width, channels: shape.channels }),
             objective: self.objective.objective(),
         }
     }

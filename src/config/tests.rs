@@ -57,6 +57,7 @@ fn complete() -> Config {
             color: Some(Colour::Rgb),
             test_fraction: 0.25,
             binarize: Some(Binarize::None),
+            flip: false,
         },
         model: MlpConfig {
             hidden: vec![vec![200, 150], vec![100]],

@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::call::{Call, by_rows};
-use super::random::{TOGETHER, words_of_many};
+use super::random::{TOGETHER, words, words_of_many};
 use crate::plan::Step;
 use crate::random::stream;
 
@@ -12,6 +12,26 @@ fn bernoulli<T: Real>(word: u32, byte: u32) -> T {
 }
 
 pub(super) fn gather<T: Real>(call: &mut Call<'_, T>) {
+    gather_each(call, |_, _| {});
+}
+
+pub(super) fn gather_mirrored<T: Real>(call: &mut Call<'_, T>) {
+    let (width, channels) = (call.count("MIRROR_WIDTH"), call.count("MIRROR_CHANNELS"));
+    let (length, step) = (call.count("MIRROR_LENGTH"), call.step);
+    gather_each(call, |row, image| {
+        if words(step, row, stream::MIRROR)[0] & 1 == 1 {
+            for line in image[..length].chunks_exact_mut(width * channels) {
+                for x in 0..width / 2 {
+                    let (left, right) = (x * channels, (width - 1 - x) * channels);
+                    (0..channels).for_each(|channel| line.swap(left + channel, right + channel));
+                }
+            }
+        }
+    });
+}
+
+/// Gather each image, then do `change` to it.
+fn gather_each<T: Real>(call: &mut Call<'_, T>, change: impl Fn(usize, &mut [T]) + Sync + Send) {
     let columns = call.count("COLUMNS");
     let (binarize, streamed) = (call.count("BINARIZE"), call.flag("STREAMED"));
     let (images, indices, step) = (call.words("images"), call.words("indices"), call.step);
@@ -31,6 +51,7 @@ pub(super) fn gather<T: Real>(call: &mut Call<'_, T>) {
             2 => draw(image, batch, &Step { counter_low: number, counter_high: 0, ..*step }, 0),
             _ => draw(image, batch, step, row * columns),
         }
+        change(row, batch);
     });
 }
 

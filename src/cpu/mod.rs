@@ -64,6 +64,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "cholesky_samples" => distributions::cholesky_samples,
         "mixture_density" => distributions::mixture_density,
         "gather" => gather::gather,
+        "gather_mirrored" => gather::gather_mirrored,
         "gather_reals" => gather::gather_reals,
         "gather_words" => gather::gather_words,
         "accumulate" => accumulate::accumulate,

@@ -21,6 +21,7 @@ pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use locate::KNOWN_NAMES;
 pub use npy::write_npy;
+pub use pictures::read_pictures;
 pub use split::split;
 
 use crate::{Error, Result};

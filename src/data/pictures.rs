@@ -1,12 +1,12 @@
 //! Many picture files as bytes of one size, read in parallel.
 
 use super::idx::Images;
-use super::{Colour, ImageShape, Options, convert};
+use super::{Colour, ImageShape, Options, Part, convert};
 use crate::{Error, Result};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use rayon::prelude::*;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most bytes one picture may take when decoded, before it is resized: 8192x8192 with four channels.
 const PICTURE_LIMIT: u64 = 256 << 20;
@@ -62,6 +62,18 @@ pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<
         .collect();
     results.into_iter().collect::<Result<()>>()?;
     Ok(Images { shape, pixels })
+}
+
+/// The picture files at `paths`, in this order, as images of `shape`.
+///
+/// # Errors
+/// [`Error::Data`] naming a file that is no picture; [`Error::Io`] for one that cannot be read.
+pub fn read_pictures(paths: &[PathBuf], shape: ImageShape) -> Result<Part> {
+    let colour = if shape.channels == 1 { Colour::Grey } else { Colour::Rgb };
+    let options =
+        Options { image_size: Some((shape.width, shape.height)), colour: Some(colour), ..Options::default() };
+    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    Ok(Part::of_images(read(Path::new("pictures"), &paths, &options)?.pixels, shape))
 }
 
 /// Maps in parallel; of several errors, that of the first path is returned, whichever thread was faster.

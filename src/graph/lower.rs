@@ -251,6 +251,11 @@ impl Lowering<'_> {
         self.graph.shape(value)
     }
 
+    /// Whether the program gathers training images.
+    pub(crate) fn trains(&self) -> bool {
+        matches!(self.source, Some(Source::Train))
+    }
+
     pub(crate) fn streamed(&self) -> bool {
         self.setting.streamed
     }

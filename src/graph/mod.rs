@@ -23,7 +23,7 @@ pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
 pub use ops::batch_norm::BatchNorm;
 pub use ops::convolution::ConvolutionOptions;
 pub use ops::depthwise::DepthwiseConvolution;
-pub use ops::gather::{Binarize, ColumnKind};
+pub use ops::gather::{Binarize, ColumnKind, Mirror};
 pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;
 pub use ops::importance::Weighting;

@@ -26,7 +26,7 @@ pub(super) fn build(
     }
     tensors.group("vae");
     let mut graph = Graph::new(tensors, mode);
-    let images = graph.minibatch(task.batch, model.pixels(), task.binarize);
+    let images = graph.minibatch(task.batch, model.pixels(), task.binarize, task.mirror)?;
     let doubly = kind.weighting() == Some(Weighting::DoublyReparametrized);
     let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights })?;
@@ -139,7 +139,7 @@ fn latent_programs(inferred: &Inferred, picture: ValueId) -> Vec<ProgramSpec> {
 pub fn importance_program(task: &Task, tensors: &Tensors, samples: usize) -> Result<Built> {
     let model = task.latent("--importance-samples")?;
     let mut graph = Graph::new(tensors, Mode::Evaluate);
-    let images = graph.minibatch(task.batch, model.pixels(), task.binarize);
+    let images = graph.minibatch(task.batch, model.pixels(), task.binarize, task.mirror)?;
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights: None })?;
     let posterior = inferred.groups[0].posterior;
     let begun = graph.begin_log_sum(task.batch);

@@ -20,7 +20,7 @@ pub use objective::{Objective, ObjectiveKind};
 pub use output_bias::OutputBias;
 
 use crate::Result;
-use crate::graph::{Binarize, Graph, Likelihood, ProgramSpec, Tensors, ValueId};
+use crate::graph::{Binarize, Graph, Likelihood, Mirror, ProgramSpec, Tensors, ValueId};
 use crate::optimizer::Optimizers;
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -124,6 +124,8 @@ pub struct Task {
     pub batch: usize,
     /// What becomes of grey pixels.
     pub binarize: Binarize,
+    /// Training images that are mirrored.
+    pub mirror: Option<Mirror>,
     /// What training maximises.
     pub objective: Objective,
 }

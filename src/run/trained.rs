@@ -2,7 +2,7 @@
 
 use super::{Checkpoint, RunFolder, TrainState};
 use crate::config::{Config, Difference};
-use crate::data::Dataset;
+use crate::data::{self, Dataset, ImageShape, Part};
 use crate::device::{DeviceChoice, OpenDevice};
 use crate::session::Session;
 use crate::tuning::Matmul;
@@ -65,13 +65,43 @@ impl TrainedModel {
         device: Option<&DeviceChoice>,
         data_dir: Option<&Path>,
     ) -> Result<Self> {
+        Self::open_with(path, file, device, |config, _| {
+            if let Some(data_dir) = data_dir {
+                config.data.data_dir = Some(data_dir.to_path_buf());
+            }
+            config.open_dataset()
+        })
+    }
+
+    /// The same with pictures as held-out images, resized and coloured like those that the run was trained on, which need
+    /// not be there.
+    ///
+    /// # Errors
+    /// If `path` is no run, its checkpoint is missing, broken or of another model, a file is no picture, or the device
+    /// cannot be used.
+    pub fn open_on(
+        path: &Path,
+        file: &str,
+        device: Option<&DeviceChoice>,
+        pictures: &[PathBuf],
+    ) -> Result<Self> {
+        Self::open_with(path, file, device, |_, shape| {
+            let (train, test) = (Part::of_images(Vec::new(), shape), data::read_pictures(pictures, shape)?);
+            Ok(Dataset { name: "pictures".into(), shape, train, test, classes: Vec::new() })
+        })
+    }
+
+    /// Load a checkpoint, for the images that `dataset` reads: those of the settings, and of this size.
+    fn open_with(
+        path: &Path,
+        file: &str,
+        device: Option<&DeviceChoice>,
+        dataset: impl FnOnce(&mut Config, ImageShape) -> Result<Dataset>,
+    ) -> Result<Self> {
         let (run, mut config) = RunFolder::open(path)?;
-        if let Some(data_dir) = data_dir {
-            config.data.data_dir = Some(data_dir.to_path_buf());
-        }
         let file = run.file(file);
         let checkpoint = Checkpoint::load(&file)?;
-        let dataset = config.open_dataset()?;
+        let dataset = dataset(&mut config, checkpoint.shape)?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         check_same_images(&checkpoint, &file, &config)?;
         let device = OpenDevice::open(device.unwrap_or(&config.run.device))?;

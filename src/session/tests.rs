@@ -84,7 +84,7 @@ fn streaming_sends_every_column() {
     let places = |count: usize| Values::Reals((0..5 * count).map(|i| i as f32 / 3.0).collect());
     dataset.test = dataset.test.with(Column::new("places", &[5], places(30)));
     let (model, binarize) = (Rc::new(Reading), Binarize::None);
-    let task = Task { model, batch: 8, binarize, objective: Objective::default() };
+    let task = Task { model, batch: 8, binarize, mirror: None, objective: Objective::default() };
     let usable = adapters().unwrap().into_iter().filter(|it| it.unusable.is_none() && it.same_as.is_none());
     let mut devices: Vec<OpenDevice> =
         usable.map(|info| OpenDevice::Gpu(Box::new(Gpu::open(info.index).unwrap()))).collect();
@@ -185,4 +185,35 @@ fn the_squared_error_is_that_of_expected_images() {
         let found = squared(&format!("model.likelihood = '{likelihood}'"));
         assert!((found - exact).abs() < 1e-5 * exact, "{likelihood}: {found} instead of {exact}");
     }
+}
+
+/// In training an image is as it is or mirrored, anew in each step; held-out images are as they are.
+#[test]
+fn training_images_are_mirrored() {
+    let dataset = digits(16, 8, 1).unwrap();
+    let settings = "model = { hidden = [4], likelihood = 'gaussian' }\nrun.batch-size = 8\ndata.flip = true";
+    let config = Config::default().with(settings).unwrap().resolve().unwrap();
+    let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
+    let mut session =
+        Session::open_for_inspection(OpenDevice::Cpu, &task, Some(&optimizers), &dataset).unwrap();
+    let numbers: Vec<u32> = (0..8).collect();
+    let mut seen = |program: &str, which: Which, part: &crate::data::Part, step: u64| -> Vec<bool> {
+        let step = Step::seeded(1, 0).at(step);
+        session.submit(program, which, &[&numbers], vec![step]).unwrap();
+        session.receive(0).unwrap();
+        let values = session.read_flat("images").unwrap().unwrap();
+        let mirrored = |(row, values): (usize, &[f32])| {
+            let image = part.image(row);
+            let found: Vec<u8> = values.iter().map(|value| (255.0 * value).round() as u8).collect();
+            let turned: Vec<u8> = image.chunks(28).flat_map(|line| line.iter().rev().copied()).collect();
+            assert!(found == image || found == turned, "image {row}");
+            found != image
+        };
+        values.chunks(784).enumerate().map(mirrored).collect()
+    };
+    let [first, again, second] = [0, 0, 1].map(|step| seen("train", Which::Train, &dataset.train, step));
+    assert_eq!(first, again);
+    assert_ne!(first, second);
+    assert!(first.contains(&true) && first.contains(&false), "{first:?}");
+    assert_eq!(seen("evaluate", Which::Test, &dataset.test, 0), [false; 8]);
 }

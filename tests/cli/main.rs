@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod encode;
 mod evaluation;
 mod program;
 mod resume;

@@ -63,7 +63,13 @@ impl Spec {
 
     pub(crate) fn task(&self) -> Task {
         let objective = Objective { kind: self.kind, samples: self.samples, target: self.target };
-        Task { model: Rc::new(self.model()), batch: self.batch, binarize: self.binarize, objective }
+        Task {
+            model: Rc::new(self.model()),
+            batch: self.batch,
+            binarize: self.binarize,
+            mirror: None,
+            objective,
+        }
     }
 
     /// The model's parameters.

@@ -29,6 +29,8 @@ pub(crate) struct Flag {
 pub(super) enum Takes {
     /// A value, which the parser turns into a TOML value.
     Value(fn() -> ValueParser),
+    /// `=true` or `=false`; true where it is left out.
+    Switch,
     /// Nothing: the flag stands for this string.
     Nothing(&'static str),
 }
@@ -43,7 +45,7 @@ pub(super) enum Of {
 }
 
 use Of::{Plan, Training};
-use Takes::{Nothing, Value};
+use Takes::{Nothing, Switch, Value};
 
 /// All of them, in the order of the help.
 pub(crate) const FLAGS: &[Flag] = &[
@@ -106,6 +108,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Plan,
         help: "How grey pixels become black or white: by threshold 128, by one draw (static), or by a new \
                draw each time (dynamic) [default: dynamic for bernoulli, else none]",
+    },
+    Flag {
+        name: "flip",
+        path: "data.flip",
+        value_name: "BOOL",
+        takes: Switch,
+        of: Plan,
+        help: "Mirror training images left to right, each with probability 1/2 each time it is used [default: \
+               false]",
     },
     Flag {
         name: "hidden",

@@ -48,6 +48,12 @@ impl Flag {
         let argument = Arg::new(self.name).long(self.name).help(self.help).help_heading(heading);
         match self.takes {
             Takes::Value(parser) => argument.value_name(self.value_name).value_parser(parser()),
+            Takes::Switch => argument
+                .value_name(self.value_name)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_parser(parsers::number::<bool>()),
             Takes::Nothing(_) => argument.action(ArgAction::SetTrue),
         }
     }
@@ -55,7 +61,7 @@ impl Flag {
     /// What was typed behind it, if it was given.
     fn value(&self, matches: &ArgMatches) -> Option<Value> {
         match self.takes {
-            Takes::Value(_) => matches.get_one::<Value>(self.name).cloned(),
+            Takes::Value(_) | Takes::Switch => matches.get_one::<Value>(self.name).cloned(),
             Takes::Nothing(value) => {
                 let given = matches.value_source(self.name) == Some(ValueSource::CommandLine);
                 given.then(|| Value::String(value.to_string()))
@@ -269,7 +275,8 @@ fn lay(mut below: Table, above: Table) -> Table {
 /// An error of the library with flags in the place of key paths: `--latent 20` where it says `model.latent = 20`.
 pub(crate) fn by_flags(error: Error) -> Error {
     let Error::Setting { setting, problem, hint } = error else { return error };
-    let mut flags: Vec<&Flag> = FLAGS.iter().filter(|flag| matches!(flag.takes, Takes::Value(_))).collect();
+    let mut flags: Vec<&Flag> =
+        FLAGS.iter().filter(|flag| !matches!(flag.takes, Takes::Nothing(_))).collect();
     // objective.capacity-epochs before objective.capacity
     flags.sort_by_key(|flag| std::cmp::Reverse(flag.path.len()));
     let with_flags = |text: String| {

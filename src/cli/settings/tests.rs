@@ -36,6 +36,7 @@ fn other(flag: &Flag) -> &'static str {
         "color" => "rgb",
         "test-fraction" => "0.25",
         "binarize" => "static",
+        "flip" => "true",
         "hidden" => "9,8/7",
         "latent" => "6,5",
         "activation" => "elu",
@@ -70,7 +71,7 @@ fn every_flag_reaches_its_key_and_no_other() {
     let defaults = Config::default();
     for flag in FLAGS {
         let config = match flag.takes {
-            Takes::Value(_) => parse(&[&format!("--{}={}", flag.name, other(flag))]),
+            Takes::Value(_) | Takes::Switch => parse(&[&format!("--{}={}", flag.name, other(flag))]),
             Takes::Nothing(_) => parse(&[&format!("--{}", flag.name)]),
         };
         let differs = defaults.difference(&config, |path| path == flag.path).unwrap();
@@ -87,7 +88,7 @@ fn every_flag_reaches_its_key_and_no_other() {
 fn every_key_has_a_flag() {
     let given: Vec<String> = FLAGS
         .iter()
-        .filter(|flag| matches!(flag.takes, Takes::Value(_)) && flag.name != "epochs")
+        .filter(|flag| !matches!(flag.takes, Takes::Nothing(_)) && flag.name != "epochs")
         .map(|flag| format!("--{}={}", flag.name, other(flag)))
         .collect();
     let complete = parse(&given.iter().map(String::as_str).collect::<Vec<_>>());
@@ -283,7 +284,7 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
 |---|---|---|
 "
     .to_string();
-    for flag in FLAGS.iter().filter(|flag| matches!(flag.takes, Takes::Value(_))) {
+    for flag in FLAGS.iter().filter(|flag| !matches!(flag.takes, Takes::Nothing(_))) {
         let old = FLAT_KEYS.iter().find(|(_, path)| *path == flag.path);
         let old = old.map_or("-".to_string(), |(flat, _)| format!("`{flat}`"));
         text += &format!("| {old} | `{}` | `--{}` |\n", flag.path, flag.name);

@@ -25,6 +25,26 @@ pub(super) fn all() -> Vec<Case> {
                 .grid(Grid::Elements(batch * columns))
                 .rows(rows),
             );
+            // Rows of four pixels and a rest, of one value or three.
+            let channels = if columns % 2 == 0 { 1 } else { [1, 3][binarize % 2] };
+            let width = [1, 2, 4, 7][binarize];
+            let length = 4 * columns / (width * channels) * (width * channels);
+            cases.push(
+                Case::new(
+                    "gather_mirrored",
+                    constants! {
+                        BATCH: batch, COLUMNS: columns, BINARIZE: binarize, STREAMED: streamed, MIRROR_WIDTH: width,
+                        MIRROR_CHANNELS: channels, MIRROR_LENGTH: length,
+                    },
+                )
+                .buffers(&[
+                    ("images", AnyWords(images * columns)),
+                    ("indices", Below(images, images as u32)),
+                    ("batch", Normal(4 * batch * columns)),
+                ])
+                .grid(Grid::Elements(batch * columns))
+                .rows(rows),
+            );
             let (length, numbers) =
                 (4 * images * columns, constants! { BATCH: batch, COLUMNS: columns, STREAMED: streamed });
             for (kernel, column) in [
