@@ -89,12 +89,12 @@ fn the_filter_leaves_what_it_names() {
 
 #[test]
 fn what_is_wrong_is_reported_and_not_timed() {
-    let mut bench = bench("kernels/gather");
+    let mut bench = bench("kernels/gather_mirrored");
     bench.near = |_, _, _| 2.0;
     let rows = bench.kernels(None, &mut |_| {}).unwrap();
     assert_eq!(rows.len(), 1);
     assert!(rows[0].time.is_none() && rows[0].gflops.is_none(), "{rows:?}");
-    assert!(rows[0].problem.as_ref().unwrap().contains("gather is wrong"), "{rows:?}");
+    assert!(rows[0].problem.as_ref().unwrap().contains("gather_mirrored is wrong"), "{rows:?}");
     bench.options.filter = "matmul/tn/40x500x128".into();
     let rows = bench.matmul(None, &mut |_| {}).unwrap();
     assert!(rows[0].time.is_none() && rows[0].problem.is_some(), "{rows:?}");
