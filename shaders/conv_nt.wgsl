@@ -75,6 +75,12 @@ fn largest(v: vec4<u32>) -> u32 {
     return max(max(v.x, v.y), max(v.z, v.w));
 }
 
+// 0, which the compiler does not know: a minibatch has rows. lavapipe takes minutes to compile a window of 2 by 2 without
+// padding if it can unroll the loop over its rows.
+fn zero() -> u32 {
+    return select(0u, 1u, step.rows == 0u);
+}
+
 // Eight rows from place `first` on, by 2 vec4 from `left` on, summed over elements `begin` to `end` of a row of weights.
 fn product(first: u32, left: u32, begin: u32, end: u32) -> Tile {
     let right = min(left + 1u, COLUMNS - 1u);
@@ -82,7 +88,7 @@ fn product(first: u32, left: u32, begin: u32, end: u32) -> Tile {
     let lower = windows(first + 4u);
     let run = run_length();
     var t: Tile;
-    for (var ky = 0u; ky < KERNEL_HEIGHT; ky++) {
+    for (var ky = zero(); ky < KERNEL_HEIGHT; ky++) {
         let u_start = upper.start + vec4<u32>(ky * LARGE_WIDTH * LARGE_PIXEL);
         let v_start = lower.start + vec4<u32>(ky * LARGE_WIDTH * LARGE_PIXEL);
         let u_length = select(vec4<u32>(0u), upper.length, upper.top + vec4<u32>(ky) < vec4<u32>(LARGE_HEIGHT));
