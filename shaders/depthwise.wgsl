@@ -1,5 +1,5 @@
-// Depthwise convolution (PyTorch's Conv2d with as many groups as channels) of maps with one row a pixel: each channel has a
-// window of its own. The large maps are those that the window slides over; the small maps have a pixel for each position.
+// Depthwise convolution (PyTorch's Conv2d with as many groups as channels) of maps with one row a pixel: each channel has
+// one window. The large maps are those that the window slides over; the small maps have a pixel for each position.
 //
 //   depthwise         small[i, y, x, c] = sum over (ky, kx) of weight[ky, kx, c]
 //                                         * large[i, y * STRIDE_Y + ky - PADDING_TOP, x * STRIDE_X + kx - PADDING_LEFT, c]

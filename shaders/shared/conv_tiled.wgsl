@@ -56,7 +56,7 @@ fn terms(tile: Corner) -> u32 {
     return count.x * count.y * tile.part.y;
 }
 
-// The row of the output that row `row` of a product is; ROWS if there is none.
+// The row of the output that belongs to row `row` of a product, or ROWS for a row past the end.
 fn nt_row(row: u32) -> u32 {
     let items = ROWS / small_pixels();
     return select(ROWS, row % items * small_pixels() + row / items, row < ROWS);

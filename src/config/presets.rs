@@ -31,7 +31,7 @@ pub struct Preset {
 }
 
 impl Preset {
-    /// The preset called `name`; `None` if there is none.
+    /// The preset called `name`, or `None` if no preset has this name.
     ///
     /// # Errors
     /// [`Error::Internal`] if its file cannot be read: it is a part of this program.
@@ -51,7 +51,7 @@ impl Preset {
         ImageShape { width, height, channels }
     }
 
-    /// `table` with the settings of the preset in the place of its own; its model is replaced as a whole.
+    /// `table` overlaid with the settings of the preset. The preset's `[model]` replaces that of `table` as a whole.
     pub fn over(&self, mut table: Table) -> Table {
         table.remove("model");
         overlay(&mut table, self.config.clone());

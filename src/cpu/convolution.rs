@@ -18,7 +18,7 @@ use std::ops::Range;
 const BLOCK: usize = 1 << 17;
 /// Parts of a task that is too small for whole blocks.
 const PARTS: usize = 8;
-/// Columns of the weights that are worth a part of their own.
+/// Weight columns in one part of a weight gradient.
 const FEATURES: usize = 256;
 
 /// Rows of a block of `rows` rows of `columns` elements.

@@ -89,7 +89,7 @@ pub(super) fn partial_conv_tn<T: Real>(call: &mut Call<'_, T>) {
             let sums = &mut sums[tap * large_pixel..];
             let mut first = s * part;
             while first < end {
-                // Of packed maps each item is a block of its own, as there are gaps between them.
+                // Packed maps have gaps between items, so each item is one block.
                 let whole = positions.small.pixels();
                 let gap = if positions.small.uniform() { end } else { (first / whole + 1) * whole };
                 let rows = first..end.min(gap).min(first + (BLOCK / n).max(1));

@@ -112,8 +112,9 @@ impl Positions {
         rows.map(ends).collect()
     }
 
-    /// Call `work` for each row of the matrix and each row of `taps` in the window: with the elements' range in the matrix,
-    /// of which the first and the last so many are outside the maps, and the first element of the rest in its item.
+    /// Call `work` for each row of the matrix and each row of `taps` in the window: with the range of
+    /// elements in the matrix, the numbers of its first and last elements that are outside the maps, and the place in the item
+    /// of the first element inside.
     #[inline(always)]
     fn each(
         &self,

@@ -131,7 +131,7 @@ fn parts_and_labels_are_known_by_their_names() {
     let dataset = opened(path.to_str().unwrap()).unwrap();
     assert_eq!((dataset.train.count, dataset.test.count, dataset.classes.len()), (10, 2, 5));
     assert_eq!(dataset.test.labels(), Some(&[4, 0][..]));
-    // Beside a single array, in a file of its own; labels of other images are left out.
+    // Labels beside a single array stand in a second file. Labels of other images are left out.
     let path = folder.path().join("x.npy");
     std::fs::write(&path, train).unwrap();
     std::fs::write(folder.path().join("x_labels.npy"), labels()).unwrap();

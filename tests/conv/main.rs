@@ -58,7 +58,7 @@ fn tensors(config: &Config, shape: ImageShape) -> Vec<Tensor> {
     tensors.all()
 }
 
-/// A preset for images of `shape`, or of its own size.
+/// A preset for images of `shape`, or of the size that the preset assumes.
 fn preset(name: &str, shape: Option<ImageShape>) -> (Config, ImageShape) {
     let preset = Preset::find(name).unwrap().unwrap();
     let shape = shape.unwrap_or(preset.shape());

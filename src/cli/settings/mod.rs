@@ -249,7 +249,13 @@ impl<const TRAINING: bool> Settings<TRAINING> {
             keys.try_for_each(|key| value.get(key).map(|below| value = below))?;
             Some(format!("{}: {path}", file.display()))
         };
-        let setting = typed.or_else(in_file).unwrap_or(setting);
+        let in_preset = || {
+            let (name, table) = (self.model.as_ref()?, self.preset().ok()??.over(Table::new()));
+            let mut value = &Value::Table(table);
+            path.split('.').try_for_each(|key| value.get(key).map(|below| value = below))?;
+            Some(format!("--model {name}: {path}"))
+        };
+        let setting = typed.or_else(in_file).or_else(in_preset).unwrap_or(setting);
         by_flags(Error::Setting { setting, problem, hint })
     }
 }

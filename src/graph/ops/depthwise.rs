@@ -1,4 +1,4 @@
-//! Depthwise convolution: a window of its own for each channel (PyTorch's `Conv2d` with as many groups as channels).
+//! Depthwise convolution: each channel has one window (PyTorch's `Conv2d` with as many groups as channels).
 
 use super::blocks::{add_blocks, blocks};
 use crate::graph::{Gradients, Graph, Init, Lowering, Node, Operation, Shape, Tensor, ValueId, Window};

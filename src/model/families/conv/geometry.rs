@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub(super) enum Up {
     /// A transposed convolution.
     Transposed(Window),
-    /// Repetition of each pixel so many times down and across, then a convolution.
+    /// Each pixel repeated this number of times down and across, then a convolution.
     Nearest(usize, Window),
     /// A convolution.
     Convolution(Window),
