@@ -28,6 +28,7 @@ mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
+pub(crate) mod peak;
 mod pool;
 mod random;
 mod real;
@@ -59,6 +60,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "activate_gradient" => activation::activate_gradient,
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
+        "add_up" => bench::add_up,
         "box_muller" => random::box_muller,
         "network_samples" => distributions::network_samples,
         "cholesky_samples" => distributions::cholesky_samples,
