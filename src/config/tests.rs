@@ -99,6 +99,7 @@ fn complete() -> Config {
             order: 2,
             log_steps: false,
             device: DeviceChoice::Cpu,
+            from: None,
             matmul: Tuning::Fixed,
         },
     }

@@ -372,6 +372,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Write the metrics of every training step to the run's steps.csv [default: false]",
     },
     Flag {
+        name: "from",
+        path: "run.from",
+        value_name: "FILE|RUN",
+        takes: Value(text),
+        of: Training,
+        help: "Begin with the weights of a .safetensors file or of another run, by name and shape; what does \
+               not fit is listed. Without --model the model is that of the run",
+    },
+    Flag {
         name: "device",
         path: "run.device",
         value_name: "DEVICE",

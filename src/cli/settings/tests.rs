@@ -51,6 +51,7 @@ fn other(flag: &Flag) -> &'static str {
         "init" => "normal:0.5",
         "output-bias" => "mean-image",
         "order" => "1",
+        "from" => "weights.safetensors",
         "device" => "cpu",
         "matmul" => "fixed",
         name => panic!("give --{name} a value here"),
