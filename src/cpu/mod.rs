@@ -6,6 +6,7 @@
 
 mod accumulate;
 mod activation;
+mod affine;
 mod batch_norm;
 mod bench;
 mod blocks;
@@ -57,6 +58,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
     Some(match name.split_once("_tiled_").map_or(name, |(untiled, _)| untiled) {
         "activate" => activation::activate,
         "activate_gradient" => activation::activate_gradient,
+        "affine" => affine::affine,
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
         "box_muller" => random::box_muller,

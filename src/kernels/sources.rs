@@ -29,6 +29,7 @@ macro_rules! files {
 pub(super) const FILES: &[File] = files![
     "accumulate",
     "activation",
+    "affine",
     "batch_norm",
     "bench",
     "blocks",

@@ -59,9 +59,10 @@ fn what_does_not_fit_is_listed() {
     let same = own.iter().filter(|(name, bytes)| given[*name] == **bytes).count();
     assert_eq!((own.len(), same), (10, 5));
     let small = ["--device", "cpu", "--images", "200", "--overwrite", "--hidden", "16,7"];
-    vae(&[&mlp[..], &small, &STILL].concat()).assert().success().stderr(contains(
-        "not in the file: encoder.1.weight; encoder.1.bias; ",
-    ));
+    vae(&[&mlp[..], &small, &STILL].concat())
+        .assert()
+        .success()
+        .stderr(contains("not in the file: encoder.1.weight; encoder.1.bias; "));
     // Nothing is written where nothing fits.
     let other = place.path("other");
     let conv =

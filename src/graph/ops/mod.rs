@@ -2,6 +2,7 @@
 
 pub(super) mod accumulate;
 pub(super) mod activation;
+mod affine;
 pub(super) mod batch_norm;
 mod blocks;
 pub(super) mod convolution;

@@ -1,4 +1,4 @@
-//! The cases of `shaders/activation.wgsl`.
+//! The cases of `shaders/activation.wgsl` and `shaders/affine.wgsl`.
 
 use super::Case;
 use super::Content::Normal;
@@ -17,6 +17,15 @@ pub(super) fn all() -> Vec<Case> {
             Case::new("activate", sizes)
                 .buffers(&[("input", Normal(values)), ("output", Normal(values))])
                 .grid(Grid::Elements(m * n))
+                .rows(m),
+        );
+        let sizes = constants! {
+            ROWS: m, COLUMNS: 2 * n, SECTION: n, WIDTH: 4 * n - i % 4, SCALE: 2, SHIFT: 0.3 * i as f64 - 1.0,
+        };
+        cases.push(
+            Case::new("affine", sizes)
+                .buffers(&[("x", Normal(2 * values)), ("y", Normal(2 * values))])
+                .grid(Grid::Elements(2 * m * n))
                 .rows(m),
         );
         let sizes = constants! { ROWS: m, COLUMNS: n, ACTIVATION: kind.number(), ACCUMULATE: i % 2 };
