@@ -287,7 +287,7 @@ fn draw(
         all.push(("latent.png", pictures::latent(session, dataset)?));
         all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
     }
-    let latent: Vec<String> = config.model.latent().iter().map(ToString::to_string).collect();
+    let latent: Vec<String> = session.latent_widths()?.iter().map(ToString::to_string).collect();
     let title = format!("{}: {} latent dimensions", dataset.name, latent.join(" + "));
     all.push(("curves.png", report::curves(history, &title)));
     all.iter()

@@ -72,7 +72,7 @@ fn complete() -> Config {
             kind: ObjectiveKind::Iwae,
             importance_samples: Some(7),
             noise_samples: 8,
-            beta: 2.0,
+            beta: Some(2.0),
             kl_warmup: Warmup::Epochs(3.0),
             kl_cycle: 4.0,
             capacity: Some(5.0),

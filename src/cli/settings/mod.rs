@@ -197,8 +197,9 @@ impl<const TRAINING: bool> Settings<TRAINING> {
             Some(name) => match Family::from_str(name, false) {
                 Ok(_) => name,
                 Err(_) => {
-                    let names: Vec<&str> = Preset::names().collect();
-                    let hint = format!("use auto, mlp, conv, or a preset: {}", names.join(", "));
+                    let presets: Vec<&str> = Preset::names().collect();
+                    let hint =
+                        format!("use {}, or a preset: {}", Family::NAMES.join(", "), presets.join(", "));
                     return Err(Error::setting("--model", format!("no model is called '{name}'"), hint));
                 }
             },

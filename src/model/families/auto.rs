@@ -1,12 +1,15 @@
 //! A model that is chosen by the size of the images.
 
+use super::FamilyConfig;
 use super::conv::ConvConfig;
 use super::mlp::MlpConfig;
 use super::pixels::{SIGMA, check_likelihood};
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::model::Model;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Most values of an image for which `auto` chooses a multilayer perceptron.
 const MOST_VALUES: usize = 1024;
@@ -65,11 +68,14 @@ impl AutoConfig {
         }
     }
 
-    /// Refuse settings that make no sense.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the key path.
-    pub fn resolve(self) -> Result<Self> {
+    /// The family that is chosen for images of `shape`.
+    fn chosen(&self, shape: ImageShape) -> Box<dyn FamilyConfig> {
+        if Self::is_mlp(shape) { Box::new(self.mlp()) } else { Box::new(self.conv()) }
+    }
+}
+
+impl FamilyConfig for AutoConfig {
+    fn resolve(self) -> Result<Self> {
         if self.latent == Some(0) {
             return Err(Error::setting("model.latent", "0 is too few", "give 1 or more"));
         }
@@ -77,8 +83,24 @@ impl AutoConfig {
         Ok(self)
     }
 
-    /// The distribution of a pixel, with its settings.
-    pub fn likelihood(&self) -> Likelihood {
+    /// The same: what depends on the images is written out in the record of the family chosen.
+    fn for_images(&self, _: ImageShape) -> Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
+        self.chosen(shape).model(shape)
+    }
+
+    fn likelihood(&self) -> Likelihood {
         Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    }
+
+    fn outline(&self, shape: ImageShape) -> Result<String> {
+        self.chosen(shape).outline(shape)
+    }
+
+    fn describe(&self, shape: ImageShape) -> Result<Option<String>> {
+        self.chosen(shape).describe(shape)
     }
 }

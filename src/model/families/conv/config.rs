@@ -1,12 +1,16 @@
 //! The settings of a convolutional variational autoencoder.
 
+use super::Conv;
 use super::geometry::Geometry;
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::model::Model;
+use crate::model::families::FamilyConfig;
 use crate::model::families::pixels::{SIGMA, check_likelihood};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Most channels of a level, and most units of a dense layer.
 const MOST_CHANNELS: usize = 1 << 16;
@@ -155,14 +159,17 @@ impl Default for ConvConfig {
 }
 
 impl ConvConfig {
-    /// The parameter groups, each of which an optimizer trains.
-    pub(crate) const GROUPS: &[&str] = &["vae"];
+    /// The encoder's levels in reverse: each leads to the channels of the one before it, and the last to the image.
+    fn mirrored(&self, levels: &[Level]) -> Vec<Level> {
+        let before = levels.iter().map(|level| level.channels);
+        let first = self.output_kernel.and_then(|_| levels.first()?.channels);
+        let channels: Vec<Option<usize>> = std::iter::once(first).chain(before).collect();
+        levels.iter().zip(channels).map(|(level, channels)| Level { channels, ..*level }).rev().collect()
+    }
+}
 
-    /// Refuse settings that make no sense for images of any size.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the key path.
-    pub fn resolve(self) -> Result<Self> {
+impl FamilyConfig for ConvConfig {
+    fn resolve(self) -> Result<Self> {
         let of_levels = |levels: &[Level]| {
             levels
                 .iter()
@@ -221,11 +228,7 @@ impl ConvConfig {
         Ok(self)
     }
 
-    /// The same with every key written out, for images of `shape`.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if the levels do not fit the images.
-    pub fn for_images(&self, shape: ImageShape) -> Result<Self> {
+    fn for_images(&self, shape: ImageShape) -> Result<Self> {
         let mut levels = self.levels.clone();
         let size = [shape.height, shape.width];
         let smaller = |levels: &[Level]| {
@@ -277,16 +280,23 @@ impl ConvConfig {
         Ok(config)
     }
 
-    /// The encoder's levels in reverse: each leads to the channels of the one before it, and the last to the image.
-    fn mirrored(&self, levels: &[Level]) -> Vec<Level> {
-        let before = levels.iter().map(|level| level.channels);
-        let first = self.output_kernel.and_then(|_| levels.first()?.channels);
-        let channels: Vec<Option<usize>> = std::iter::once(first).chain(before).collect();
-        levels.iter().zip(channels).map(|(level, channels)| Level { channels, ..*level }).rev().collect()
+    fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
+        Rc::new(Conv { config: self.clone(), shape })
     }
 
-    /// The distribution of a pixel, with its settings.
-    pub fn likelihood(&self) -> Likelihood {
+    fn likelihood(&self) -> Likelihood {
         Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    }
+
+    /// Sizes of all maps.
+    fn outline(&self, shape: ImageShape) -> Result<String> {
+        let config = self.for_images(shape)?;
+        Ok(Geometry::of(&config, shape)?.outline(self.latent))
+    }
+
+    /// All layers of maps with their sizes, padding and crop.
+    fn describe(&self, shape: ImageShape) -> Result<Option<String>> {
+        let config = self.for_images(shape)?;
+        Ok(Some(Geometry::of(&config, shape)?.describe()))
     }
 }
