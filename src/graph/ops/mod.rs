@@ -2,6 +2,7 @@
 
 pub(super) mod accumulate;
 pub(super) mod activation;
+mod attention;
 pub(super) mod batch_norm;
 mod blocks;
 pub(super) mod convolution;
@@ -20,6 +21,7 @@ mod pool;
 mod residual;
 pub(super) mod sampled_kl;
 mod shape;
+mod softmax;
 mod squared_error;
 
 use super::Shape;
