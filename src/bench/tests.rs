@@ -36,8 +36,10 @@ fn every_kernel_is_measured() {
                 "group_norm.wgsl",
                 "mask.wgsl",
                 "pool.wgsl",
+                "products.wgsl",
                 "reshape.wgsl",
                 "residual.wgsl",
+                "softmax.wgsl",
             ]
             .contains(&kernel.file)
         })

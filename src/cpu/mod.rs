@@ -30,12 +30,14 @@ mod matmul;
 mod noncentred;
 mod optimizer;
 mod pool;
+mod products;
 mod random;
 mod real;
 mod reshape;
 mod residual;
 mod sampled_kl;
 mod scratch;
+mod softmax;
 mod squared_error;
 mod sum;
 mod window;
@@ -171,6 +173,11 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "window_spread" => pool::window_spread,
         "space_to_depth" => pool::space_to_depth,
         "depth_to_space" => pool::depth_to_space,
+        "products_nt" => products::products_nt,
+        "products_nn" => products::products_nn,
+        "products_tn" => products::products_tn,
+        "softmax" => softmax::softmax,
+        "softmax_gradient" => softmax::softmax_gradient,
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,
         "squared_error" => squared_error::squared_error,

@@ -64,10 +64,12 @@ pub(super) const FILES: &[File] = files![
     "noncentred",
     "optimizer",
     "pool",
+    "products",
     "reshape",
     "residual",
     "sampled_kl",
     "selftest",
+    "softmax",
     "squared_error",
     "sum",
     // For tests of the executors alone.

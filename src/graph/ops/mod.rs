@@ -3,6 +3,7 @@
 pub(super) mod accumulate;
 pub(super) mod activation;
 mod affine;
+mod attention;
 pub(super) mod batch_norm;
 mod blocks;
 pub(super) mod convolution;
@@ -21,6 +22,7 @@ mod pool;
 mod residual;
 pub(super) mod sampled_kl;
 mod shape;
+mod softmax;
 mod squared_error;
 
 use super::Shape;
