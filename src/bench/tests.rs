@@ -32,6 +32,7 @@ fn every_kernel_is_measured() {
                 "batch_norm.wgsl",
                 "blocks.wgsl",
                 "channel_sum.wgsl",
+                "clamp.wgsl",
                 "depthwise.wgsl",
                 "group_norm.wgsl",
                 "mask.wgsl",

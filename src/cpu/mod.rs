@@ -12,6 +12,7 @@ mod bench;
 mod blocks;
 mod call;
 mod channel_sum;
+mod clamp;
 mod convolution;
 mod convolution_parts;
 mod depthwise;
@@ -133,6 +134,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "conv_nn_bias" => convolution::conv_nn_bias,
         "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
         "conv_tn" => convolution::conv_tn,
+        "clamp_values" => clamp::clamp_values,
+        "clamp_gradient" => clamp::clamp_gradient,
         "channel_sum" => channel_sum::channel_sum,
         "apply_mask" => mask::apply_mask,
         "column_sum" => matmul::column_sum,

@@ -34,6 +34,7 @@ pub(super) const FILES: &[File] = files![
     "bench",
     "blocks",
     "channel_sum",
+    "clamp",
     "conv_nn",
     "conv_nn_packed",
     "conv_nt",

@@ -6,6 +6,7 @@ mod affine;
 mod attention;
 pub(super) mod batch_norm;
 mod blocks;
+mod clamp;
 pub(super) mod convolution;
 pub(super) mod depthwise;
 pub(super) mod gate;
