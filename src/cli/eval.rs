@@ -92,6 +92,7 @@ fn text(report: &Report, model: &TrainedModel, widths: &[usize]) -> String {
         (LikelihoodKind::DiscretizedLogistic, _) => {
             "probability of the 256 grey levels, discretized logistic"
         }
+        (LikelihoodKind::Laplace, _) => "Laplace density with a fixed scale",
         (LikelihoodKind::ContinuousBernoulli, _) => "continuous Bernoulli density",
     };
     let shown = latents_text(report)

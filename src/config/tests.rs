@@ -65,6 +65,7 @@ fn complete() -> Config {
             activation: Activation::Elu,
             likelihood: LikelihoodKind::Gaussian,
             sigma: 0.5,
+            scale: 1.0,
             mean_activation: Activation::Sigmoid,
         }
         .into(),

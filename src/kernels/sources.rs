@@ -55,6 +55,7 @@ pub(super) const FILES: &[File] = files![
     "likelihood/gaussian",
     "likelihood/gaussian_learned",
     "likelihood/gaussian_shared",
+    "likelihood/laplace",
     "mask",
     "matmul",
     "matmul_finish",

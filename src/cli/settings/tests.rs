@@ -41,7 +41,7 @@ fn other(flag: &Flag) -> &'static str {
         "latent" => "6,5",
         "activation" => "elu",
         "likelihood" => "gaussian",
-        "sigma" | "beta" | "kl-warmup" | "kl-cycle" | "capacity" | "capacity-epochs" => "2.5",
+        "sigma" | "scale" | "beta" | "kl-warmup" | "kl-cycle" | "capacity" | "capacity-epochs" => "2.5",
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
         "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed" => "17",
@@ -296,8 +296,8 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
 `[optimizer.GROUP]` overrides `[optimizer]` for one parameter group. Its keys are `kind`, `learning-rate`,
 `learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. The families `mlp` and `conv` have one group, `vae`.
 
-The keys of `[model]` depend on `model.family`: `mlp`, `conv`, or `auto`, which takes `latent`, `likelihood`, `sigma` and
-`mean-activation` and stands for one of the other two. A file that names no family is of the family `mlp`. `--model NAME` names
+The keys of `[model]` depend on `model.family`: `mlp`, `conv`, or `auto`, which takes `latent`, `likelihood`, `sigma`,
+`scale` and `mean-activation` and stands for one of the other two. A file that names no family is of the family `mlp`. `--model NAME` names
 a family or a preset. `[model]` of `conv` is explained in [models](models.md#convolutional).
 
 ```toml

@@ -3,7 +3,7 @@
 use super::FamilyConfig;
 use super::conv::ConvConfig;
 use super::mlp::MlpConfig;
-use super::pixels::{SIGMA, check_likelihood};
+use super::pixels::{SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood};
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
 use crate::model::Model;
@@ -26,6 +26,9 @@ pub struct AutoConfig {
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
+    /// Scale of `laplace`.
+    #[serde(skip_serializing_if = "is_without_scale")]
+    pub scale: f64,
     /// Activation function of Gaussian means.
     pub mean_activation: Activation,
 }
@@ -36,6 +39,7 @@ impl Default for AutoConfig {
             latent: None,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
+            scale: SCALE,
             mean_activation: Activation::Identity,
         }
     }
@@ -50,19 +54,20 @@ impl AutoConfig {
     /// The multilayer perceptron of the deck with these settings.
     pub fn mlp(&self) -> MlpConfig {
         let standard = MlpConfig::default();
-        let Self { latent, likelihood, sigma, mean_activation } = *self;
+        let Self { latent, likelihood, sigma, scale, mean_activation } = *self;
         let latent = latent.map_or(standard.latent, |latent| vec![latent]);
-        MlpConfig { latent, likelihood, sigma, mean_activation, ..MlpConfig::default() }
+        MlpConfig { latent, likelihood, sigma, scale, mean_activation, ..MlpConfig::default() }
     }
 
     /// The convolutional model, sized to the picture, with these settings.
     pub fn conv(&self) -> ConvConfig {
         let standard = ConvConfig::default();
-        let Self { latent, likelihood, sigma, mean_activation } = *self;
+        let Self { latent, likelihood, sigma, scale, mean_activation } = *self;
         ConvConfig {
             latent: latent.unwrap_or(standard.latent),
             likelihood,
             sigma,
+            scale,
             mean_activation,
             ..standard
         }
@@ -79,6 +84,7 @@ impl FamilyConfig for AutoConfig {
         if self.latent == Some(0) {
             return Err(Error::setting("model.latent", "0 is too few", "give 1 or more"));
         }
+        check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
     }
@@ -93,7 +99,7 @@ impl FamilyConfig for AutoConfig {
     }
 
     fn likelihood(&self) -> Likelihood {
-        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+        likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)
     }
 
     fn outline(&self, shape: ImageShape) -> Result<String> {

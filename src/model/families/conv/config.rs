@@ -6,7 +6,9 @@ use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
 use crate::model::Model;
 use crate::model::families::FamilyConfig;
-use crate::model::families::pixels::{SIGMA, check_likelihood};
+use crate::model::families::pixels::{
+    SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood,
+};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -121,6 +123,9 @@ pub struct ConvConfig {
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
+    /// Scale of `laplace`.
+    #[serde(skip_serializing_if = "is_without_scale")]
+    pub scale: f64,
     /// Activation function of Gaussian means.
     pub mean_activation: Activation,
     /// Levels of the encoder, from the image on. Where there are none, the model is sized to the picture: levels of window 4
@@ -151,6 +156,7 @@ impl Default for ConvConfig {
             output_kernel: None,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
+            scale: SCALE,
             mean_activation: Activation::Identity,
             levels: Vec::new(),
             decoder_levels: None,
@@ -224,6 +230,7 @@ impl FamilyConfig for ConvConfig {
                 "give a number such as 0.1",
             ));
         }
+        check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
     }
@@ -285,7 +292,7 @@ impl FamilyConfig for ConvConfig {
     }
 
     fn likelihood(&self) -> Likelihood {
-        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+        likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)
     }
 
     /// Sizes of all maps.

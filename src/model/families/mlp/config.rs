@@ -5,7 +5,9 @@ use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
 use crate::model::Model;
 use crate::model::families::FamilyConfig;
-use crate::model::families::pixels::{SIGMA, check_likelihood};
+use crate::model::families::pixels::{
+    SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood,
+};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::de::{Error as _, SeqAccess, Visitor};
@@ -32,6 +34,9 @@ pub struct MlpConfig {
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
+    /// Scale of `laplace`.
+    #[serde(skip_serializing_if = "is_without_scale")]
+    pub scale: f64,
     /// Activation function of Gaussian means.
     pub mean_activation: Activation,
 }
@@ -44,6 +49,7 @@ impl Default for MlpConfig {
             activation: Activation::Tanh,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
+            scale: SCALE,
             mean_activation: Activation::Identity,
         }
     }
@@ -99,6 +105,7 @@ impl FamilyConfig for MlpConfig {
         if let [part] = &self.hidden[..] {
             self.hidden = vec![part.clone(); layers];
         }
+        check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
     }
@@ -120,7 +127,7 @@ impl FamilyConfig for MlpConfig {
     }
 
     fn likelihood(&self) -> Likelihood {
-        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+        likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)
     }
 
     fn outline(&self, shape: ImageShape) -> Result<String> {
