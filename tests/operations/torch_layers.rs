@@ -95,8 +95,9 @@ fn close(found: f64, expected: f64, what: &str) {
 /// show("softmax", x.softmax(1))
 /// four, one = (rows(F.group_norm(x, groups, w, b, 0.01)) for groups in [4, 1])
 /// show("attention", F.scaled_dot_product_attention(rows(x), four, one))
+/// show("gelu", F.gelu(x))
 /// ```
-const LAYERS: [(&str, [f64; 3]); 12] = [
+const LAYERS: [(&str, [f64; 3]); 13] = [
     ("group_norm 4", [0.911101, 0.64365, -2.442376]),
     ("group_norm 1", [0.908174, 0.645425, -2.451497]),
     ("depthwise", [0.745741, 0.956801, 0.063545]),
@@ -109,6 +110,7 @@ const LAYERS: [(&str, [f64; 3]); 12] = [
     ("image", [-0.756802, 0.209087, 1.91879]),
     ("softmax", [0.102425, 0.05123, 0.506272]),
     ("attention", [0.799027, 0.922598, -0.20497]),
+    ("gelu", [0.0, -0.169596, 0.815379]),
 ];
 
 fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
@@ -131,6 +133,7 @@ fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
         graph.add_image("image", x, Init::Constant(0.0))?,
         graph.softmax("softmax", x)?,
         graph.attention("attention", x, four, one)?,
+        graph.activate("gelu", x, Activation::Gelu),
     ])
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn check_likelihood(likelihood: Likelihood) -> Result<()> {
     }
     if !mean_activation.derivative_from_value() {
         let hint = "use sigmoid";
-        return Err(Error::setting("model.mean-activation", "silu is not offered for means", hint));
+        return Err(Error::setting("model.mean-activation", "silu and gelu are not offered for means", hint));
     }
     Ok(())
 }
