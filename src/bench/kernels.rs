@@ -44,7 +44,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 16] = [
+const MODELS: [(&str, &[&str]); 17] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -59,6 +59,7 @@ const MODELS: [(&str, &[&str]); 16] = [
     ("gaussian", &["model.likelihood = 'gaussian'", "optimizer.kind = 'adagrad'"]),
     ("discretized-logistic", &["model.likelihood = 'discretized-logistic'"]),
     ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),
+    ("laplace", &["model.likelihood = 'laplace'"]),
     ("capacity", &["objective.capacity = 25.0"]),
     ("kl-floor", &["objective.kl-floor = 16.0"]),
     ("flip", &["data.flip = true"]),

@@ -15,6 +15,8 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
     let [x, ragged] = [32, 30]
         .map(|channels| Shape::maps(items, [32, 32], channels))
         .map(|shape| graph.input("maps", shape));
+    // Every position attends to every other.
+    let small = graph.input("small maps", Shape::maps(items, [16, 16], 64));
     let gate = graph.input("gate", Shape::matrix(items, 32));
     let window = Window::convolution([32, 32, 32], 32, [3; 2], [1; 2], [1; 4])?;
     let mask = [1.0; 32 * 32 * 9];
@@ -31,6 +33,9 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
         graph.concat("channels side by side", &[x, x])?,
         graph.flatten("maps as rows", ragged)?,
         graph.group_norm("group norm", x, 8, 1e-5)?,
+        graph.affine("scale and shift", x, 2.0, -1.0),
+        graph.clamp("clamp", x, [-1.0, 1.0])?,
+        graph.attention("attention", small, small, small)?,
         graph.convolution(
             "masked convolution",
             x,
@@ -43,7 +48,7 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
         (output, graph.input(&format!("seed {number}"), shape))
     };
     let seeds: Vec<(ValueId, ValueId)> = outputs.iter().enumerate().map(seed).collect();
-    let inputs = [x, ragged, gate];
+    let inputs = [x, ragged, small, gate];
     let groups: Vec<GroupId> = tensors.groups().into_iter().map(|(group, _)| group).collect();
     let values = inputs.into_iter().map(Target::Value);
     let targets: Vec<Target> = values.chain(groups.iter().map(|&group| Target::Group(group))).collect();

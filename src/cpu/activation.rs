@@ -55,6 +55,7 @@ fn one<T: Real>(kind: usize, x: T) -> T {
         5 => softplus(x),
         6 => sigmoid(x),
         7 => x * sigmoid(x),
+        8 => x * x.normal_distribution(),
         _ => x,
     }
 }
@@ -70,6 +71,7 @@ pub(super) fn activation<T: Real>(kind: usize, values: &mut [T]) {
         5 => values.iter_mut().for_each(|value| *value = one(5, *value)),
         6 => values.iter_mut().for_each(|value| *value = one(6, *value)),
         7 => values.iter_mut().for_each(|value| *value = one(7, *value)),
+        8 => values.iter_mut().for_each(|value| *value = one(8, *value)),
         _ => values.iter_mut().for_each(|value| *value = one(kind, *value)),
     }
 }
@@ -80,7 +82,7 @@ pub(super) fn activated<T: Real>(kind: usize, x: T) -> T {
     one(kind, x)
 }
 
-/// The derivative, from the function's value; from its argument for SILU.
+/// The derivative, from the function's value; from its argument for SILU and GELU.
 #[inline(always)]
 pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
     let (zero, one) = (T::zero(), T::one());
@@ -112,6 +114,10 @@ pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
         7 => {
             let s = sigmoid(y);
             s * (one + y * (one - s))
+        }
+        8 => {
+            let density = (T::of(-0.5) * y * y).exponential() / T::of(std::f64::consts::TAU.sqrt());
+            y.normal_distribution() + y * density
         }
         _ => one,
     }
@@ -150,6 +156,7 @@ pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
             5 => pull_back(5, output, upstream, saved, add),
             6 => pull_back(6, output, upstream, saved, add),
             7 => pull_back(7, output, upstream, saved, add),
+            8 => pull_back(8, output, upstream, saved, add),
             _ => pull_back(kind, output, upstream, saved, add),
         }
     });
