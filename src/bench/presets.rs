@@ -53,6 +53,8 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::PRESETS;
+    use crate::graph::{Setting, Tensors, lower};
+    use crate::plan::Variant;
 
     #[test]
     fn every_preset_has_settings() {
@@ -60,6 +62,24 @@ mod tests {
             let (config, shape) = measured.config(100).unwrap();
             assert_eq!(config.run.batch_size, 100, "{}", measured.name);
             assert!(shape.pixels() >= 784, "{}", measured.name);
+        }
+    }
+
+    /// A device may choose any variant for any of their products.
+    #[test]
+    fn every_variant_of_a_preset_is_a_valid_plan() {
+        for measured in PRESETS {
+            let (config, shape) = measured.config(100).unwrap();
+            let (task, tensors) = (config.task(shape), Tensors::default());
+            let built = task.model.build(&tensors, &task, Some(&config.optimizers())).unwrap();
+            let setting = Setting { train_images: 100, test_images: 100, max_steps: 1, streamed: false };
+            let fused = lower(&built.graph, &built.programs, setting).unwrap();
+            for plan in [fused, measured.plan(100).unwrap()] {
+                for variant in Variant::ALL {
+                    let problem = plan.clone().with_variants(|_| variant).validate().err();
+                    assert!(problem.is_none(), "{}, {variant}: {problem:?}", measured.name);
+                }
+            }
         }
     }
 }
