@@ -219,7 +219,7 @@ impl Bench {
         &self,
         name: &str,
         case: &Case,
-        mut ceilings: Option<&mut Ceilings>,
+        ceilings: Option<&mut Ceilings>,
         progress: Progress<'_>,
     ) -> Result<Measurement> {
         progress(name);
@@ -229,7 +229,7 @@ impl Bench {
             Err(problem) => return Ok(Measurement { problem: Some(problem), ..Measurement::default() }),
         };
         let measured = Measurement::of(name, case, time, ceilings.as_deref());
-        match ceilings.as_deref_mut() {
+        match ceilings {
             Some(ceilings) if measured.problem.is_some() => {
                 self.raise(ceilings, progress)?;
                 Ok(Measurement::of(name, case, runner.time(self.patience())?, Some(ceilings)))
