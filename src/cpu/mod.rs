@@ -7,6 +7,7 @@
 mod accumulate;
 mod activation;
 mod affine;
+mod average;
 mod batch_norm;
 mod bench;
 mod blocks;
@@ -150,6 +151,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "adagrad" => optimizer::adagrad,
         "rmsprop" => optimizer::rmsprop,
         "sgd" => optimizer::sgd,
+        "average_parameters" => average::average_parameters,
         "batch_moments" => batch_norm::batch_moments,
         "merge_moments" => batch_norm::merge_moments,
         "finish_moments" => batch_norm::finish_moments,

@@ -30,6 +30,7 @@ pub(super) const FILES: &[File] = files![
     "accumulate",
     "activation",
     "affine",
+    "average",
     "batch_norm",
     "bench",
     "blocks",
