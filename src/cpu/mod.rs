@@ -26,6 +26,7 @@ mod group_norm;
 mod hmc;
 mod importance;
 mod latent;
+mod layer_norm;
 mod likelihood;
 mod mask;
 mod matmul;
@@ -163,6 +164,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "group_norm" => group_norm::group_norm,
         "group_norm_sums" => group_norm::group_norm_sums,
         "group_norm_gradient" => group_norm::group_norm_gradient,
+        "layer_norm" => layer_norm::layer_norm,
+        "layer_norm_gradient" => layer_norm::layer_norm_gradient,
+        "layer_norm_scale" => layer_norm::layer_norm_scale,
         "group_norm_scale" => group_norm::group_norm_scale,
         "block_sums" => blocks::block_sums,
         "block_products" => blocks::block_products,

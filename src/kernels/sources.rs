@@ -50,6 +50,7 @@ pub(super) const FILES: &[File] = files![
     "hmc",
     "importance",
     "latent",
+    "layer_norm",
     "likelihood/bernoulli",
     "likelihood/continuous_bernoulli",
     "likelihood/discretized_logistic",
