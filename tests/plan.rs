@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use vae::config::Config;
+use vae::config::{Config, Preset};
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
 use vae::graph::{LikelihoodKind, Setting, Tensor, Tensors, lower, lower_unfused};
@@ -176,6 +176,26 @@ fn a_training_step_of_one_hidden_layer_takes_seventeen_dispatches() {
         ["activate", "activate_gradient", "column_sum", "gaussian_kl", "bernoulli_gradient", "sum_metric"]
     {
         assert!(!kernels.contains(&gone), "{gone} was not fused: {kernels:?}");
+    }
+}
+
+/// Each activation of these models follows a normalisation, and becomes a part of it.
+#[test]
+fn no_activation_is_left_beside_a_normalisation() {
+    for (norm, activation) in [("batch", "silu"), ("group", "relu"), ("group", "silu")] {
+        let preset = Preset::find("residual").unwrap().unwrap();
+        let preset = Config::from_table(&preset.over(toml::Table::new())).unwrap();
+        let settings =
+            format!("model.norm = '{norm}'\nmodel.norm-groups = 4\nmodel.activation = '{activation}'");
+        let shape = ImageShape { width: 32, height: 32, channels: 3 };
+        let config = with(&preset, &settings).for_images(shape).unwrap();
+        let optimizers = config.optimizers();
+        let plan = plan_task(&config.task(shape), &Tensors::default(), Some(&optimizers), SETTING).unwrap();
+        let train = plan.program("train").unwrap();
+        let kernels: Vec<&str> =
+            train.dispatches.iter().map(|&i| plan.dispatches[i].kernel.as_ref()).collect();
+        assert!(kernels.contains(&format!("{norm}_norm").as_str()), "{kernels:?}");
+        assert!(!kernels.iter().any(|kernel| kernel.starts_with("activate")), "{kernels:?}");
     }
 }
 

@@ -5,7 +5,7 @@
 //! The blocks depend on sizes only, never on the number of threads, and so does the order of every sum.
 
 use super::Real;
-use super::activation::{activation, derivative};
+use super::activation::{activation, multiply_derivative};
 use super::call::Call;
 use super::gemm::{by_column, by_row, product, product_on_one_thread};
 use super::real::vectorised;
@@ -67,9 +67,7 @@ impl<'a, T: Real> Finish<'a, T> {
                 }
             }
             Self::Derivative { kind, saved } => {
-                for (value, &saved) in values.iter_mut().zip(&saved[start..]) {
-                    *value *= derivative(kind, saved);
-                }
+                multiply_derivative(kind, values, &saved[start..]);
             }
             Self::Nothing => {}
         });

@@ -74,8 +74,7 @@ fn parts(length: usize, [least, multiple]: [usize; 2], count: usize) -> Vec<Rang
     let count = count.min(length / least).max(1);
     let together = multiple * count;
     let rounded = (length + together / 2) / together * multiple;
-    let each =
-        if rounded * (count - 1) + least <= length { rounded } else { length / together * multiple };
+    let each = if rounded * (count - 1) + least <= length { rounded } else { length / together * multiple };
     (0..count).map(|part| part * each..if part + 1 < count { (part + 1) * each } else { length }).collect()
 }
 
@@ -167,10 +166,15 @@ mod tests {
             for length in 1..700 {
                 for count in 1..9 {
                     let parts = parts(length, sizes, count);
-                    assert!(parts.len() <= count && parts[0].start == 0 && parts[parts.len() - 1].end == length);
+                    assert!(
+                        parts.len() <= count && parts[0].start == 0 && parts[parts.len() - 1].end == length
+                    );
                     assert!(parts.windows(2).all(|two| two[0].end == two[1].start));
                     let alone = parts.len() == 1;
-                    assert!(parts.iter().all(|part| alone || part.len() >= sizes[0]), "{length} {count}: {parts:?}");
+                    assert!(
+                        parts.iter().all(|part| alone || part.len() >= sizes[0]),
+                        "{length} {count}: {parts:?}"
+                    );
                 }
             }
         }
@@ -182,8 +186,18 @@ mod tests {
 
     #[test]
     fn bits_do_not_depend_on_the_number_of_threads() {
-        let pools = [1, 2, 3, 8].map(|count| rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap());
-        for [m, n, k] in [[128, 500, 784], [128, 784, 500], [131, 20, 784], [100, 40, 1025], [13, 7, 900], [7, 333, 700], [128, 40, 500], [300, 4, 300]] {
+        let pools =
+            [1, 2, 3, 8].map(|count| rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap());
+        for [m, n, k] in [
+            [128, 500, 784],
+            [128, 784, 500],
+            [131, 20, 784],
+            [100, 40, 1025],
+            [13, 7, 900],
+            [7, 333, 700],
+            [128, 40, 500],
+            [300, 4, 300],
+        ] {
             let (a, b) = (values(m * k, 1), values(k * n, 2));
             for layout in 0..3 {
                 let results = pools.each_ref().map(|pool| {

@@ -1,7 +1,7 @@
 //! Twins of `shaders/matmul.wgsl`, and of the variants of its kernels.
 
 use super::Real;
-use super::activation::{activation, derivative};
+use super::activation;
 use super::call::{Call, by_rows};
 use super::gemm::{by_column, by_row, product};
 use super::real::vectorised;
@@ -23,7 +23,7 @@ fn finish_rows<T: Real>(output: &mut [T], n: usize, [section, width, kind]: [usi
             for (value, &bias) in values.iter_mut().zip(bias).take(width) {
                 *value += bias;
             }
-            activation(kind, &mut values[..width]);
+            activation::activation(kind, &mut values[..width]);
             values[width..].fill(T::zero());
         }
     });
@@ -49,9 +49,7 @@ pub(super) fn matmul_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
 /// `output * activation'(saved)`, plus what was `before`.
 fn multiply_derivative<T: Real>(output: &mut [T], n: usize, kind: usize, saved: &[T], before: Option<&[T]>) {
     by_rows(output, n, |row, values| {
-        for (value, &saved) in values.iter_mut().zip(&saved[row * n..]) {
-            *value *= derivative(kind, saved);
-        }
+        activation::multiply_derivative(kind, values, &saved[row * n..]);
         if let Some(before) = before {
             for (value, &before) in values.iter_mut().zip(&before[row * n..]) {
                 *value += before;
