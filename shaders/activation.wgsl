@@ -13,7 +13,7 @@ override ACTIVATION: u32;
 override ACCUMULATE: bool;
 
 @group(0) @binding(1) var<storage, read> input: array<vec4<f32>>; // [ROWS, COLUMNS]; the upstream gradient going back
-@group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>; // [ROWS, COLUMNS]: the value, or SILU's argument
+@group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>; // [ROWS, COLUMNS]: the value, or the argument of SILU and GELU
 @group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>; // [ROWS, COLUMNS]
 
 @compute @workgroup_size(64)

@@ -33,7 +33,7 @@
 //! ```
 //! use std::sync::atomic::AtomicBool;
 //! use vae::report::EpochRecord;
-//! use vae::{Config, DeviceChoice, Observer, OpenDevice, Outcome, RunFolder, Session, Snapshot, Trainer};
+//! use vae::{Config, DeviceChoice, Observer, OpenDevice, Outcome, RunFolder, Session, Snapshot, Start, Trainer};
 //!
 //! struct Quiet;
 //!
@@ -55,7 +55,7 @@
 //!
 //! let folder = std::env::temp_dir().join("vae-example");
 //! let run = RunFolder::create(&folder, &config, true)?;
-//! let mut trainer = Trainer::new(session, &config, &dataset, &run, None)?;
+//! let mut trainer = Trainer::new(session, &config, &dataset, &run, Start::Drawn)?;
 //! assert_eq!(trainer.train(&AtomicBool::new(false), &mut Quiet)?, Outcome::Finished);
 //!
 //! let mut session = trainer.into_session();
@@ -111,4 +111,4 @@ pub use error::{Error, Result};
 pub use model::{Model, Task};
 pub use run::{Checkpoint, RunFolder, TrainedModel};
 pub use session::{Evaluation, Posteriors, Session, Which};
-pub use train::{Observer, Outcome, Snapshot, Trainer};
+pub use train::{Observer, Outcome, Snapshot, Start, Trainer};

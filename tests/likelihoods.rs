@@ -92,6 +92,21 @@ fn gaussians_integrate_to_one() {
     }
 }
 
+/// 40 scales on either side, with the mean between two steps.
+#[test]
+fn laplace_integrates_to_one() {
+    for (mean, scale) in [(0.3, 0.2), (-1.5, 2.0), (0.5, 0.01)] {
+        let range = [mean - 40.0 * scale, mean + 40.0 * scale];
+        let integral = integral(LikelihoodKind::Laplace, scale, &[mean], range);
+        assert!((integral - 1.0).abs() < 1e-6, "mean {mean}, scale {scale}: {integral}");
+    }
+    // The absolute error, up to log 2.
+    let values = negative_logs(LikelihoodKind::Laplace, 1.0, &[0.3], &[0.3, 0.0, 1.0]);
+    for (value, expected) in values.into_iter().zip([0.0, 0.3, 0.7]) {
+        assert!((value - expected - 2.0_f64.ln()).abs() < 1e-12, "{value}");
+    }
+}
+
 #[test]
 fn discretized_logistic_sums_to_one_over_its_levels() {
     let levels: Vec<f64> = (0..256).map(|level| f64::from(level) / 255.0).collect();

@@ -13,7 +13,7 @@ use vae::device::OpenDevice;
 use vae::report::EpochRecord;
 use vae::run::RunFolder;
 use vae::session::Session;
-use vae::train::{Observer, Outcome, Snapshot, Trainer};
+use vae::train::{Observer, Outcome, Snapshot, Start, Trainer};
 
 #[derive(Default)]
 struct Records(Vec<EpochRecord>);
@@ -40,7 +40,7 @@ fn loss(device: OpenDevice, images: Option<usize>) -> Option<f64> {
         Session::open(device, &config.task(dataset.shape), Some(&config.optimizers()), &dataset).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::create(&folder.path().join("run"), &config, false).unwrap();
-    let mut trainer = Trainer::new(session, &config, &dataset, &run, None).unwrap();
+    let mut trainer = Trainer::new(session, &config, &dataset, &run, Start::Drawn).unwrap();
     let mut records = Records::default();
     assert_eq!(trainer.train(&AtomicBool::new(false), &mut records).unwrap(), Outcome::Finished);
     Some(-records.0[0].test_elbo)

@@ -132,6 +132,7 @@ fn activations_have_the_same_numbers_on_both_sides() {
         ("SOFTPLUS", A::Softplus),
         ("SIGMOID", A::Sigmoid),
         ("SILU", A::Silu),
+        ("GELU", A::Gelu),
     ] {
         assert_eq!(kernel.constant(name), activation.number(), "{name}");
     }

@@ -9,6 +9,7 @@ const ELU = 4u; // alpha 1
 const SOFTPLUS = 5u;
 const SIGMOID = 6u;
 const SILU = 7u;
+const GELU = 8u;
 
 // 1 / (1 + exp(-x)) with an exponent that is never positive.
 fn sigmoid(x: vec4<f32>) -> vec4<f32> {
@@ -26,6 +27,18 @@ fn softplus(x: vec4<f32>) -> vec4<f32> {
     return max(x, vec4<f32>(0.0)) + log(1.0 + exp(-abs(x)));
 }
 
+// The probability that a standard normal number is below x: half the complementary error function of |x| / sqrt(2), or
+// 1 less that. Its relative error is 1.2e-7. Source: Press et al., "Numerical Recipes in C" (1992), section 6.2.
+fn normal_distribution(x: vec4<f32>) -> vec4<f32> {
+    // From 20 on the tail is 0 in f32.
+    let z = min(abs(x), vec4<f32>(20.0)) * 0.70710678;
+    let t = 1.0 / (1.0 + 0.5 * z);
+    let p = 0.09678418 + t * (-0.18628806 + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223
+        + t * 0.17087277)))));
+    let tail = 0.5 * t * exp(-1.26551223 + t * (1.00002368 + t * (0.37409196 + t * p)) - z * z);
+    return select(tail, 1.0 - tail, x > vec4<f32>(0.0));
+}
+
 fn activation(kind: u32, x: vec4<f32>) -> vec4<f32> {
     switch kind {
         // Some Metal drivers return NaN for the tanh of large numbers (tracel-ai/burn#520).
@@ -36,19 +49,21 @@ fn activation(kind: u32, x: vec4<f32>) -> vec4<f32> {
         case SOFTPLUS: { return softplus(x); }
         case SIGMOID: { return sigmoid(x); }
         case SILU: { return x * sigmoid(x); }
+        case GELU: { return x * normal_distribution(x); }
         default: { return x; }
     }
 }
 
 // The derivative, from the argument.
 fn activation_slope(kind: u32, x: vec4<f32>) -> vec4<f32> {
-    if kind == IDENTITY || kind == SILU {
+    if kind == IDENTITY || kind == SILU || kind == GELU {
         return activation_derivative(kind, x);
     }
     return activation_derivative(kind, activation(kind, x));
 }
 
-// The derivative, from the function's value `y`; from its argument for SILU, whose value does not tell.
+// The derivative, from the function's value `y`; from its argument for SILU and GELU, whose values do
+// not tell.
 fn activation_derivative(kind: u32, y: vec4<f32>) -> vec4<f32> {
     switch kind {
         case TANH: { return 1.0 - y * y; }
@@ -60,6 +75,10 @@ fn activation_derivative(kind: u32, y: vec4<f32>) -> vec4<f32> {
         case SILU: {
             let s = sigmoid(y);
             return s * (1.0 + y * (1.0 - s));
+        }
+        case GELU: {
+            let near = clamp(y, vec4<f32>(-20.0), vec4<f32>(20.0));
+            return normal_distribution(y) + y * exp(-0.5 * near * near) * 0.39894228;
         }
         default: { return vec4<f32>(1.0); }
     }

@@ -66,7 +66,10 @@ impl Eval {
         report.annealed = self.annealing.run(&mut model)?;
         // Printed first: the numbers are shown even if the file cannot be written.
         if self.json.as_deref() != Some(Path::new("-")) {
-            output::print(&(text(&report, &model) + &super::ais::text(&report.annealed)))?;
+            output::print(
+                &(text(&report, &model, &model.session.latent_widths()?)
+                    + &super::ais::text(&report.annealed)),
+            )?;
         }
         if let Some(path) = &self.json {
             output::write_json(&report, path)?;
@@ -75,7 +78,7 @@ impl Eval {
     }
 }
 
-fn text(report: &Report, model: &TrainedModel) -> String {
+fn text(report: &Report, model: &TrainedModel, widths: &[usize]) -> String {
     let pixels = match (report.likelihood, report.binarize) {
         (LikelihoodKind::Bernoulli, Binarize::None) => {
             "cross-entropy of grey pixels: this is not a likelihood, and comparable to no other model"
@@ -89,11 +92,12 @@ fn text(report: &Report, model: &TrainedModel) -> String {
         (LikelihoodKind::DiscretizedLogistic, _) => {
             "probability of the 256 grey levels, discretized logistic"
         }
+        (LikelihoodKind::Laplace, _) => "Laplace density with a fixed scale",
         (LikelihoodKind::ContinuousBernoulli, _) => "continuous Bernoulli density",
     };
     let shown = latents_text(report)
         + &report.importance.as_ref().map_or(String::new(), |it| importance_text(report, it));
-    let latent: Vec<String> = model.config.model.latent().iter().map(ToString::to_string).collect();
+    let latent: Vec<String> = widths.iter().map(ToString::to_string).collect();
     let dimensions = latent.join(" + ");
     let averaged = if latent.len() > 1 { "; an average over these samples" } else { "" };
     let squared_error = report.squared_error.map_or(String::new(), |it| {

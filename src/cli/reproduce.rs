@@ -18,7 +18,7 @@ use vae::reproduce::{
 use vae::run::{Checkpoint, RunFolder, check_same_model};
 use vae::session::Session;
 use vae::text::{table, thousands};
-use vae::train::{Outcome, Trainer};
+use vae::train::{Outcome, Start, Trainer};
 use vae::tuning::Matmul;
 use vae::{Error, Result};
 
@@ -243,7 +243,8 @@ impl Reproduce {
             run.write_record(record)?;
         }
         let mut display = Display::new(config, dataset);
-        let mut trainer = Trainer::new(session, config, dataset, &run, checkpoint.as_ref())?;
+        let start = checkpoint.as_ref().map_or(Start::Drawn, Start::Checkpoint);
+        let mut trainer = Trainer::new(session, config, dataset, &run, start)?;
         let outcome = trainer.train(interrupt, &mut display);
         display.finish();
         Ok((outcome? == Outcome::Finished).then(|| trainer.into_session()))

@@ -13,10 +13,10 @@ use vae::device::OpenDevice;
 use vae::eval::pictures;
 use vae::graph::{Binarize, LikelihoodKind, Tensor};
 use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration};
-use vae::run::{Checkpoint, RunFolder, TrainState, check_same_model};
+use vae::run::{Checkpoint, RunFolder, TrainState, Weights, check_same_model};
 use vae::session::Session;
 use vae::text::thousands;
-use vae::train::{Observer, Outcome, Snapshot, Trainer};
+use vae::train::{Observer, Outcome, Snapshot, Start, Trainer};
 use vae::tuning::{Matmul, Record};
 use vae::{Error, Result};
 
@@ -28,7 +28,8 @@ pub(super) const INTERRUPTED: u8 = 130;
 Examples:
   vae train
   vae train --dataset mnist --data-dir ~/data --latent 20 --epochs 50 --out runs/mnist-20
-  vae train --resume runs/mnist-20 --epochs 100")]
+  vae train --resume runs/mnist-20 --epochs 100
+  vae train --from runs/mnist-20 --dataset pictures")]
 pub(crate) struct Train {
     /// The run's new folder [default: runs/DATASET-1, or the next free number]
     #[arg(long, value_name = "FOLDER", help_heading = "Run")]
@@ -66,13 +67,19 @@ impl Train {
         }
         let dataset = config.open_dataset()?;
         let config = config.for_images(dataset.shape)?;
-        let session = open_session(&config, &dataset, None)?;
+        let weights = config.run.from.as_deref().map(Weights::read).transpose()?;
+        let mut session = open_session(&config, &dataset, None)?;
+        let fit = weights.as_ref().map(|weights| weights.fit(&mut session)).transpose()?;
         // Nothing is written, and no run replaced, before all that can be refused was accepted.
         let run = match &self.out {
             Some(out) => RunFolder::create(out, &config, self.overwrite)?,
             None => RunFolder::create_next(&dataset.name, &config)?,
         };
-        train(&run, &config, &dataset, session, None)
+        if let Some(fit) = fit {
+            say(&fit.to_string());
+        }
+        let start = weights.as_ref().map_or(Start::Drawn, Start::Weights);
+        train(&run, &config, &dataset, session, start)
     }
 
     /// A run that exists.
@@ -106,7 +113,7 @@ impl Train {
         }
         let session = open_session(&config, &dataset, run.read_record()?)?;
         run.write_config(&config)?;
-        train(&run, &config, &dataset, session, Some(&checkpoint))
+        train(&run, &config, &dataset, session, Start::Checkpoint(&checkpoint))
     }
 }
 
@@ -128,16 +135,16 @@ fn train(
     config: &Config,
     dataset: &Dataset,
     session: Session,
-    checkpoint: Option<&Checkpoint>,
+    start: Start<'_>,
 ) -> Result<ExitCode> {
     let interrupt = watch_for_interrupts()?;
-    say(&announcement(run, config, dataset, &session, checkpoint));
+    say(&announcement(run, config, dataset, &session, start));
     let total = config.total_steps(dataset.train.count);
     let mut display = Display::new(config, dataset);
     if let Some(record) = session.record() {
         run.write_record(record)?;
     }
-    let mut trainer = Trainer::new(session, config, dataset, run, checkpoint)?;
+    let mut trainer = Trainer::new(session, config, dataset, run, start)?;
     let outcome = trainer.train(interrupt, &mut display);
     display.finish();
     // There is nothing left to save: from here on an interrupt ends the program at once.
@@ -176,13 +183,15 @@ fn announcement(
     config: &Config,
     dataset: &Dataset,
     session: &Session,
-    checkpoint: Option<&Checkpoint>,
+    start: Start<'_>,
 ) -> String {
     let parameters: usize = session.tensors().iter().map(Tensor::count).sum();
     let total = config.total_steps(dataset.train.count);
-    let start = match checkpoint {
-        Some(checkpoint) => format!("from step {} on, ", thousands(checkpoint.state.step as usize)),
-        None => String::new(),
+    let start = match start {
+        Start::Checkpoint(checkpoint) => {
+            format!("from step {} on, ", thousands(checkpoint.state.step as usize))
+        }
+        Start::Drawn | Start::Weights(_) => String::new(),
     };
     let grey = if config.model.likelihood().kind == LikelihoodKind::Bernoulli
         && config.binarization() == Binarize::None
@@ -278,7 +287,7 @@ fn draw(
         all.push(("latent.png", pictures::latent(session, dataset)?));
         all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
     }
-    let latent: Vec<String> = config.model.latent().iter().map(ToString::to_string).collect();
+    let latent: Vec<String> = session.latent_widths()?.iter().map(ToString::to_string).collect();
     let title = format!("{}: {} latent dimensions", dataset.name, latent.join(" + "));
     all.push(("curves.png", report::curves(history, &title)));
     all.iter()

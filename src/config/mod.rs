@@ -28,7 +28,7 @@ pub use warmup::Warmup;
 
 use crate::data::Part;
 use crate::graph::{Binarize, LikelihoodKind, Tensors};
-use crate::optimizer::Optimizers;
+use crate::optimizer::{OptimizerKind, Optimizers};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -54,12 +54,17 @@ impl Config {
     /// # Errors
     /// [`Error::Setting`] naming the key path, such as `model.latent`.
     pub fn resolve(self) -> Result<Self> {
-        let groups = self.model.groups();
+        let (groups, standard) = (self.model.groups(), self.model.standard());
+        let mut optimizer = self.optimizer;
+        if optimizer.kind == OptimizerKind::Adam {
+            optimizer.learning_rate = optimizer.learning_rate.or(standard.learning_rate);
+        }
+        let beta = self.objective.beta.or(Some(standard.beta));
         let mut config = Self {
             data: self.data.resolve()?,
             model: self.model.resolve()?,
-            objective: self.objective.resolve()?,
-            optimizer: self.optimizer.resolve(groups)?,
+            objective: ObjectiveConfig { beta, ..self.objective }.resolve()?,
+            optimizer: optimizer.resolve(groups)?,
             run: self.run.resolve()?,
         };
         let likelihood = config.model.likelihood().kind;
@@ -82,8 +87,8 @@ impl Config {
     /// Parameters before the first step, in the layout of the flat buffer of `tensors`.
     pub fn first_parameters(&self, tensors: &Tensors, train: &Part) -> Vec<f32> {
         let mut values = self.optimizer.init.values(tensors, self.run.seed);
-        let likelihood = self.model.likelihood();
-        self.optimizer.output_bias.apply(&mut values, tensors, train, likelihood, self.binarization());
+        let layer = self.model.output_layer();
+        self.optimizer.output_bias.apply(&mut values, tensors, train, layer, self.binarization());
         values
     }
 

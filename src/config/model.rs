@@ -7,43 +7,93 @@ use crate::graph::{Likelihood, Mirror};
 use crate::model::families::auto::AutoConfig;
 use crate::model::families::conv::ConvConfig;
 use crate::model::families::mlp::MlpConfig;
-use crate::model::{Model, Task};
+use crate::model::families::{FamilyConfig, Standard};
+use crate::model::{Model, OutputLayer, Task};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::rc::Rc;
 
-/// The settings of a model, in the record of its family.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "family", rename_all = "kebab-case")]
-pub enum ModelConfig {
-    /// `mlp`: multilayer perceptrons, with any number of stochastic layers.
-    Mlp(MlpConfig),
-    /// `conv`: convolutions.
-    Conv(ConvConfig),
-    /// `auto`: one of the others, chosen by the size of the images.
-    Auto(AutoConfig),
-}
-
-/// The name of a family, which is read before its record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// [`ModelConfig::Mlp`]. Files that do not name a family are older than the others.
-    #[default]
-    Mlp,
-    /// [`ModelConfig::Conv`]
-    Conv,
-    /// [`ModelConfig::Auto`]
-    Auto,
-}
-
-impl Family {
-    /// The settings, whose table `[model]` is of this family and has no key `family` any more.
-    pub(super) fn read<'de, D: Deserializer<'de>>(self, tables: D) -> Result<Config, D::Error> {
-        match self {
-            Self::Mlp => Tables::<MlpConfig>::deserialize(tables).map(Config::from),
-            Self::Conv => Tables::<ConvConfig>::deserialize(tables).map(Config::from),
-            Self::Auto => Tables::<AutoConfig>::deserialize(tables).map(Config::from),
+macro_rules! families {
+    ($($(#[$attribute:meta])* $family:ident($record:ident): $name:literal),* $(,)?) => {
+        /// The settings of a model, in the record of its family.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "family", rename_all = "kebab-case")]
+        pub enum ModelConfig {
+            $($(#[$attribute])* $family($record),)*
         }
+
+        /// The name of a family, which is read before its record.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Family {
+            $($(#[$attribute])* $family,)*
+        }
+
+        impl Family {
+            /// The names of all families.
+            pub const NAMES: [&str; [$($name),*].len()] = [$($name),*];
+
+            /// The settings, whose table `[model]` is of this family and has no key `family` any more.
+            pub(super) fn read<'de, D: Deserializer<'de>>(self, tables: D) -> Result<Config, D::Error> {
+                match self {
+                    $(Self::$family => Tables::<$record>::deserialize(tables).map(Config::from),)*
+                }
+            }
+        }
+
+        impl ModelConfig {
+            /// The family's name.
+            pub fn family(&self) -> &'static str {
+                match self {
+                    $(Self::$family(_) => $name,)*
+                }
+            }
+
+            fn record(&self) -> &dyn FamilyConfig {
+                match self {
+                    $(Self::$family(record) => record,)*
+                }
+            }
+
+            /// Refuse settings that make no sense, and fill in those that depend on others.
+            ///
+            /// # Errors
+            /// [`crate::Error::Setting`] naming the key path.
+            pub fn resolve(self) -> Result<Self> {
+                match self {
+                    $(Self::$family(record) => record.resolve().map(Self::$family),)*
+                }
+            }
+
+            /// The same record with every key written out for images of `shape`.
+            fn written_out(&self, shape: ImageShape) -> Result<Self> {
+                match self {
+                    $(Self::$family(record) => record.for_images(shape).map(Self::$family),)*
+                }
+            }
+        }
+
+        $(impl From<$record> for ModelConfig {
+            fn from(record: $record) -> Self {
+                Self::$family(record)
+            }
+        })*
+    };
+}
+
+// The list of families.
+families! {
+    /// Multilayer perceptrons, with any number of stochastic layers.
+    Mlp(MlpConfig): "mlp",
+    /// Convolutions.
+    Conv(ConvConfig): "conv",
+    /// One of the others, chosen by the size of the images.
+    Auto(AutoConfig): "auto",
+}
+
+impl Default for Family {
+    /// Files that do not name a family are older than the others.
+    fn default() -> Self {
+        Self::Mlp
     }
 }
 
@@ -71,91 +121,37 @@ impl Default for ModelConfig {
     }
 }
 
-impl From<MlpConfig> for ModelConfig {
-    fn from(config: MlpConfig) -> Self {
-        Self::Mlp(config)
-    }
-}
-
-impl From<ConvConfig> for ModelConfig {
-    fn from(config: ConvConfig) -> Self {
-        Self::Conv(config)
-    }
-}
-
-impl From<AutoConfig> for ModelConfig {
-    fn from(config: AutoConfig) -> Self {
-        Self::Auto(config)
-    }
-}
-
 impl ModelConfig {
-    /// Refuse settings that make no sense, and fill in those that depend on others.
-    ///
-    /// # Errors
-    /// [`crate::Error::Setting`] naming the key path.
-    pub fn resolve(self) -> Result<Self> {
-        match self {
-            Self::Mlp(config) => config.resolve().map(Self::Mlp),
-            Self::Conv(config) => config.resolve().map(Self::Conv),
-            Self::Auto(config) => config.resolve().map(Self::Auto),
-        }
-    }
-
     /// The model with every key written out for images of `shape`, in the record of the family chosen.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] naming the key path, if the model does not fit the images.
     pub fn for_images(&self, shape: ImageShape) -> Result<Self> {
         match self {
-            Self::Mlp(config) => config.clone().resolve().map(Self::Mlp),
-            Self::Conv(config) => config.for_images(shape).map(Self::Conv),
-            Self::Auto(_) => self.chosen(shape).for_images(shape),
-        }
-    }
-
-    /// The family that `auto` chooses for images of `shape`; others as they are.
-    fn chosen(&self, shape: ImageShape) -> Self {
-        match self {
-            Self::Auto(config) if AutoConfig::is_mlp(shape) => Self::Mlp(config.mlp()),
-            Self::Auto(config) => Self::Conv(config.conv()),
-            other => other.clone(),
-        }
-    }
-
-    /// The family's name.
-    pub fn family(&self) -> &'static str {
-        match self {
-            Self::Mlp(_) => "mlp",
-            Self::Conv(_) => "conv",
-            Self::Auto(_) => "auto",
+            Self::Auto(config) if AutoConfig::is_mlp(shape) => config.mlp().for_images(shape).map(Self::Mlp),
+            Self::Auto(config) => config.conv().for_images(shape).map(Self::Conv),
+            other => other.written_out(shape),
         }
     }
 
     /// The parameter groups, each of which an optimizer trains.
     pub fn groups(&self) -> &'static [&'static str] {
-        match self {
-            Self::Mlp(_) => MlpConfig::GROUPS,
-            Self::Conv(_) | Self::Auto(_) => ConvConfig::GROUPS,
-        }
+        self.record().groups()
     }
 
     /// The distribution of a pixel.
     pub fn likelihood(&self) -> Likelihood {
-        match self {
-            Self::Mlp(config) => config.likelihood(),
-            Self::Conv(config) => config.likelihood(),
-            Self::Auto(config) => config.likelihood(),
-        }
+        self.record().likelihood()
     }
 
-    /// Dimensions of each stochastic layer, that nearest to the image first; none where they depend on the images.
-    pub fn latent(&self) -> &[usize] {
-        match self {
-            Self::Mlp(config) => &config.latent,
-            Self::Conv(config) => std::slice::from_ref(&config.latent),
-            Self::Auto(config) => config.latent.as_slice(),
-        }
+    /// What the family sets where a setting is not given.
+    pub(super) fn standard(&self) -> Standard {
+        self.record().standard()
+    }
+
+    /// The layer that computes the decoder's output.
+    pub(super) fn output_layer(&self) -> OutputLayer {
+        self.record().output_layer()
     }
 
     /// Sizes of all layers on one line, for images of `shape`.
@@ -163,11 +159,7 @@ impl ModelConfig {
     /// # Errors
     /// [`crate::Error::Setting`] if the model does not fit the images.
     pub fn outline(&self, shape: ImageShape) -> Result<String> {
-        match self.chosen(shape) {
-            Self::Conv(config) => config.outline(shape),
-            Self::Mlp(config) => Ok(config.outline(shape.pixels())),
-            Self::Auto(_) => Ok(String::new()),
-        }
+        self.record().outline(shape)
     }
 
     /// Layers whose sizes are worked out, with these sizes, as a table for people; `None` where there are none.
@@ -175,19 +167,12 @@ impl ModelConfig {
     /// # Errors
     /// [`crate::Error::Setting`] if the model does not fit the images.
     pub fn describe(&self, shape: ImageShape) -> Result<Option<String>> {
-        match self.chosen(shape) {
-            Self::Conv(config) => config.describe(shape).map(Some),
-            Self::Mlp(_) | Self::Auto(_) => Ok(None),
-        }
+        self.record().describe(shape)
     }
 
     /// The model for images of `shape`.
     pub fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
-        match self {
-            Self::Mlp(config) => Rc::new(config.model(shape.pixels())),
-            Self::Conv(config) => Rc::new(config.model(shape)),
-            Self::Auto(_) => self.chosen(shape).model(shape),
-        }
+        self.record().model(shape)
     }
 }
 

@@ -21,8 +21,9 @@ pub struct ObjectiveConfig {
     pub importance_samples: Option<usize>,
     /// Latent samples per image of `elbo`.
     pub noise_samples: usize,
-    /// Weight of the KL divergence.
-    pub beta: f64,
+    /// Weight of the KL divergence; depends on the model's family where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta: Option<f64>,
     /// Epochs or steps over which that weight rises from 0.
     pub kl_warmup: Warmup,
     /// Epochs after which the rise starts again; 0 for one rise only.
@@ -44,7 +45,7 @@ impl Default for ObjectiveConfig {
             kind: ObjectiveKind::Elbo,
             importance_samples: None,
             noise_samples: 1,
-            beta: 1.0,
+            beta: None,
             kl_warmup: Warmup::default(),
             kl_cycle: 0.0,
             capacity: None,
@@ -64,6 +65,11 @@ impl ObjectiveConfig {
         }
     }
 
+    /// Weight of the KL divergence, at the end of its rise.
+    pub fn beta(&self) -> f64 {
+        self.beta.unwrap_or(1.0)
+    }
+
     /// The objective of the graph.
     pub(super) fn objective(&self) -> Objective {
         let target = match (self.capacity, self.free_bits, self.kl_floor) {
@@ -81,7 +87,7 @@ impl ObjectiveConfig {
     /// [`Error::Setting`] naming the key path.
     pub fn resolve(mut self) -> Result<Self> {
         for (path, value) in [
-            ("objective.beta", self.beta),
+            ("objective.beta", self.beta()),
             ("objective.kl-cycle", self.kl_cycle),
             ("objective.capacity", self.capacity.unwrap_or(0.0)),
             ("objective.capacity-epochs", self.capacity_epochs),

@@ -5,6 +5,7 @@ use crate::device::DeviceChoice;
 use crate::tuning::Tuning;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The course of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct RunConfig {
     /// Whether the metrics of every step are written to `steps.csv`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub log_steps: bool,
+    /// A safetensors file, or the folder of another run, whose weights the run begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
     /// How the variants of matrix products are chosen on an adapter.
     pub matmul: Tuning,
 }
@@ -41,6 +45,7 @@ impl Default for RunConfig {
             order: Self::ORDER,
             device: DeviceChoice::Auto,
             log_steps: false,
+            from: None,
             matmul: Tuning::Measured,
         }
     }
@@ -50,11 +55,11 @@ impl RunConfig {
     /// The epoch order of new runs.
     pub const ORDER: u32 = 2;
 
-    /// Refuse settings that make no sense.
+    /// Refuse settings that make no sense, and make the path absolute.
     ///
     /// # Errors
-    /// [`Error::Setting`] naming the key path.
-    pub fn resolve(self) -> Result<Self> {
+    /// [`Error::Setting`] naming the key path; [`Error::Io`] if there is no current folder.
+    pub fn resolve(mut self) -> Result<Self> {
         counted("run.batch-size", self.batch_size as u64)?;
         counted("run.epochs", self.epochs)?;
         counted("run.steps", self.steps.unwrap_or(1))?;
@@ -65,6 +70,9 @@ impl RunConfig {
                 problem,
                 "leave it out, or give 1 for that of older runs",
             ));
+        }
+        if let Some(from) = &mut self.from {
+            *from = std::path::absolute(&from).map_err(|source| Error::io(&from, source))?;
         }
         Ok(self)
     }

@@ -65,6 +65,7 @@ fn complete() -> Config {
             activation: Activation::Elu,
             likelihood: LikelihoodKind::Gaussian,
             sigma: 0.5,
+            scale: 1.0,
             mean_activation: Activation::Sigmoid,
         }
         .into(),
@@ -72,7 +73,7 @@ fn complete() -> Config {
             kind: ObjectiveKind::Iwae,
             importance_samples: Some(7),
             noise_samples: 8,
-            beta: 2.0,
+            beta: Some(2.0),
             kl_warmup: Warmup::Epochs(3.0),
             kl_cycle: 4.0,
             capacity: Some(5.0),
@@ -99,6 +100,7 @@ fn complete() -> Config {
             order: 2,
             log_steps: false,
             device: DeviceChoice::Cpu,
+            from: None,
             matmul: Tuning::Fixed,
         },
     }

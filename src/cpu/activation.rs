@@ -12,6 +12,7 @@ macro_rules! for_kind {
             2 => for_kind!(@ 2, $kind, $work),
             6 => for_kind!(@ 6, $kind, $work),
             7 => for_kind!(@ 7, $kind, $work),
+            8 => for_kind!(@ 8, $kind, $work),
             $kind => $work,
         }
     };
@@ -21,8 +22,8 @@ macro_rules! for_kind {
     }};
 }
 
-/// The number of the function whose derivative does not follow from its value.
-const SILU: usize = 7;
+/// The numbers of the functions whose derivatives do not follow from their values.
+const FROM_ARGUMENT: [usize; 2] = [7, 8];
 
 /// 1 / (1 + exp(-x)) with an exponent that is never positive.
 #[inline(always)]
@@ -76,6 +77,7 @@ fn one<T: Real>(kind: usize, x: T) -> T {
         5 => softplus(x),
         6 => sigmoid(x),
         7 => x * sigmoid(x),
+        8 => x * x.normal_distribution(),
         _ => x,
     }
 }
@@ -96,7 +98,7 @@ pub(super) fn activated<T: Real>(kind: usize, x: T) -> T {
     one(kind, x)
 }
 
-/// The derivative, from the function's value; from its argument for SILU.
+/// The derivative, from the function's value; from its argument for SILU and GELU.
 #[inline(always)]
 pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
     let (zero, one) = (T::zero(), T::one());
@@ -129,6 +131,10 @@ pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
             let s = sigmoid(y);
             s * (one + y * (one - s))
         }
+        8 => {
+            let density = (T::of(-0.5) * y * y).exponential() / T::of(std::f64::consts::TAU.sqrt());
+            y.normal_distribution() + y * density
+        }
         _ => one,
     }
 }
@@ -156,7 +162,7 @@ pub(super) fn multiply_derivative<T: Real>(kind: usize, values: &mut [T], saved:
 /// The same from the function's arguments, which its values may replace.
 #[inline(always)]
 pub(super) fn multiply_slope<T: Real>(kind: usize, values: &mut [T], arguments: &mut [T]) {
-    if kind != SILU {
+    if !FROM_ARGUMENT.contains(&kind) {
         activation(kind, arguments);
     }
     multiply_derivative(kind, values, arguments);

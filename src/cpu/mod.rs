@@ -6,11 +6,13 @@
 
 mod accumulate;
 mod activation;
+mod affine;
 mod batch_norm;
 mod bench;
 mod blocks;
 mod call;
 mod channel_sum;
+mod clamp;
 mod convolution;
 mod convolution_parts;
 mod depthwise;
@@ -28,13 +30,16 @@ mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
+pub(crate) mod peak;
 mod pool;
+mod products;
 mod random;
 mod real;
 mod reshape;
 mod residual;
 mod sampled_kl;
 mod scratch;
+mod softmax;
 mod squared_error;
 mod sum;
 mod window;
@@ -57,8 +62,10 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
     Some(match name.split_once("_tiled_").map_or(name, |(untiled, _)| untiled) {
         "activate" => activation::activate,
         "activate_gradient" => activation::activate_gradient,
+        "affine" => affine::affine,
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
+        "add_up" => bench::add_up,
         "box_muller" => random::box_muller,
         "network_samples" => distributions::network_samples,
         "cholesky_samples" => distributions::cholesky_samples,
@@ -129,6 +136,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "conv_nn_bias" => convolution::conv_nn_bias,
         "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
         "conv_tn" => convolution::conv_tn,
+        "clamp_values" => clamp::clamp_values,
+        "clamp_gradient" => clamp::clamp_gradient,
         "channel_sum" => channel_sum::channel_sum,
         "apply_mask" => mask::apply_mask,
         "column_sum" => matmul::column_sum,
@@ -169,6 +178,11 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "window_spread" => pool::window_spread,
         "space_to_depth" => pool::space_to_depth,
         "depth_to_space" => pool::depth_to_space,
+        "products_nt" => products::products_nt,
+        "products_nn" => products::products_nn,
+        "products_tn" => products::products_tn,
+        "softmax" => softmax::softmax,
+        "softmax_gradient" => softmax::softmax_gradient,
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,
         "squared_error" => squared_error::squared_error,

@@ -24,6 +24,9 @@ pub trait Real:
 
     /// Hyperbolic tangent; likewise.
     fn hyperbolic_tangent(self) -> Self;
+
+    /// The probability that a standard normal number is below this one; in `f32` within 1e-6 of itself from -3 on.
+    fn normal_distribution(self) -> Self;
 }
 
 /// Run `work` compiled for the widest vector units this processor has.
@@ -91,6 +94,28 @@ impl Real for f32 {
         }
         (if magnitude < 0.35 { near * magnitude } else { far }).copysign(self)
     }
+
+    /// The formula of `shaders/shared/activation.wgsl`.
+    #[inline(always)]
+    fn normal_distribution(self) -> Self {
+        let z = self.abs() * std::f32::consts::FRAC_1_SQRT_2;
+        let t = 1.0 / (1.0 + 0.5 * z);
+        let mut p = 0.170_872_77;
+        for c in [
+            -0.822_152_2,
+            1.488_515_9,
+            -1.135_203_98,
+            0.278_868_07,
+            -0.186_288_06,
+            0.096_784_18,
+            0.374_091_96,
+        ] {
+            p = p * t + c;
+        }
+        p = (p * t + 1.000_023_7) * t - 1.265_512_2;
+        let tail = 0.5 * t * (p - z * z).exponential();
+        if self > 0.0 { 1.0 - tail } else { tail }
+    }
 }
 
 impl Real for f64 {
@@ -111,6 +136,9 @@ impl Real for f64 {
     }
     fn hyperbolic_tangent(self) -> Self {
         self.tanh()
+    }
+    fn normal_distribution(self) -> Self {
+        crate::activation::normal_distribution(self)
     }
 }
 
@@ -136,6 +164,10 @@ mod tests {
         assert!(worst(range(1e-30, 1.0), f32::log_one_plus, f64::ln_1p) < 3.0 * unit);
         assert!(worst(range(-20.0, 20.0), f32::hyperbolic_tangent, f64::tanh) < 4.0 * unit);
         assert!(worst(range(-0.4, 0.4), f32::hyperbolic_tangent, f64::tanh) < 4.0 * unit);
+        let exact = crate::activation::normal_distribution;
+        assert!(worst(range(-3.0, 40.0), f32::normal_distribution, exact) < 10.0 * unit);
+        // The exponent of the tail has lost bits.
+        assert!(worst(range(-10.0, -3.0), f32::normal_distribution, exact) < 150.0 * unit);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod discretized_logistic;
 mod gaussian;
 mod gaussian_learned;
 mod gaussian_shared;
+mod laplace;
 
 use crate::activation::Activation;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,8 @@ likelihoods! {
     DiscretizedLogistic: discretized_logistic,
     /// Continuous Bernoulli, a density of grey pixels; the decoder gives logits.
     ContinuousBernoulli: continuous_bernoulli,
+    /// Laplace with one fixed scale; the decoder gives means. Absolute error, up to constants.
+    Laplace: laplace,
 }
 
 /// What the host must know of a likelihood.
@@ -120,6 +123,8 @@ pub(crate) enum LogVariance {
     None,
     /// A setting.
     Fixed,
+    /// A setting, of a distribution that has a scale in place of a deviation.
+    Scale,
     /// A parameter.
     Shared,
 }
@@ -140,7 +145,7 @@ pub(crate) struct Pixel {
     pub(crate) expected: f64,
     /// The decoder's output in the section [`LikelihoodKind::drawn_section`].
     pub(crate) raw: f64,
-    /// The log-variance that all pixels have in common.
+    /// The log-variance that all pixels have in common; twice the logarithm of a scale.
     pub(crate) log_variance: f64,
 }
 
@@ -208,9 +213,9 @@ impl std::fmt::Display for LikelihoodKind {
 pub struct Likelihood {
     /// The distribution.
     pub kind: LikelihoodKind,
-    /// Standard deviation of [`LikelihoodKind::Gaussian`]; the initial one of `GaussianShared`.
+    /// Standard deviation of [`LikelihoodKind::Gaussian`], the initial one of `GaussianShared`; scale of `Laplace`.
     pub sigma: f64,
-    /// Applied to the decoder's output to give Gaussian means, or the locations of discretized logistics.
+    /// Applied to the decoder's output to give means, or the locations of discretized logistics.
     pub mean_activation: Activation,
 }
 

@@ -17,7 +17,7 @@ pub use draw::{DrawPosterior, DrawPrior, Latents, Reparametrized};
 pub use elbo::importance_program;
 pub use init::Initialisation;
 pub use objective::{Objective, ObjectiveKind};
-pub use output_bias::OutputBias;
+pub use output_bias::{OutputBias, OutputLayer};
 
 use crate::Result;
 use crate::graph::{Binarize, Graph, Likelihood, Mirror, ProgramSpec, Tensors, ValueId};

@@ -4,7 +4,7 @@ use crate::data::Part;
 use crate::graph::{Binarize, Likelihood, Tensors};
 use serde::{Deserialize, Serialize};
 
-/// The first bias of the decoder's output layer, [`crate::graph::LikelihoodKind::outputs`]' first.
+/// The first bias of the decoder's output layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputBias {
@@ -16,6 +16,30 @@ pub enum OutputBias {
     MeanImage,
 }
 
+/// The layer that computes the decoder's output: the means or logits of pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutputLayer {
+    /// Its name: that of its tensors without `.weight` and `.bias`.
+    pub name: &'static str,
+    /// The distribution of a pixel.
+    pub likelihood: Likelihood,
+    /// Whether pixels go from -1 to 1 in it: (y + 1) / 2 is what the likelihood takes.
+    pub centred: bool,
+}
+
+impl OutputLayer {
+    /// The layer that every family but one has.
+    pub fn of(likelihood: Likelihood) -> Self {
+        Self { name: likelihood.kind.outputs()[0], likelihood, centred: false }
+    }
+
+    /// The output under which a pixel's expectation is `mean`, a value from 0 to 1, ends excluded.
+    fn output_for(self, mean: f64) -> f64 {
+        let output = self.likelihood.output_for(mean);
+        if self.centred { 2.0 * output - 1.0 } else { output }
+    }
+}
+
 impl OutputBias {
     /// Set the bias in `parameters`, the flat buffer of `tensors`. A mean pixel is taken from 0.001 to 0.999, so that one
     /// that is black in all images may still be white in another.
@@ -24,15 +48,14 @@ impl OutputBias {
         parameters: &mut [f32],
         tensors: &Tensors,
         images: &Part,
-        likelihood: Likelihood,
+        layer: OutputLayer,
         binarize: Binarize,
     ) {
         let Self::MeanImage = self else { return };
-        let name = format!("{}.bias", likelihood.kind.outputs()[0]);
-        if let Some(tensor) = tensors.find(&name) {
+        if let Some(tensor) = tensors.find(&format!("{}.bias", layer.name)) {
             let outputs: Vec<f64> = mean_image(images, binarize)
                 .into_iter()
-                .map(|mean| likelihood.output_for(mean.clamp(1e-3, 1.0 - 1e-3)))
+                .map(|mean| layer.output_for(mean.clamp(1e-3, 1.0 - 1e-3)))
                 .collect();
             // A convolution has one bias for each channel: the mean over pixels.
             let channels = tensor.count();

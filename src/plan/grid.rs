@@ -49,6 +49,8 @@ pub(crate) enum Grid {
     Elements(usize),
     /// One invocation for each tile of `TILE_ROWS` rows by `TILE_COLUMNS` vec4 columns.
     Tiles { rows: usize, columns: usize },
+    /// The same for each of `items` matrices.
+    ItemTiles { items: usize, rows: usize, columns: usize },
     /// One workgroup for each such tile, `parts` times.
     WorkgroupTiles { rows: usize, columns: usize, parts: usize },
     /// Such tiles of `phases` matrices of `rows` rows each, all of them `parts` times, in one dimension: an invocation each, or a
@@ -69,6 +71,10 @@ impl Grid {
                 (rows as u32).div_ceil(y * kernel.constant("TILE_ROWS")),
                 1,
             ],
+            Self::ItemTiles { items, rows, columns } => {
+                let [across, down, _] = Self::Tiles { rows, columns }.workgroups(kernel);
+                [across, down, items as u32]
+            }
             Self::WorkgroupTiles { rows, columns, parts } => [
                 (columns as u32).div_ceil(kernel.constant("TILE_COLUMNS")),
                 (rows as u32).div_ceil(kernel.constant("TILE_ROWS")),

@@ -3,7 +3,9 @@
 mod checkpoint;
 mod folder;
 mod trained;
+mod weights;
 
 pub use checkpoint::{Checkpoint, TrainState};
 pub use folder::RunFolder;
 pub use trained::{RunHeader, TrainedModel, check_same_model};
+pub use weights::{Fit, Weights};

@@ -10,4 +10,4 @@ pub(crate) use feed::Feed;
 pub use observer::{Observer, Outcome, Snapshot};
 pub use schedule::{epoch_order, step_of_cycle};
 pub use steps::Steps;
-pub use trainer::Trainer;
+pub use trainer::{Start, Trainer};

@@ -56,7 +56,7 @@ impl Steps {
     pub fn beta(&self, step: u64) -> f64 {
         let (objective, per_epoch) = (&self.objective, self.per_epoch);
         let step = schedule::step_of_cycle(objective.kl_cycle, step, per_epoch);
-        objective.kl_warmup.weight(objective.beta, step, per_epoch)
+        objective.kl_warmup.weight(objective.beta(), step, per_epoch)
     }
 
     /// KL target at `step`, nats: rises linearly from 0 to the capacity, then stays (Burgess et al., "Understanding

@@ -7,7 +7,7 @@ use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile, StepsFile};
-use crate::run::{Checkpoint, RunFolder, TrainState};
+use crate::run::{Checkpoint, RunFolder, TrainState, Weights};
 use crate::session::Session;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,17 @@ const SAVE_EVERY: Duration = Duration::from_secs(20);
 
 /// Number of held-out images that show which latent dimensions are in use: enough for averages, and quickly encoded.
 const MONITORED: usize = 2000;
+
+/// The parameters that a run begins with.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// Drawn as the settings say.
+    Drawn,
+    /// Drawn, with the tensors of a file in the place of those that fit.
+    Weights(&'a Weights),
+    /// Those of the run's own checkpoint: the run goes on.
+    Checkpoint(&'a Checkpoint),
+}
 
 /// A run in progress.
 #[derive(Debug)]
@@ -41,7 +52,7 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Start a run with fresh parameters, or go on from `checkpoint`.
+    /// Begin a run, or go on with one.
     ///
     /// # Errors
     /// If the checkpoint does not fit, the device fails, or the run folder cannot be written.
@@ -50,15 +61,18 @@ impl<'a> Trainer<'a> {
         config: &Config,
         dataset: &Dataset,
         run: &'a RunFolder,
-        checkpoint: Option<&Checkpoint>,
+        start: Start<'_>,
     ) -> Result<Self> {
-        let state = match checkpoint {
-            Some(checkpoint) => {
+        let state = match start {
+            Start::Checkpoint(checkpoint) => {
                 checkpoint.restore(&mut session, &run.file("checkpoint.safetensors"))?;
                 checkpoint.state.clone()
             }
-            None => {
-                let values = config.first_parameters(session.table(), &dataset.train);
+            Start::Drawn | Start::Weights(_) => {
+                let mut values = config.first_parameters(session.table(), &dataset.train);
+                if let Start::Weights(weights) = start {
+                    weights.put(&mut session, &mut values)?;
+                }
                 session.write_flat("parameters", &values)?;
                 TrainState::default()
             }
@@ -81,7 +95,7 @@ impl<'a> Trainer<'a> {
             feed,
             images_per_second: 0.0,
             last_save: Instant::now(),
-            saved_step: checkpoint.map(|_| state.step),
+            saved_step: matches!(start, Start::Checkpoint(_)).then_some(state.step),
             state,
         })
     }

@@ -5,6 +5,7 @@
 mod common;
 mod encode;
 mod evaluation;
+mod from;
 mod program;
 mod resume;
 mod runs;

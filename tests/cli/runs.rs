@@ -244,7 +244,7 @@ fn schedules_and_likelihoods_of_grey_pixels_train() {
     assert!((weights[0] - 5.0 / 6.0).abs() < 1e-9 && weights[0] == weights[2], "{weights:?}");
     assert_eq!((weights[1], weights[3]), (1.0, 1.0));
     place.train("capacity", &["--epochs", "2", "--capacity", "4", "--capacity-epochs", "1", "--beta", "20"]);
-    for likelihood in ["discretized-logistic", "continuous-bernoulli"] {
+    for likelihood in ["discretized-logistic", "continuous-bernoulli", "laplace"] {
         let run = place.train(likelihood, &["--epochs", "1", "--likelihood", likelihood]);
         let report = eval(&run, &["--importance-samples", "20", "--images", "10"]);
         assert_eq!(

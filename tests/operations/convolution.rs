@@ -97,7 +97,7 @@ fn a_convolution_that_is_applied_twice() {
 fn activations_between_convolutions() {
     let down = Window::convolution([4, 4, 1], 3, [2, 2], [2, 2], [0; 4]).unwrap();
     let up = Window::transposed([2, 2, 3], 1, [2, 2], [2, 2], [0; 4], [0; 2]).unwrap();
-    for kind in [Activation::Tanh, Activation::Silu, Activation::Elu] {
+    for kind in [Activation::Tanh, Activation::Silu, Activation::Gelu, Activation::Elu] {
         Check::of("Convolution", &[flat(2, down.large)]).pull_back(|graph, x| {
             let hidden = graph.convolution("down", x[0], &down, ConvolutionOptions::default())?;
             let hidden = graph.activate("down.activation", hidden, kind);

@@ -1,7 +1,7 @@
-//! Linear layers and activation functions.
+//! Linear layers, activation functions and values that are cut off.
 
 use crate::harness::Check;
-use vae::graph::{Activation, Shape};
+use vae::graph::{Activation, Graph, Mode, Shape, Tensors};
 
 #[test]
 fn one_layer_of_ragged_widths() {
@@ -71,5 +71,25 @@ fn activations_after_and_before_a_layer() {
             let output = graph.linear(&["second"], hidden, 3)?;
             Ok(vec![graph.activate("second.activation", output, kind)])
         });
+    }
+}
+
+#[test]
+fn values_that_are_cut_off() {
+    for (shape, ends) in [
+        (Shape::with_sections(3, 2, 5), [-0.55, 0.65]),
+        (Shape::maps(2, [2, 1], 4), [0.31, 0.75]),
+        (Shape::matrix(1, 1), [-30.0, 20.0]),
+    ] {
+        Check::of("Clamp", &[shape]).pull_back(|graph, x| Ok(vec![graph.clamp("clamped", x[0], ends)?]));
+    }
+    Check::of("Clamp", &[Shape::matrix(3, 5)]).pull_back(|graph, x| {
+        let first = graph.clamp("first", x[0], [-0.55, 0.65])?;
+        Ok(vec![graph.clamp("second", first, [-2.0, 0.33])?, graph.clamp("third", x[0], [0.12, 2.0])?])
+    });
+    let mut graph = Graph::new(&Tensors::default(), Mode::Train);
+    let x = graph.input("x", Shape::matrix(1, 1));
+    for ends in [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0]] {
+        assert!(graph.clamp("clamped", x, ends).is_err());
     }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accumulate;
+mod attention;
 mod columns;
 #[path = "../common/mod.rs"]
 mod common;

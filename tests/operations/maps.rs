@@ -56,6 +56,13 @@ fn nearest_upsampling() {
 }
 
 #[test]
+fn lines_through_each_number() {
+    for shape in [Shape::maps(2, [2, 3], 5), Shape::with_sections(3, 2, 4), Shape::matrix(1, 1)] {
+        both(&Check::of("Affine", &[shape]), |graph, name, x| Ok(graph.affine(name, x, -1.5, 0.25)));
+    }
+}
+
+#[test]
 fn squares_of_pixels_as_channels_and_back() {
     for (channels, factor) in [(3, 2), (1, 3), (4, 2)] {
         both(

@@ -77,6 +77,9 @@ fn close(found: f64, expected: f64, what: &str) {
 ///     weight = torch.cos(0.3 * torch.arange(len(y), dtype=torch.float64))
 ///     print(name, [round(float(v), 6) for v in [y[0], y[-1], (y * weight).sum()]])
 ///
+/// def rows(maps):
+///     return maps.permute(0, 2, 3, 1).flatten(1, 2)
+///
 /// x = wave(2 * 4 * 6 * 8, 0).view(2, 4, 6, 8).permute(0, 3, 1, 2)
 /// w, b = wave(8, 1), wave(8, 2)
 /// show("group_norm 4", F.group_norm(x, 4, w, b, 0.01))
@@ -89,8 +92,12 @@ fn close(found: f64, expected: f64, what: &str) {
 /// show("depth_to_space", F.pixel_shuffle(x, 2))
 /// show("concat", torch.cat([x, x[:, :3] * 2], 1))
 /// show("image", x + wave(8 * 24, 4).view(8, 4, 6))
+/// show("softmax", x.softmax(1))
+/// four, one = (rows(F.group_norm(x, groups, w, b, 0.01)) for groups in [4, 1])
+/// show("attention", F.scaled_dot_product_attention(rows(x), four, one))
+/// show("gelu", F.gelu(x))
 /// ```
-const LAYERS: [(&str, [f64; 3]); 10] = [
+const LAYERS: [(&str, [f64; 3]); 13] = [
     ("group_norm 4", [0.911101, 0.64365, -2.442376]),
     ("group_norm 1", [0.908174, 0.645425, -2.451497]),
     ("depthwise", [0.745741, 0.956801, 0.063545]),
@@ -101,6 +108,9 @@ const LAYERS: [(&str, [f64; 3]); 10] = [
     ("depth_to_space", [0.0, -0.710579, 6.538086]),
     ("concat", [0.0, 1.979213, -0.676181]),
     ("image", [-0.756802, 0.209087, 1.91879]),
+    ("softmax", [0.102425, 0.05123, 0.506272]),
+    ("attention", [0.799027, 0.922598, -0.20497]),
+    ("gelu", [0.0, -0.169596, 0.815379]),
 ];
 
 fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
@@ -108,9 +118,11 @@ fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
         DepthwiseConvolution { kernel: [3, 5], stride: [1, 2], padding: [1, 2, 0, 1], bias: true };
     let three = graph.take_columns("three", x, 0, 3)?;
     let six = graph.add_scaled("six", three, three, 1.0)?;
+    let four = graph.group_norm("four", x, 4, 0.01)?;
+    let one = graph.group_norm("one", x, 1, 0.01)?;
     Ok(vec![
-        graph.group_norm("four", x, 4, 0.01)?,
-        graph.group_norm("one", x, 1, 0.01)?,
+        four,
+        one,
         graph.depthwise("depthwise", x, depthwise)?,
         graph.average_pool("pool", x, [2, 3], [1, 2])?,
         graph.global_mean("mean", x)?,
@@ -119,6 +131,9 @@ fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
         graph.depth_to_space("flat", x, 2)?,
         graph.concat("all", &[x, six])?,
         graph.add_image("image", x, Init::Constant(0.0))?,
+        graph.softmax("softmax", x)?,
+        graph.attention("attention", x, four, one)?,
+        graph.activate("gelu", x, Activation::Gelu),
     ])
 }
 

@@ -153,7 +153,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Plan,
         help: "Distribution of a pixel. The standard deviation is fixed (gaussian), learned (gaussian-shared) \
                or predicted for each pixel (gaussian-learned); discretized-logistic has 256 grey levels, \
-               continuous-bernoulli a density [default: bernoulli]",
+               continuous-bernoulli a density, laplace one of a fixed scale [default: bernoulli]",
     },
     Flag {
         name: "sigma",
@@ -165,12 +165,20 @@ pub(crate) const FLAGS: &[Flag] = &[
                [default: 1]",
     },
     Flag {
+        name: "scale",
+        path: "model.scale",
+        value_name: "SCALE",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Scale of laplace, in pixel values from 0 to 1 [default: 1]",
+    },
+    Flag {
         name: "mean-activation",
         path: "model.mean-activation",
         value_name: "FUNCTION",
         takes: Value(one_of::<Activation>),
         of: Plan,
-        help: "Activation function of Gaussian means [default: identity]",
+        help: "Activation function of Gaussian, Laplace and logistic means [default: identity]",
     },
     Flag {
         name: "objective",
@@ -370,6 +378,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Switch,
         of: Training,
         help: "Write the metrics of every training step to the run's steps.csv [default: false]",
+    },
+    Flag {
+        name: "from",
+        path: "run.from",
+        value_name: "FILE|RUN",
+        takes: Value(text),
+        of: Training,
+        help: "Begin with the weights of a .safetensors file or of another run, by name and shape; what does \
+               not fit is listed. Without --model the model is that of the run",
     },
     Flag {
         name: "device",

@@ -13,9 +13,10 @@ use clap::ValueEnum;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use flags::{Of, Takes};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use vae::config::{Config, FLAT_KEYS, Family, Preset, at_path, overlay};
+use vae::run::Weights;
 use vae::{Error, Result};
 
 /// The settings on a command line; without `TRAINING`, only the flags that decide a plan.
@@ -171,18 +172,34 @@ impl<const TRAINING: bool> Settings<TRAINING> {
         self.model.as_deref().map_or(Ok(None), Preset::find)
     }
 
-    /// `table` with the model of `--model`, or, where nothing says which, `auto`.
+    /// The weights of `--from`.
+    fn from(&self) -> Option<&str> {
+        let sets = self.sets.iter().map(|(path, value)| (path.as_str(), value));
+        let mut given = sets.chain(self.flags.iter().map(|(flag, value)| (flag.path, value)));
+        given.rfind(|(path, _)| *path == "run.from").and_then(|(_, value)| value.as_str())
+    }
+
+    /// `table` with the model of `--model`, or that of the run in `--from`, or, where nothing says which, `auto`.
     fn with_model(&self, mut table: Table) -> Result<Table> {
         if let Some(preset) = self.preset()? {
             return Ok(preset.over(table));
+        }
+        if let (None, None, Some(from)) = (&self.model, &self.file, self.from())
+            && let Some(model) = Weights::model_of(Path::new(from))?
+        {
+            let model = Value::try_from(model);
+            let model = model.map_err(|error| Error::Internal(format!("configuration: {error}")))?;
+            table.insert("model".into(), model);
+            return Ok(table);
         }
         let family = match self.model.as_deref() {
             Some("auto") if self.asks_for_mlp() => "mlp",
             Some(name) => match Family::from_str(name, false) {
                 Ok(_) => name,
                 Err(_) => {
-                    let names: Vec<&str> = Preset::names().collect();
-                    let hint = format!("use auto, mlp, conv, or a preset: {}", names.join(", "));
+                    let presets: Vec<&str> = Preset::names().collect();
+                    let hint =
+                        format!("use {}, or a preset: {}", Family::NAMES.join(", "), presets.join(", "));
                     return Err(Error::setting("--model", format!("no model is called '{name}'"), hint));
                 }
             },

@@ -7,6 +7,7 @@ mod bernoulli;
 mod continuous_bernoulli;
 mod discretized_logistic;
 mod gaussian;
+mod laplace;
 
 use super::call::{Call, by_rows, by_rows_of_two};
 use super::{Real, Twin};
@@ -19,6 +20,7 @@ pub(super) fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "gaussian" => gaussian::gaussian,
         "gaussian_shared" => gaussian::gaussian_shared,
         "gaussian_learned" => gaussian::gaussian_learned,
+        "laplace" => laplace::laplace,
         "discretized_logistic" => discretized_logistic::discretized_logistic,
         "continuous_bernoulli" => continuous_bernoulli::continuous_bernoulli,
         "continuous_bernoulli_mean" => continuous_bernoulli::continuous_bernoulli_mean,

@@ -31,8 +31,14 @@ impl NegativeLogLikelihood {
         if !self.likelihood.kind.takes_logits() {
             constants.insert("MEAN_ACTIVATION", f64::from(self.likelihood.mean_activation.number()));
         }
-        if self.likelihood.kind.log_variance() == LogVariance::Fixed {
-            constants.insert("LOG_VARIANCE", 2.0 * self.likelihood.sigma.ln());
+        match self.likelihood.kind.log_variance() {
+            LogVariance::Fixed => {
+                constants.insert("LOG_VARIANCE", 2.0 * self.likelihood.sigma.ln());
+            }
+            LogVariance::Scale => {
+                constants.insert("SCALE", self.likelihood.sigma);
+            }
+            LogVariance::None | LogVariance::Shared => {}
         }
         let flops = rows * self.pixels * 8;
         let grid = Grid::Elements(self.chunks().rows * self.chunks().columns);

@@ -2,8 +2,11 @@
 
 pub(super) mod accumulate;
 pub(super) mod activation;
+mod affine;
+mod attention;
 pub(super) mod batch_norm;
 mod blocks;
+mod clamp;
 pub(super) mod convolution;
 pub(super) mod depthwise;
 pub(super) mod gate;
@@ -20,6 +23,7 @@ mod pool;
 mod residual;
 pub(super) mod sampled_kl;
 mod shape;
+mod softmax;
 mod squared_error;
 
 use super::Shape;

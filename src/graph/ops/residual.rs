@@ -37,9 +37,9 @@ impl Operation for AddScaled {
 
 /// Input: a value. Output: scale times the value.
 #[derive(Debug)]
-struct Scaled {
-    scale: f64,
-    accumulate: bool,
+pub(super) struct Scaled {
+    pub(super) scale: f64,
+    pub(super) accumulate: bool,
 }
 
 impl Operation for Scaled {

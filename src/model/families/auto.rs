@@ -1,12 +1,15 @@
 //! A model that is chosen by the size of the images.
 
+use super::FamilyConfig;
 use super::conv::ConvConfig;
 use super::mlp::MlpConfig;
-use super::pixels::{SIGMA, check_likelihood};
+use super::pixels::{SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood};
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::model::Model;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Most values of an image for which `auto` chooses a multilayer perceptron.
 const MOST_VALUES: usize = 1024;
@@ -23,6 +26,9 @@ pub struct AutoConfig {
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
+    /// Scale of `laplace`.
+    #[serde(skip_serializing_if = "is_without_scale")]
+    pub scale: f64,
     /// Activation function of Gaussian means.
     pub mean_activation: Activation,
 }
@@ -33,6 +39,7 @@ impl Default for AutoConfig {
             latent: None,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
+            scale: SCALE,
             mean_activation: Activation::Identity,
         }
     }
@@ -47,38 +54,59 @@ impl AutoConfig {
     /// The multilayer perceptron of the deck with these settings.
     pub fn mlp(&self) -> MlpConfig {
         let standard = MlpConfig::default();
-        let Self { latent, likelihood, sigma, mean_activation } = *self;
+        let Self { latent, likelihood, sigma, scale, mean_activation } = *self;
         let latent = latent.map_or(standard.latent, |latent| vec![latent]);
-        MlpConfig { latent, likelihood, sigma, mean_activation, ..MlpConfig::default() }
+        MlpConfig { latent, likelihood, sigma, scale, mean_activation, ..MlpConfig::default() }
     }
 
     /// The convolutional model, sized to the picture, with these settings.
     pub fn conv(&self) -> ConvConfig {
         let standard = ConvConfig::default();
-        let Self { latent, likelihood, sigma, mean_activation } = *self;
+        let Self { latent, likelihood, sigma, scale, mean_activation } = *self;
         ConvConfig {
             latent: latent.unwrap_or(standard.latent),
             likelihood,
             sigma,
+            scale,
             mean_activation,
             ..standard
         }
     }
 
-    /// Refuse settings that make no sense.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the key path.
-    pub fn resolve(self) -> Result<Self> {
+    /// The family that is chosen for images of `shape`.
+    fn chosen(&self, shape: ImageShape) -> Box<dyn FamilyConfig> {
+        if Self::is_mlp(shape) { Box::new(self.mlp()) } else { Box::new(self.conv()) }
+    }
+}
+
+impl FamilyConfig for AutoConfig {
+    fn resolve(self) -> Result<Self> {
         if self.latent == Some(0) {
             return Err(Error::setting("model.latent", "0 is too few", "give 1 or more"));
         }
+        check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
     }
 
-    /// The distribution of a pixel, with its settings.
-    pub fn likelihood(&self) -> Likelihood {
-        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    /// The same: what depends on the images is written out in the record of the family chosen.
+    fn for_images(&self, _: ImageShape) -> Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
+        self.chosen(shape).model(shape)
+    }
+
+    fn likelihood(&self) -> Likelihood {
+        likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)
+    }
+
+    fn outline(&self, shape: ImageShape) -> Result<String> {
+        self.chosen(shape).outline(shape)
+    }
+
+    fn describe(&self, shape: ImageShape) -> Result<Option<String>> {
+        self.chosen(shape).describe(shape)
     }
 }

@@ -7,19 +7,56 @@ use crate::{Error, Result};
 /// The standard deviation of a likelihood that takes none.
 pub(crate) const SIGMA: f64 = 1.0;
 
+/// The scale of a likelihood that takes none.
+pub(crate) const SCALE: f64 = 1.0;
+
+/// The likelihood with the settings `sigma` and `scale`, of which it takes one or none.
+pub(crate) fn likelihood(
+    kind: LikelihoodKind,
+    [sigma, scale]: [f64; 2],
+    mean_activation: Activation,
+) -> Likelihood {
+    let sigma = if kind == LikelihoodKind::Laplace { scale } else { sigma };
+    Likelihood { kind, sigma, mean_activation }
+}
+
+/// Refuse a standard deviation of a likelihood that has a scale, and a scale of one that has none.
+///
+/// # Errors
+/// [`Error::Setting`] naming the key path.
+pub(crate) fn check_scale(kind: LikelihoodKind, [sigma, scale]: [f64; 2]) -> Result<()> {
+    if kind == LikelihoodKind::Laplace && sigma != SIGMA {
+        let problem = format!("the likelihood is {kind}, which takes no standard deviation");
+        return Err(Error::setting("model.sigma", problem, "give model.scale in its place"));
+    }
+    if kind != LikelihoodKind::Laplace && scale != SCALE {
+        let problem = format!("the likelihood is {kind}, which takes no scale");
+        let hint = "leave it out, or choose model.likelihood = laplace";
+        return Err(Error::setting("model.scale", problem, hint));
+    }
+    Ok(())
+}
+
+/// Whether a setting may be left out of a file.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) fn is_without_scale(scale: &f64) -> bool {
+    *scale == SCALE
+}
+
 /// Refuse settings of a likelihood that make no sense.
 ///
 /// # Errors
 /// [`Error::Setting`] naming the key path.
 pub(crate) fn check_likelihood(likelihood: Likelihood) -> Result<()> {
     let Likelihood { kind, sigma, mean_activation } = likelihood;
-    positive("model.sigma", sigma)?;
+    let scaled = kind == LikelihoodKind::Laplace;
+    positive(if scaled { "model.scale" } else { "model.sigma" }, sigma)?;
     if kind.takes_logits() && mean_activation != Activation::Identity {
         let problem = format!("has no effect with {kind}, whose decoder outputs logits");
         let hint = "leave it out, or choose a gaussian model.likelihood";
         return Err(Error::setting("model.mean-activation", problem, hint));
     }
-    let has_sigma = matches!(kind, LikelihoodKind::Gaussian | LikelihoodKind::GaussianShared);
+    let has_sigma = scaled || matches!(kind, LikelihoodKind::Gaussian | LikelihoodKind::GaussianShared);
     if !has_sigma && sigma != SIGMA {
         let problem = format!("the likelihood is {kind}, which takes no standard deviation");
         let hint = "leave it out, or choose model.likelihood = gaussian or gaussian-shared";
@@ -27,7 +64,7 @@ pub(crate) fn check_likelihood(likelihood: Likelihood) -> Result<()> {
     }
     if !mean_activation.derivative_from_value() {
         let hint = "use sigmoid";
-        return Err(Error::setting("model.mean-activation", "silu is not offered for means", hint));
+        return Err(Error::setting("model.mean-activation", "silu and gelu are not offered for means", hint));
     }
     Ok(())
 }

@@ -121,6 +121,9 @@ fn likelihoods() -> Vec<Case> {
             if kind.log_variance() == LogVariance::Fixed {
                 constants.insert("LOG_VARIANCE", -0.7);
             }
+            if kind.log_variance() == LogVariance::Scale {
+                constants.insert("SCALE", 0.7);
+            }
             let mut contents = vec![("decoded", pixels.decoded), ("images", pixels.images)];
             if has_value {
                 contents.push(("value", Normal(sums)));

@@ -35,6 +35,9 @@ pub(super) fn all() -> Vec<Case> {
             if kind.log_variance() == LogVariance::Fixed {
                 constants.insert("LOG_VARIANCE", -0.7);
             }
+            if kind.log_variance() == LogVariance::Scale {
+                constants.insert("SCALE", 0.7);
+            }
             let mut inputs = vec![("decoded", Normal(sections * values)), images];
             let value = ("value", Normal(total));
             let mut changes = vec![("decoded_gradient", Normal(sections * values))];

@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod activation;
+mod attention;
 mod bench;
 mod channels;
 mod convolution;
@@ -90,6 +91,7 @@ pub(super) fn all() -> Vec<Case> {
         channels::all(),
         accumulate::all(),
         activation::all(),
+        attention::all(),
         gather::all(),
         latent::all(),
         likelihood::all(),

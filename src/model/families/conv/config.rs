@@ -1,12 +1,18 @@
 //! The settings of a convolutional variational autoencoder.
 
+use super::Conv;
 use super::geometry::Geometry;
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
-use crate::model::families::pixels::{SIGMA, check_likelihood};
+use crate::model::Model;
+use crate::model::families::FamilyConfig;
+use crate::model::families::pixels::{
+    SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood,
+};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Most channels of a level, and most units of a dense layer.
 const MOST_CHANNELS: usize = 1 << 16;
@@ -117,6 +123,9 @@ pub struct ConvConfig {
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
+    /// Scale of `laplace`.
+    #[serde(skip_serializing_if = "is_without_scale")]
+    pub scale: f64,
     /// Activation function of Gaussian means.
     pub mean_activation: Activation,
     /// Levels of the encoder, from the image on. Where there are none, the model is sized to the picture: levels of window 4
@@ -147,6 +156,7 @@ impl Default for ConvConfig {
             output_kernel: None,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
+            scale: SCALE,
             mean_activation: Activation::Identity,
             levels: Vec::new(),
             decoder_levels: None,
@@ -155,14 +165,17 @@ impl Default for ConvConfig {
 }
 
 impl ConvConfig {
-    /// The parameter groups, each of which an optimizer trains.
-    pub(crate) const GROUPS: &[&str] = &["vae"];
+    /// The encoder's levels in reverse: each leads to the channels of the one before it, and the last to the image.
+    fn mirrored(&self, levels: &[Level]) -> Vec<Level> {
+        let before = levels.iter().map(|level| level.channels);
+        let first = self.output_kernel.and_then(|_| levels.first()?.channels);
+        let channels: Vec<Option<usize>> = std::iter::once(first).chain(before).collect();
+        levels.iter().zip(channels).map(|(level, channels)| Level { channels, ..*level }).rev().collect()
+    }
+}
 
-    /// Refuse settings that make no sense for images of any size.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the key path.
-    pub fn resolve(self) -> Result<Self> {
+impl FamilyConfig for ConvConfig {
+    fn resolve(self) -> Result<Self> {
         let of_levels = |levels: &[Level]| {
             levels
                 .iter()
@@ -217,15 +230,12 @@ impl ConvConfig {
                 "give a number such as 0.1",
             ));
         }
+        check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
     }
 
-    /// The same with every key written out, for images of `shape`.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if the levels do not fit the images.
-    pub fn for_images(&self, shape: ImageShape) -> Result<Self> {
+    fn for_images(&self, shape: ImageShape) -> Result<Self> {
         let mut levels = self.levels.clone();
         let size = [shape.height, shape.width];
         let smaller = |levels: &[Level]| {
@@ -277,16 +287,23 @@ impl ConvConfig {
         Ok(config)
     }
 
-    /// The encoder's levels in reverse: each leads to the channels of the one before it, and the last to the image.
-    fn mirrored(&self, levels: &[Level]) -> Vec<Level> {
-        let before = levels.iter().map(|level| level.channels);
-        let first = self.output_kernel.and_then(|_| levels.first()?.channels);
-        let channels: Vec<Option<usize>> = std::iter::once(first).chain(before).collect();
-        levels.iter().zip(channels).map(|(level, channels)| Level { channels, ..*level }).rev().collect()
+    fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
+        Rc::new(Conv { config: self.clone(), shape })
     }
 
-    /// The distribution of a pixel, with its settings.
-    pub fn likelihood(&self) -> Likelihood {
-        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    fn likelihood(&self) -> Likelihood {
+        likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)
+    }
+
+    /// Sizes of all maps.
+    fn outline(&self, shape: ImageShape) -> Result<String> {
+        let config = self.for_images(shape)?;
+        Ok(Geometry::of(&config, shape)?.outline(self.latent))
+    }
+
+    /// All layers of maps with their sizes, padding and crop.
+    fn describe(&self, shape: ImageShape) -> Result<Option<String>> {
+        let config = self.for_images(shape)?;
+        Ok(Some(Geometry::of(&config, shape)?.describe()))
     }
 }

@@ -250,6 +250,7 @@ fn too_small(path: &str, number: usize, level: &Level, input: [usize; 3], shape:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::families::FamilyConfig;
 
     fn geometry(settings: &str, width: usize, height: usize) -> Result<Geometry> {
         let config: ConvConfig = toml::from_str(settings).unwrap();

@@ -13,6 +13,7 @@ pub use config::{ConvConfig, Level, Norm, Upsampling};
 use crate::Result;
 use crate::data::ImageShape;
 use crate::graph::{Graph, Likelihood, Tensors, ValueId};
+use crate::model::families::FamilyConfig;
 use crate::model::{
     Built, DrawPosterior, DrawPrior, Generated, Inferred, LatentGroup, LatentModel, Model, Task, elbo,
 };
@@ -25,31 +26,6 @@ use network::Network;
 pub struct Conv {
     config: ConvConfig,
     shape: ImageShape,
-}
-
-impl ConvConfig {
-    /// The model for images of `shape`.
-    pub fn model(&self, shape: ImageShape) -> Conv {
-        Conv { config: self.clone(), shape }
-    }
-
-    /// Sizes of all maps on one line.
-    ///
-    /// # Errors
-    /// [`crate::Error::Setting`] if the levels do not fit the images.
-    pub fn outline(&self, shape: ImageShape) -> Result<String> {
-        let config = self.for_images(shape)?;
-        Ok(Geometry::of(&config, shape)?.outline(self.latent))
-    }
-
-    /// All layers of maps with their sizes, padding and crop, as a table for people.
-    ///
-    /// # Errors
-    /// [`crate::Error::Setting`] if the levels do not fit the images.
-    pub fn describe(&self, shape: ImageShape) -> Result<String> {
-        let config = self.for_images(shape)?;
-        Ok(Geometry::of(&config, shape)?.describe())
-    }
 }
 
 impl Conv {

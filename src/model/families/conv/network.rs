@@ -4,6 +4,7 @@ use super::config::{ConvConfig, Norm};
 use super::geometry::{Geometry, Up};
 use crate::Result;
 use crate::graph::{BatchNorm, ConvolutionOptions, DepthwiseConvolution, Graph, ValueId, Window};
+use crate::model::families::FamilyConfig;
 
 /// Settings with all sizes.
 pub(super) struct Network {

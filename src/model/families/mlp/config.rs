@@ -1,11 +1,18 @@
 //! The settings of a variational autoencoder of multilayer perceptrons.
 
+use super::{Layer, Mlp};
+use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
-use crate::model::families::pixels::{SIGMA, check_likelihood};
+use crate::model::Model;
+use crate::model::families::FamilyConfig;
+use crate::model::families::pixels::{
+    SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood,
+};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::rc::Rc;
 
 /// Most units of a layer. Products of three of them still fit into 64 bits.
 const MOST_UNITS: usize = 1 << 20;
@@ -27,6 +34,9 @@ pub struct MlpConfig {
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
+    /// Scale of `laplace`.
+    #[serde(skip_serializing_if = "is_without_scale")]
+    pub scale: f64,
     /// Activation function of Gaussian means.
     pub mean_activation: Activation,
 }
@@ -39,20 +49,33 @@ impl Default for MlpConfig {
             activation: Activation::Tanh,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
+            scale: SCALE,
             mean_activation: Activation::Identity,
         }
     }
 }
 
 impl MlpConfig {
-    /// The parameter groups, each of which an optimizer trains.
-    pub(crate) const GROUPS: &[&str] = &["vae"];
+    /// Widths of the encoder's hidden layers below the stochastic layer of this number, which counts from 0.
+    pub fn hidden_below(&self, layer: usize) -> &[usize] {
+        self.hidden.get(layer).or(self.hidden.first()).map_or(&[], Vec::as_slice)
+    }
 
-    /// Refuse settings that make no sense, and write one part of hidden layers once for each stochastic layer.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the key path.
-    pub fn resolve(mut self) -> Result<Self> {
+    /// Sizes of all layers, from an image of `pixels` values to the top and back: `784-500-20-500-784`.
+    fn sizes(&self, pixels: usize) -> String {
+        let mut up = vec![pixels];
+        for (layer, &latent) in self.latent.iter().enumerate() {
+            up.extend(self.hidden_below(layer));
+            up.push(latent);
+        }
+        let down = up.iter().rev().skip(1);
+        up.iter().chain(down).map(ToString::to_string).collect::<Vec<_>>().join("-")
+    }
+}
+
+impl FamilyConfig for MlpConfig {
+    /// One part of hidden layers is written once for each stochastic layer.
+    fn resolve(mut self) -> Result<Self> {
         let layers = self.latent.len();
         if layers == 0 {
             let hint = "give the dimensions of each stochastic layer, such as 20 or 40,20";
@@ -82,29 +105,33 @@ impl MlpConfig {
         if let [part] = &self.hidden[..] {
             self.hidden = vec![part.clone(); layers];
         }
+        check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
     }
 
-    /// Widths of the encoder's hidden layers below the stochastic layer of this number, which counts from 0.
-    pub fn hidden_below(&self, layer: usize) -> &[usize] {
-        self.hidden.get(layer).or(self.hidden.first()).map_or(&[], Vec::as_slice)
+    fn for_images(&self, _: ImageShape) -> Result<Self> {
+        self.clone().resolve()
     }
 
-    /// The distribution of a pixel, with its settings.
-    pub fn likelihood(&self) -> Likelihood {
-        Likelihood { kind: self.likelihood, sigma: self.sigma, mean_activation: self.mean_activation }
+    fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
+        let layers = self.latent.iter().enumerate();
+        Rc::new(Mlp {
+            pixels: shape.pixels(),
+            layers: layers
+                .map(|(layer, &latent)| Layer { hidden: self.hidden_below(layer).to_vec(), latent })
+                .collect(),
+            activation: self.activation,
+            likelihood: self.likelihood(),
+        })
     }
 
-    /// Sizes of all layers, from an image of `pixels` values to the top and back: `784-500-20-500-784`.
-    pub fn outline(&self, pixels: usize) -> String {
-        let mut up = vec![pixels];
-        for (layer, &latent) in self.latent.iter().enumerate() {
-            up.extend(self.hidden_below(layer));
-            up.push(latent);
-        }
-        let down = up.iter().rev().skip(1);
-        up.iter().chain(down).map(ToString::to_string).collect::<Vec<_>>().join("-")
+    fn likelihood(&self) -> Likelihood {
+        likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)
+    }
+
+    fn outline(&self, shape: ImageShape) -> Result<String> {
+        Ok(self.sizes(shape.pixels()))
     }
 }
 
@@ -231,9 +258,9 @@ mod tests {
     fn one_part_of_hidden_layers_stands_below_every_stochastic_layer() {
         let config = read("latent = [9, 4]\nhidden = [7, 6]").resolve().unwrap();
         assert_eq!(config.hidden, [[7, 6], [7, 6]]);
-        assert_eq!(config.outline(100), "100-7-6-9-7-6-4-6-7-9-6-7-100");
+        assert_eq!(config.sizes(100), "100-7-6-9-7-6-4-6-7-9-6-7-100");
         assert_eq!(read("latent = [9, 4]").resolve().unwrap().hidden, [[500], [500]]);
-        assert_eq!(read("latent = 3\nhidden = []").resolve().unwrap().outline(10), "10-3-10");
+        assert_eq!(read("latent = 3\nhidden = []").resolve().unwrap().sizes(10), "10-3-10");
     }
 
     #[test]

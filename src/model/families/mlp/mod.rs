@@ -34,21 +34,6 @@ pub struct Mlp {
     pub likelihood: Likelihood,
 }
 
-impl MlpConfig {
-    /// The model for images with this number of values (pixels times channels).
-    pub fn model(&self, pixels: usize) -> Mlp {
-        let layers = self.latent.iter().enumerate();
-        Mlp {
-            pixels,
-            layers: layers
-                .map(|(layer, &latent)| Layer { hidden: self.hidden_below(layer).to_vec(), latent })
-                .collect(),
-            activation: self.activation,
-            likelihood: self.likelihood(),
-        }
-    }
-}
-
 /// The part of a tensor's name that tells the stochastic layer: nothing for the first, `layer2.` for the second.
 fn prefix(network: &str, layer: usize) -> String {
     match layer {

@@ -1,0 +1,32 @@
+//! Twins of `shaders/softmax.wgsl`.
+
+use super::Real;
+use super::call::{Call, by_costly_rows, put};
+
+pub(super) fn softmax<T: Real>(call: &mut Call<'_, T>) {
+    let (rows, stride, width) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("WIDTH"));
+    let x = call.read("x");
+    by_costly_rows(&mut call.write("y")[..rows * stride], stride, 8 * stride, |row, y| {
+        let x = &x[row * stride..][..width];
+        let (y, padding) = y.split_at_mut(width);
+        let largest = x.iter().fold(T::neg_infinity(), |largest, &x| largest.max(x));
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = (x - largest).exponential();
+        }
+        let scale = T::one() / y.iter().copied().sum::<T>();
+        y.iter_mut().for_each(|y| *y *= scale);
+        padding.fill(T::zero());
+    });
+}
+
+pub(super) fn softmax_gradient<T: Real>(call: &mut Call<'_, T>) {
+    let (rows, stride, add) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.flag("ACCUMULATE"));
+    let (dy, y) = (call.read("y_gradient"), call.read("saved"));
+    by_costly_rows(&mut call.write("x_gradient")[..rows * stride], stride, 2 * stride, |row, dx| {
+        let (dy, y) = (&dy[row * stride..][..stride], &y[row * stride..][..stride]);
+        let mean = dy.iter().zip(y).map(|(&dy, &y)| dy * y).sum::<T>();
+        for ((dx, &dy), &y) in dx.iter_mut().zip(dy).zip(y) {
+            put(dx, y * (dy - mean), add);
+        }
+    });
+}
