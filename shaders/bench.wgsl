@@ -2,6 +2,7 @@
 //
 //   multiply_add   output[i] = sum of 3 chains x <- fma(x, factor, offset), 8 ITERATIONS links long
 //   copy           output[i] = input[i]
+//   add_up         output[i] = sum over j < 16 of input[j, i]: sixteen are read for each that is written
 //
 // Three chains of vec4 are twelve independent multiply-adds: enough to hide their latency, and few enough to stay in
 // a processor's registers on a software adapter. The links of an iteration are written out, so that the loop counts
@@ -12,7 +13,7 @@
 override LENGTH: u32; // vec4 in `output`
 override ITERATIONS: u32;
 
-@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>; // multiply_add: [1], factors and offsets; copy: [LENGTH]
+@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>; // multiply_add: [1], factors and offsets; copy: [LENGTH]; add_up: [16, LENGTH]
 @group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>; // [LENGTH]
 
 @compute @workgroup_size(64)
@@ -46,4 +47,17 @@ fn copy(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     if i < LENGTH {
         output[i] = input[i];
     }
+}
+
+@compute @workgroup_size(64)
+fn add_up(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let i = flat_index(id, workgroups, 64u);
+    if i >= LENGTH {
+        return;
+    }
+    var sum = vec4<f32>(0.0);
+    for (var j = 0u; j < 16u; j++) {
+        sum += input[j * LENGTH + i];
+    }
+    output[i] = sum;
 }

@@ -1,41 +1,27 @@
 //! Convolutions of real models, as products with a window.
 
 use super::matmul::Layout;
+use super::presets::PRESETS;
 use crate::kernels;
-use crate::plan::{Window, constants};
+use crate::plan::{Product, Window, constants};
 use crate::probe::Case;
 
-/// Items and windows: the net of disentanglement_lib in minibatches of 64, and V of World Models in minibatches of 100.
-pub(super) fn windows(quick: bool) -> Vec<(usize, Window)> {
-    let convolution = |large, channels, kernel: usize, padding| {
-        Window::convolution(large, channels, [kernel; 2], [2; 2], [padding; 4]).ok()
-    };
-    let transposed = |small, channels, kernel: usize| {
-        Window::transposed(small, channels, [kernel; 2], [2; 2], [0; 4], [0; 2]).ok()
-    };
-    let packed = |window: Option<Window>| window.map(|window| Window { large_packed: true, ..window });
-    let disentanglement = [
-        packed(convolution([64, 64, 1], 32, 4, 1)),
-        convolution([32, 32, 32], 32, 4, 1),
-        convolution([8, 8, 64], 64, 2, 0),
-    ];
-    let world_models = [
-        packed(convolution([64, 64, 3], 32, 4, 0)),
-        convolution([31, 31, 32], 64, 4, 0),
-        convolution([14, 14, 64], 128, 4, 0),
-        convolution([6, 6, 128], 256, 4, 0),
-        transposed([1, 1, 1024], 128, 5),
-        transposed([5, 5, 128], 64, 5),
-        transposed([13, 13, 64], 32, 6),
-        packed(transposed([30, 30, 32], 3, 6)),
-    ];
-    let all = disentanglement
-        .map(|window| (64, window))
-        .into_iter()
-        .chain(world_models.map(|window| (100, window)));
-    all.filter_map(|(items, window)| Some((items, window?)))
-        .take(if quick { 3 } else { usize::MAX })
-        .collect()
+/// The windows of all presets, each under the first preset that has it, the encoder's first. In a
+/// hurry: those of the first preset.
+pub(super) fn windows(quick: bool) -> Vec<(&'static str, Window)> {
+    let mut windows: Vec<(&'static str, Window)> = Vec::new();
+    for preset in &PRESETS[..if quick { 1 } else { PRESETS.len() }] {
+        // A test plans them all.
+        let Ok(plan) = preset.plan(1) else { continue };
+        let products = plan.dispatches.iter().rev().filter_map(Product::of);
+        let weights = products.filter(|product| product.kernel.ends_with("conv_tn"));
+        for window in weights.filter_map(|product| product.window) {
+            if !windows.iter().any(|(_, other)| *other == window) {
+                windows.push((preset.name, window));
+            }
+        }
+    }
+    windows
 }
 
 /// A convolution in the variant that plans are lowered to.
@@ -77,4 +63,24 @@ pub(super) fn case(layout: Layout, items: usize, window: &Window) -> Case {
     ];
     let flops = 2 * (items * window.multiply_adds()) as u64;
     Case::new(name, constants, &lengths, window.grid(name, items, 1), flops)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_those_of_the_presets() {
+        let all = windows(false);
+        let of = |name: &str| all.iter().filter(|(own, _)| *own == name).count();
+        assert_eq!(of("world-models"), 8);
+        // Two of its levels are like those of the decoder.
+        assert_eq!(of("disentanglement"), 6);
+        assert!(of("mnist-conv") > 0 && of("residual") > 0, "{all:?}");
+        assert_eq!(windows(true).len(), 8);
+        let large = |[h, w, c]: [usize; 3], kernel| {
+            all.iter().any(|(_, window)| window.large == [h, w, c] && window.kernel == [kernel; 2])
+        };
+        assert!(large([64, 64, 3], 4) && large([64, 64, 3], 6) && large([64, 64, 1], 4), "{all:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Every kernel on the shapes of real models.
 
-use super::{Bench, Ceilings, Progress};
+use super::presets::PRESETS;
+use super::{Bench, Ceilings, Measurement, Progress, operations};
 use crate::Result;
 use crate::config::Config;
 use crate::data::ImageShape;
@@ -33,11 +34,11 @@ pub struct KernelRow {
     pub gflops: Option<f64>,
     /// Billions of bytes a second.
     pub gigabytes_per_second: Option<f64>,
-    /// Share of the ceiling that is nearer; above 1 where operands were in a cache.
+    /// Share of the nearer ceiling.
     pub share: Option<f64>,
     /// Which ceiling that is: `compute` or `memory`.
     pub ceiling: Option<&'static str>,
-    /// Why it was not timed: its result is wrong.
+    /// Its result is wrong, and so it was not timed; or its share of a ceiling cannot be.
     pub problem: Option<String>,
 }
 
@@ -71,67 +72,108 @@ const MODELS: [(&str, &[&str]); 17] = [
 ];
 const TWO_LAYERS: &str = "model = { hidden = [[500], [100]], latent = [20, 10] }";
 
+/// Settings of a convolutional model for the kernels that no preset uses, on images as `burgess` takes them.
+const GROUP_NORM: &str = "model = { family = 'conv', norm = 'group', upsampling = 'nearest' }";
+
 fn config(settings: &[&str]) -> Result<Config> {
     let base = Config::default().with("model.latent = 20\nrun.batch-size = 128")?;
     base.with(&settings.join("\n"))?.resolve()
 }
 
+/// Cases with their labels, and the kernels that they have.
+#[derive(Default)]
+struct Cases {
+    cases: Vec<(String, Case)>,
+    seen: BTreeSet<Name>,
+}
+
+impl Cases {
+    /// All dispatches of `program`.
+    fn whole(&mut self, model: &str, plan: &Plan, program: &str, rows: usize) {
+        let numbers = plan.program(program).map_or_else(Vec::new, |program| program.dispatches.clone());
+        for number in numbers {
+            self.seen.insert(plan.dispatches[number].kernel.clone());
+            self.push(model, plan, number, rows);
+        }
+    }
+
+    /// The largest dispatch of each kernel that is not there yet.
+    fn largest(&mut self, model: &str, plan: &Plan, rows: usize) {
+        let mut numbers: Vec<usize> = (0..plan.dispatches.len()).collect();
+        numbers.sort_by_key(|&number| std::cmp::Reverse(plan.dispatches[number].bytes));
+        for number in numbers {
+            if self.seen.insert(plan.dispatches[number].kernel.clone()) {
+                self.push(model, plan, number, rows);
+            }
+        }
+    }
+
+    fn push(&mut self, model: &str, plan: &Plan, number: usize, rows: usize) {
+        let label = format!("{model}: {}", plan.dispatches[number].label);
+        self.cases.push((label, Case::from_plan(plan, number, rows)));
+    }
+}
+
 /// All cases, with their labels: the whole training step of the first model, then the largest dispatch of each
-/// kernel that is not in it.
-pub(super) fn all_cases() -> Vec<(String, Case)> {
-    let setting =
-        Setting { train_images: IMAGES, test_images: IMAGES, max_steps: MAX_STEPS, streamed: false };
+/// kernel that is not in it. Convolutional models have minibatches of `items` images.
+pub(super) fn all_cases(items: usize) -> Vec<(String, Case)> {
     let shape = ImageShape { width: 28, height: 28, channels: 1 };
-    let mut cases = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut cases = Cases::default();
     for (name, settings) in MODELS {
         // These settings are fixed, and a test lowers them all.
         let Ok(config) = config(settings) else { continue };
-        let Ok([fused, unfused, passes]) = plans(&config, shape, setting) else { continue };
-        let train = match (seen.is_empty(), fused.program("train")) {
-            (true, Some(train)) => train.dispatches.clone(),
-            _ => Vec::new(),
-        };
-        seen.extend(train.iter().map(|&number| fused.dispatches[number].kernel.clone()));
-        cases.extend(train.into_iter().map(|number| labelled(name, &fused, number, &config)));
+        let Ok([fused, unfused, passes]) = plans(&config, shape) else { continue };
+        let rows = config.run.batch_size;
+        if cases.seen.is_empty() {
+            cases.whole(name, &fused, "train", rows);
+        }
         // What fusion has left over in no model is measured as it was before.
         for plan in [&fused, &unfused, &passes] {
-            let mut largest: Vec<usize> = (0..plan.dispatches.len()).collect();
-            largest.sort_by_key(|&number| std::cmp::Reverse(plan.dispatches[number].bytes));
-            largest.retain(|&number| seen.insert(plan.dispatches[number].kernel.clone()));
-            cases.extend(largest.into_iter().map(|number| labelled(name, plan, number, &config)));
+            cases.largest(name, plan, rows);
         }
-        cases.extend(chain_cases(&config, shape, &mut seen).unwrap_or_default());
+        if let Ok(plan) = chains(&config, shape, &cases.seen) {
+            cases.largest("chains", &plan, rows);
+        }
     }
-    cases
+    let group_norm = || {
+        let config =
+            Config::default().with(GROUP_NORM)?.with(&format!("run.batch-size = {items}"))?.resolve()?;
+        let shape = ImageShape { width: 32, height: 32, channels: 1 };
+        Ok((config.for_images(shape)?, shape))
+    };
+    let presets = PRESETS.iter().map(|preset| (preset.name, preset.config(items)));
+    for (name, config) in presets.chain([("group norm", group_norm())]) {
+        let Ok((config, shape)) = config else { continue };
+        let Ok(plans) = plans(&config, shape) else { continue };
+        plans.iter().for_each(|plan| cases.largest(name, plan, items));
+    }
+    if let Ok(plan) = operations::plan(items) {
+        cases.largest("alone", &plan, items);
+    }
+    cases.cases
 }
 
 /// The kernels of Hamiltonian Monte Carlo, and of the noise it walks in where there are two stochastic layers: 8 chains for
 /// each of a minibatch's images.
-fn chain_cases(config: &Config, shape: ImageShape, seen: &mut BTreeSet<Name>) -> Result<Vec<(String, Case)>> {
+fn chains(config: &Config, shape: ImageShape, seen: &BTreeSet<Name>) -> Result<Plan> {
     let (task, tensors) = (config.task(shape), Tensors::default());
-    let plan = DensityModel::build(task.latent("bench")?, &tensors, task.batch, 8)?.plan(1)?;
-    let mut numbers: Vec<usize> = (0..plan.dispatches.len()).collect();
-    numbers.retain(|&number| {
-        let dispatch = &plan.dispatches[number];
+    let mut plan = DensityModel::build(task.latent("bench")?, &tensors, task.batch, 8)?.plan(1)?;
+    plan.dispatches.retain(|dispatch| {
         let file = crate::kernels::kernel(&dispatch.kernel).file;
-        ["hmc.wgsl", "noncentred.wgsl"].contains(&file) && seen.insert(dispatch.kernel.clone())
+        ["hmc.wgsl", "noncentred.wgsl"].contains(&file) && !seen.contains(&dispatch.kernel)
     });
-    Ok(numbers.into_iter().map(|number| labelled("chains", &plan, number, config)).collect())
+    Ok(plan)
 }
 
 /// The model's plan as it is run, and without fusion; and that of an importance-weighted bound on its evidence.
-fn plans(config: &Config, shape: ImageShape, setting: Setting) -> Result<[Plan; 3]> {
+fn plans(config: &Config, shape: ImageShape) -> Result<[Plan; 3]> {
     let (task, tensors) = (config.task(shape), Tensors::default());
+    let setting =
+        Setting { train_images: IMAGES, test_images: IMAGES, max_steps: MAX_STEPS, streamed: false };
     let built = task.model.build(&tensors, &task, Some(&config.optimizers()))?;
     let fused = lower(&built.graph, &built.programs, setting)?;
     let unfused = lower_unfused(&built.graph, &built.programs, setting)?;
     Ok([fused, unfused, importance::plan(&task, &tensors, task.objective.samples)?])
-}
-
-fn labelled(model: &str, plan: &Plan, number: usize, config: &Config) -> (String, Case) {
-    let label = format!("{model}: {}", plan.dispatches[number].label);
-    (label, Case::from_plan(plan, number, config.run.batch_size))
 }
 
 fn name(label: &str, case: &Case) -> String {
@@ -141,7 +183,7 @@ fn name(label: &str, case: &Case) -> String {
 impl Bench {
     /// The cases that the filter leaves.
     pub(super) fn kernel_cases(&self) -> Vec<(String, Case)> {
-        let mut cases = all_cases();
+        let mut cases = all_cases(self.items());
         cases.retain(|(label, case)| self.options.wants(&name(label, case)));
         cases
     }
@@ -150,38 +192,36 @@ impl Bench {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn kernels(&self, ceilings: Option<&Ceilings>, progress: Progress<'_>) -> Result<Vec<KernelRow>> {
+    pub fn kernels(
+        &self,
+        mut ceilings: Option<&mut Ceilings>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<KernelRow>> {
         self.kernel_cases()
             .into_iter()
-            .map(|(label, case)| {
-                progress(&name(&label, &case));
-                self.kernel(label, &case, ceilings)
-            })
+            .map(|(label, case)| self.kernel(label, &case, ceilings.as_deref_mut(), progress))
             .collect()
     }
 
-    pub(super) fn kernel(
+    fn kernel(
         &self,
         label: String,
         case: &Case,
-        ceilings: Option<&Ceilings>,
+        ceilings: Option<&mut Ceilings>,
+        progress: Progress<'_>,
     ) -> Result<KernelRow> {
-        let (time, problem) = match self.measure(case)? {
-            Ok(time) => (Some(time), None),
-            Err(problem) => (None, Some(problem)),
-        };
+        let Measurement { time, share, problem } =
+            self.measure(&name(&label, case), case, ceilings, progress)?;
         let dispatch = case.dispatch();
-        let (flops, bytes) = (case.flops, case.bytes());
-        let share = time.and_then(|time| ceilings?.share(flops, bytes, &time));
         Ok(KernelRow {
             kernel: dispatch.kernel.to_string(),
             label,
             workgroups: dispatch.grid,
-            flops,
-            bytes,
+            flops: case.flops,
+            bytes: case.bytes,
             time,
-            gflops: time.and_then(|time| time.billions_per_second(flops)),
-            gigabytes_per_second: time.and_then(|time| time.billions_per_second(bytes)),
+            gflops: time.and_then(|time| time.billions_per_second(case.flops)),
+            gigabytes_per_second: time.and_then(|time| time.billions_per_second(case.bytes)),
             share: share.map(|share| share.0),
             ceiling: share.map(|share| share.1),
             problem,

@@ -1,7 +1,7 @@
-//! Matrix products: all layouts, all variants, square and as thin as a layer's.
+//! Matrix products, square and as thin as a layer's, and the convolutions of the presets: all layouts, all variants.
 
 use super::convolution;
-use super::{Bench, Ceilings, Progress};
+use super::{Bench, Ceilings, Measurement, Progress};
 use crate::Result;
 use crate::device::OpenDevice;
 use crate::kernels;
@@ -54,7 +54,7 @@ impl Layout {
     }
 }
 
-/// One matrix product in one variant.
+/// One matrix product or convolution in one variant.
 #[derive(Clone, Debug, Serialize)]
 pub struct MatmulRow {
     /// Rows of the output.
@@ -68,18 +68,24 @@ pub struct MatmulRow {
     /// Of a convolution: `64x16x16x32-32x32x32-4x4` for 64 items of small maps of 16x16 pixels and 32 channels, large maps of
     /// 32x32 pixels and 32 channels, and a window of 4x4.
     pub window: Option<String>,
+    /// Of a convolution: the preset.
+    pub model: Option<&'static str>,
     /// The way it is computed.
     pub variant: Variant,
     /// Whether it is the one that a plan uses.
     pub chosen: bool,
+    /// Floating-point operations, a multiply-add counted as two.
+    pub flops: u64,
+    /// Bytes read and written at least, each operand counted once.
+    pub bytes: u64,
     /// Billions of operations a second, a multiply-add counted as two.
     pub gflops: Option<f64>,
-    /// Share of the ceiling that is nearer.
+    /// Share of the nearer ceiling.
     pub share: Option<f64>,
     /// Time of a run.
     #[serde(flatten)]
     pub time: Option<Spread>,
-    /// Why it was not timed although it was run: its result is wrong.
+    /// Its result is wrong, and so it was not timed; or its share of a ceiling cannot be.
     pub problem: Option<String>,
     /// Why it was not run.
     pub skipped: Option<String>,
@@ -129,62 +135,69 @@ struct Measured {
     layout: Layout,
     /// m, n and k.
     size: [usize; 3],
-    /// Of a convolution: items and window.
-    window: Option<(usize, Window)>,
+    /// Of a convolution.
+    convolution: Option<Convolution>,
+}
+
+/// A convolution of a preset.
+#[derive(Clone, Copy, Debug)]
+struct Convolution {
+    model: &'static str,
+    items: usize,
+    window: Window,
 }
 
 impl Measured {
     fn name(&self, variant: Variant) -> String {
         let ([m, n, k], layout) = (self.size, self.layout.name());
-        match &self.window {
+        match &self.convolution {
             None => format!("matmul/{layout}/{m}x{n}x{k}/{variant}"),
-            Some((items, window)) => format!("convolution/{layout}/{}/{variant}", text(*items, window)),
+            Some(own) => format!("convolution/{layout}/{}/{variant}", text(own)),
         }
     }
 
     fn case(&self) -> Case {
-        match &self.window {
+        match &self.convolution {
             None => case(self.layout, self.size),
-            Some((items, window)) => convolution::case(self.layout, *items, window),
-        }
-    }
-
-    /// Operations, a multiply-add counted as two.
-    fn operations(&self) -> u64 {
-        match &self.window {
-            None => 2 * self.size.iter().product::<usize>() as u64,
-            Some((items, window)) => 2 * (items * window.multiply_adds()) as u64,
+            Some(own) => convolution::case(self.layout, own.items, &own.window),
         }
     }
 }
 
 /// `64x16x16x32-32x32x32-4x4`: items, small maps, large maps, window.
-fn text(items: usize, window: &Window) -> String {
-    let Window { small: [h, w, o], large: [height, width, c], kernel: [down, across], .. } = window;
-    format!("{items}x{h}x{w}x{o}-{height}x{width}x{c}-{down}x{across}")
+fn text(convolution: &Convolution) -> String {
+    let Window { small: [h, w, o], large: [height, width, c], kernel: [down, across], .. } =
+        convolution.window;
+    format!("{}x{h}x{w}x{o}-{height}x{width}x{c}-{down}x{across}", convolution.items)
 }
 
 impl Bench {
-    /// Products in the order of the table: sizes and layouts, each size with the same number of operations in all layouts, then
-    /// convolutions.
+    /// Matrix products in the order of the table: sizes and layouts, each size with the same number of operations in all
+    /// layouts.
     fn products(&self) -> Vec<Measured> {
         let squares = SQUARES.map(|side| [side; 3]);
         let squares = if self.options.quick { &squares[1..3] } else { &squares[..] };
         let layers =
             LAYERS.iter().flat_map(|&layer| Layout::ALL.map(|layout| (layout, layout.of_layer(layer))));
-        let matrices = layers
+        layers
             .chain(squares.iter().flat_map(|&size| Layout::ALL.map(|layout| (layout, size))))
-            .map(|(layout, size)| Measured { layout, size, window: None });
+            .map(|(layout, size)| Measured { layout, size, convolution: None })
+            .collect()
+    }
+
+    /// Convolutions likewise.
+    fn convolved(&self) -> Vec<Measured> {
+        let items = self.items();
         let windows = convolution::windows(self.options.quick);
-        let convolutions = windows.into_iter().flat_map(|(items, window)| {
+        let convolutions = windows.into_iter().flat_map(|(model, window)| {
             Layout::ALL.map(|layout| {
                 let pixels = items * window.small[0] * window.small[1];
                 let taps = window.kernel[0] * window.kernel[1] * window.large[2];
                 let size = layout.of_layer([pixels, taps, window.small[2]]);
-                Measured { layout, size, window: Some((items, window)) }
+                Measured { layout, size, convolution: Some(Convolution { model, items, window }) }
             })
         });
-        matrices.chain(convolutions).collect()
+        convolutions.collect()
     }
 
     /// The variants that the device can run; the processor has the GEMM of a library.
@@ -196,19 +209,40 @@ impl Bench {
     }
 
     pub(super) fn matmul_names(&self) -> Vec<String> {
-        let products = self.products();
+        let products: Vec<Measured> = self.products().into_iter().chain(self.convolved()).collect();
         let names =
             products.iter().flat_map(|product| self.variants().iter().map(|&variant| product.name(variant)));
         names.filter(|name| self.options.wants(name)).collect()
     }
 
-    /// Check and time matrix products and convolutions.
+    /// Check and time matrix products.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn matmul(&self, ceilings: Option<&Ceilings>, progress: Progress<'_>) -> Result<Vec<MatmulRow>> {
+    pub fn matmul(&self, ceilings: Option<&mut Ceilings>, progress: Progress<'_>) -> Result<Vec<MatmulRow>> {
+        self.all_variants(&self.products(), ceilings, progress)
+    }
+
+    /// Check and time the convolutions of the presets.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn convolutions(
+        &self,
+        ceilings: Option<&mut Ceilings>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<MatmulRow>> {
+        self.all_variants(&self.convolved(), ceilings, progress)
+    }
+
+    fn all_variants(
+        &self,
+        products: &[Measured],
+        mut ceilings: Option<&mut Ceilings>,
+        progress: Progress<'_>,
+    ) -> Result<Vec<MatmulRow>> {
         let mut rows: Vec<MatmulRow> = Vec::new();
-        for product in self.products() {
+        for product in products {
             let wanted: Vec<Variant> = (self.variants().iter().copied())
                 .filter(|&variant| self.options.wants(&product.name(variant)))
                 .collect();
@@ -230,8 +264,8 @@ impl Bench {
                 if other && variant != Variant::Registers {
                     continue;
                 }
-                let row = self.row(&product, &case, variant, (fits, variant == chosen), &rows);
-                rows.push(self.timed(row, &product, &case, ceilings, progress)?);
+                let row = self.row(product, &case, variant, (fits, variant == chosen), &rows);
+                rows.push(self.timed(row, product, &case, ceilings.as_deref_mut(), progress)?);
             }
         }
         Ok(rows)
@@ -266,9 +300,12 @@ impl Bench {
             n,
             k,
             layout: product.layout,
-            window: product.window.as_ref().map(|(items, window)| text(*items, window)),
+            window: product.convolution.as_ref().map(text),
+            model: product.convolution.map(|own| own.model),
             variant,
             chosen,
+            flops: case.flops,
+            bytes: case.bytes,
             gflops: None,
             share: None,
             time: None,
@@ -283,26 +320,16 @@ impl Bench {
         row: MatmulRow,
         product: &Measured,
         case: &Case,
-        ceilings: Option<&Ceilings>,
+        ceilings: Option<&mut Ceilings>,
         progress: Progress<'_>,
     ) -> Result<MatmulRow> {
         if row.skipped.is_some() {
             return Ok(row);
         }
-        progress(&product.name(row.variant));
         let case = case.clone().with_variant(row.variant);
-        Ok(match self.measure(&case)? {
-            Ok(time) => {
-                let operations = product.operations();
-                let share = ceilings.and_then(|ceilings| ceilings.share(operations, case.bytes(), &time));
-                MatmulRow {
-                    gflops: time.billions_per_second(operations),
-                    share: share.map(|share| share.0),
-                    time: Some(time),
-                    ..row
-                }
-            }
-            Err(problem) => MatmulRow { problem: Some(problem), ..row },
-        })
+        let Measurement { time, share, problem } =
+            self.measure(&product.name(row.variant), &case, ceilings, progress)?;
+        let gflops = time.and_then(|time| time.billions_per_second(case.flops));
+        Ok(MatmulRow { gflops, share: share.map(|share| share.0), time, problem, ..row })
     }
 }

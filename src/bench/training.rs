@@ -1,5 +1,6 @@
 //! Whole training steps.
 
+use super::presets::{Measured, PRESETS};
 use super::{Bench, Progress};
 use crate::config::Config;
 use crate::data::{Dataset, ImageShape, Part};
@@ -15,33 +16,47 @@ use rand::RngExt;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// A model for images of 28 by 28 pixels, drawn black or white at random in each step, trained by Adam.
+/// A model that is trained by Adam.
 #[derive(Clone, Copy)]
-struct Model {
-    /// `784-500-20-tanh`
-    name: &'static str,
-    /// The settings that differ from the defaults, as a configuration file.
-    settings: &'static str,
+enum Model {
+    /// A multilayer perceptron for images of 28 by 28 pixels, drawn black or white at random in each step.
+    Perceptron {
+        /// `784-500-20-tanh`
+        name: &'static str,
+        /// The settings that differ from the defaults, as a configuration file.
+        settings: &'static str,
+    },
+    /// A preset on grey or coloured images.
+    Preset(Measured),
 }
 
-/// The models whose training steps are timed.
-const MODELS: [Model; 4] = [
-    Model { name: "784-500-20-tanh", settings: "model.latent = 20" },
-    Model {
+/// The multilayer perceptrons whose training steps are timed.
+const PERCEPTRONS: [Model; 4] = [
+    Model::Perceptron { name: "784-500-20-tanh", settings: "model.latent = 20" },
+    Model::Perceptron {
         name: "784-400-20-relu",
         settings: "model = { hidden = [400], latent = 20, activation = 'relu' }",
     },
-    Model { name: "784-500-2-tanh", settings: "model.latent = 2" },
-    Model { name: "784-200-200-50-tanh", settings: "model = { hidden = [200, 200], latent = 50 }" },
+    Model::Perceptron { name: "784-500-2-tanh", settings: "model.latent = 2" },
+    Model::Perceptron {
+        name: "784-200-200-50-tanh",
+        settings: "model = { hidden = [200, 200], latent = 50 }",
+    },
 ];
 const BATCHES: [usize; 4] = [100, 128, 512, 1024];
+/// Minibatches of the presets, the second on a hardware GPU only.
+const PRESET_BATCHES: [usize; 2] = [100, 1000];
 
-/// Images of the dataset: enough that minibatches come from all over the memory.
-const IMAGES: usize = 8192;
+/// Pixels of the dataset: enough that minibatches come from all over the memory.
+const PIXELS: usize = 8192 * 784;
+/// Fewest images of the dataset.
+const LEAST_IMAGES: usize = 2000;
 /// Steps that are compared with the processor before any is timed.
 const CHECKED: u64 = 3;
 /// Seconds of a sample.
 const SAMPLE: f64 = 0.2;
+/// Seconds of a step from which three samples do.
+const SLOW: f64 = 0.5;
 /// Work in one submit.
 const SUBMIT: Duration = Duration::from_millis(100);
 
@@ -85,19 +100,18 @@ impl TrainingStep {
     /// # Errors
     /// If the device cannot hold it, or fails.
     fn open(device: &OpenDevice, model: &Model, batch: usize) -> Result<Self> {
-        let mut config = Config::default().with(model.settings)?;
-        config.run.batch_size = batch;
+        let (mut config, shape) = model.config(batch)?;
         config.run.seed = 7;
-        let config = config.resolve()?;
-        let dataset = noise();
+        let images = (PIXELS / shape.pixels()).max(LEAST_IMAGES);
+        let dataset = noise(shape, images);
         let task = config.task(dataset.shape);
         let mut session = Session::open(device.clone(), &task, Some(&config.optimizers()), &dataset)?;
         let start = Initialisation::FanIn.values(session.table(), 3);
         session.write_flat("parameters", &start)?;
         let mut random = Philox::new(4, stream::PRIOR, 0);
-        let whole = IMAGES / batch * batch;
-        let order = (0..whole).map(|_| random.random_range(0..IMAGES as u32)).collect();
-        let (steps, feed) = (Steps::of(&config, IMAGES), Feed::new(&session, SUBMIT));
+        let whole = images / batch * batch;
+        let order = (0..whole).map(|_| random.random_range(0..images as u32)).collect();
+        let (steps, feed) = (Steps::of(&config, images), Feed::new(&session, SUBMIT));
         Ok(Self { session, steps, order, taken: 0, feed })
     }
 
@@ -148,7 +162,9 @@ impl TrainingStep {
     }
 
     fn time(&mut self, samples: usize) -> Result<Spread> {
-        let count = ((SAMPLE / self.warm_up()?) as u64).max(1);
+        let seconds = self.warm_up()?;
+        let count = ((SAMPLE / seconds) as u64).max(1);
+        let samples = if seconds > SLOW { 3 } else { samples };
         let times = (0..samples).map(|_| Ok(self.timed(count)?.as_secs_f64() / count as f64));
         Ok(Spread::of(times.collect::<Result<_>>()?))
     }
@@ -184,27 +200,57 @@ fn differing(actual: &[Losses], expected: &[Losses]) -> Option<String> {
 }
 
 /// Images of noise: their contents do not change what a step costs.
-fn noise() -> Dataset {
-    let shape = ImageShape { width: 28, height: 28, channels: 1 };
+fn noise(shape: ImageShape, images: usize) -> Dataset {
     let mut random = Philox::new(3, stream::PRIOR, 0);
     let mut part = |count: usize| {
-        let pixels = (0..count * shape.pixels()).map(|_| random.random::<u8>()).collect();
+        let words = (0..(count * shape.pixels()).div_ceil(4)).map(|_| random.random::<u32>());
+        let mut pixels: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        pixels.truncate(count * shape.pixels());
         Part::of_images(pixels, shape)
     };
-    let (train, test) = (part(IMAGES), part(1));
+    let (train, test) = (part(images), part(1));
     Dataset { name: "noise".into(), shape, train, test, classes: Vec::new() }
 }
 
+impl Model {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Perceptron { name, .. } | Self::Preset(Measured { name, .. }) => name,
+        }
+    }
+
+    /// The settings for minibatches of `batch` images, and the size of the images.
+    fn config(&self, batch: usize) -> Result<(Config, ImageShape)> {
+        match self {
+            Self::Perceptron { settings, .. } => {
+                let mut config = Config::default().with(settings)?;
+                config.run.batch_size = batch;
+                Ok((config.resolve()?, ImageShape { width: 28, height: 28, channels: 1 }))
+            }
+            Self::Preset(preset) => preset.config(batch),
+        }
+    }
+}
+
 impl Bench {
+    /// Models with sizes of minibatches and names of rows.
     fn training(&self) -> Vec<(Model, usize, String)> {
-        let all = MODELS
-            .iter()
-            .enumerate()
-            .flat_map(|(number, model)| BATCHES.iter().map(move |&batch| (number, *model, batch)));
-        // In a hurry: every model at the usual size, the first at a large one too.
+        let hardware = matches!(&self.device, OpenDevice::Gpu(gpu) if !gpu.info().is_software());
+        // In a hurry: every perceptron at the usual size, the first at a large one too.
         let quick = |number: usize, batch: usize| batch == 128 || (number == 0 && batch == 1024);
-        all.filter(|&(number, _, batch)| !self.options.quick || quick(number, batch))
-            .map(|(_, model, batch)| (model, batch, format!("train_step/{}/{batch}", model.name)))
+        let perceptrons = PERCEPTRONS
+            .into_iter()
+            .enumerate()
+            .flat_map(|(number, model)| BATCHES.map(|batch| (number, model, batch)))
+            .filter(|&(number, _, batch)| !self.options.quick || quick(number, batch))
+            .map(|(_, model, batch)| (model, batch));
+        let batches = &PRESET_BATCHES[..if hardware { 2 } else { 1 }];
+        let presets = PRESETS
+            .iter()
+            .flat_map(|&preset| batches.iter().map(move |&batch| (Model::Preset(preset), batch)));
+        perceptrons
+            .chain(presets)
+            .map(|(model, batch)| (model, batch, format!("train_step/{}/{batch}", model.name())))
             .filter(|(_, _, name)| self.options.wants(name))
             .collect()
     }
@@ -230,7 +276,7 @@ impl Bench {
             let samples = if self.options.quick { 5 } else { 7 };
             let time = if problem.is_none() { Some(steps.time(samples)?) } else { None };
             rows.push(StepRow {
-                model: model.name.to_string(),
+                model: model.name().to_string(),
                 batch,
                 images_per_second: time.map(|time| batch as f64 / time.ms * 1e3),
                 time,

@@ -26,3 +26,13 @@ pub(super) fn copy<T: Real>(call: &mut Call<'_, T>) {
         output.copy_from_slice(&input[start..start + output.len()]);
     });
 }
+
+pub(super) fn add_up<T: Real>(call: &mut Call<'_, T>) {
+    let length = 4 * call.count("LENGTH");
+    let input = call.read("input");
+    by_rows(&mut call.write("output")[..length], 4, |i, output| {
+        for (k, output) in output.iter_mut().enumerate() {
+            *output = (0..16).map(|j| input[j * length + 4 * i + k]).sum();
+        }
+    });
+}

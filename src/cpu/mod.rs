@@ -30,6 +30,7 @@ mod mask;
 mod matmul;
 mod noncentred;
 mod optimizer;
+pub(crate) mod peak;
 mod pool;
 mod products;
 mod random;
@@ -64,6 +65,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "affine" => affine::affine,
         "multiply_add" => bench::multiply_add,
         "copy" => bench::copy,
+        "add_up" => bench::add_up,
         "box_muller" => random::box_muller,
         "network_samples" => distributions::network_samples,
         "cholesky_samples" => distributions::cholesky_samples,

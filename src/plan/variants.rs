@@ -121,14 +121,18 @@ fn bindings(kernel: &kernels::Kernel, bindings: &[Binding]) -> Vec<Binding> {
         .collect()
 }
 
-/// The values of `constants` and `more` for the constants that `kernel` declares.
+/// The values of the constants that `kernel` declares: those of `dispatch`, those that its window has beside them, and `more`.
 fn declared(
     kernel: &kernels::Kernel,
-    constants: &BTreeMap<Name, f64>,
+    dispatch: &Dispatch,
+    product: Product,
     more: BTreeMap<&'static str, f64>,
 ) -> BTreeMap<Name, f64> {
-    let mut constants = constants.clone();
-    constants.extend(more.into_iter().map(|(name, value)| (Name::from(name), value)));
+    let named = |(name, value): (&'static str, f64)| (Name::from(name), value);
+    let window = product.window.map(|window| window.constants()).unwrap_or_default();
+    let mut constants: BTreeMap<Name, f64> = window.into_iter().map(named).collect();
+    constants.extend(dispatch.constants.clone());
+    constants.extend(more.into_iter().map(named));
     constants.retain(|name, _| kernel.overrides.iter().any(|declared| declared == name.as_ref()));
     constants
 }
@@ -137,6 +141,7 @@ fn tiled(dispatch: Dispatch, product: Product, side: u32) -> Dispatch {
     let kernel = kernels::kernel(&product.tiled(side));
     Dispatch {
         kernel: kernel.name.as_str().into(),
+        constants: declared(kernel, &dispatch, product, BTreeMap::new()),
         bindings: bindings(kernel, &dispatch.bindings),
         grid: product.grid(kernel).workgroups(kernel),
         ..dispatch
@@ -170,7 +175,7 @@ pub(super) fn halves(
         Dispatch {
             label,
             kernel: kernel.name.as_str().into(),
-            constants: declared(kernel, &dispatch.constants, more),
+            constants: declared(kernel, &dispatch, product, more),
             grid: grid.workgroups(kernel),
             flops,
             bytes: bytes(&bindings),

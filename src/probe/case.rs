@@ -22,7 +22,7 @@ fn content(variable: &str, element: Element, length: usize) -> Content<'static> 
     match (element, variable) {
         (Element::Word, "indices") => Content::Below(length, IMAGES as u32),
         (Element::Word | Element::Bytes, _) => Content::AnyWords(length),
-        (Element::Real, "second" | "norm" | "average" | "images" | "values" | "input") => {
+        (Element::Real, "second" | "norm" | "average" | "variance" | "images" | "values" | "input") => {
             Content::Unit(length)
         }
         (Element::Real, _) => Content::Normal(length),
@@ -35,6 +35,8 @@ pub(crate) struct Case {
     pub(crate) plan: Plan,
     /// Its floating-point operations, however many dispatches they take.
     pub(crate) flops: u64,
+    /// Bytes that it reads and writes at least, however many dispatches it takes.
+    pub(crate) bytes: u64,
     /// Images in the minibatch.
     pub(crate) rows: usize,
 }
@@ -43,6 +45,7 @@ impl Case {
     /// Dispatch number `index` of `plan`, with copies of the ranges that are bound.
     pub(crate) fn from_plan(plan: &Plan, index: usize, rows: usize) -> Self {
         let mut dispatch = plan.dispatches[index].clone();
+        let bytes = touched(plan, &dispatch, rows);
         let mut buffers = Vec::new();
         let mut bound: Vec<(Binding, BufferId)> = Vec::new();
         for binding in &mut dispatch.bindings {
@@ -58,7 +61,8 @@ impl Case {
             };
             bound.push((whole, binding.buffer));
         }
-        Self::of(Plan { buffers, dispatches: vec![dispatch], ..Plan::default() }, rows)
+        let case = Self::of(Plan { buffers, dispatches: vec![dispatch], ..Plan::default() }, rows);
+        Self { bytes, ..case }
     }
 
     /// `kernel` on real numbers; `lengths` are those of all its storage variables.
@@ -73,12 +77,12 @@ impl Case {
         let mut plan = single(kernel, constants, &contents, grid);
         for dispatch in &mut plan.dispatches {
             dispatch.flops = flops;
-            dispatch.bytes = dispatch.bindings.iter().map(|binding| binding.length as u64 * 4).sum();
         }
+        let bytes = plan.dispatches.iter().map(|dispatch| touched(&plan, dispatch, 1)).sum();
         // As in every plan.
         split_long_sums(&mut plan.dispatches, &mut plan.buffers);
         let case = Self::of(plan, 1);
-        Self { flops, ..case }
+        Self { flops, bytes, ..case }
     }
 
     /// The dispatches of `plan`, once and many times.
@@ -90,7 +94,7 @@ impl Case {
             Program { name: MANY.into(), dispatches: many, ..Program::default() },
         ];
         let flops = plan.dispatches.iter().map(|dispatch| dispatch.flops).sum();
-        Self { plan, flops, rows }
+        Self { plan, flops, bytes: 0, rows }
     }
 
     /// The same product in `variant`; anything else stays as it is.
@@ -114,11 +118,6 @@ impl Case {
         bindings.map(|binding| binding.length as u64 * 4).max().unwrap_or(0)
     }
 
-    /// Bytes read and written at least.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.plan.dispatches.iter().map(|dispatch| dispatch.bytes).sum()
-    }
-
     /// The words of buffer number `index`, the same each time.
     pub(crate) fn words(&self, index: usize) -> Vec<u32> {
         let buffer = &self.plan.buffers[index];
@@ -134,6 +133,29 @@ impl Case {
         let terms = self.flops as f64 / written.max(1) as f64;
         4e-6 * terms.max(16.0).sqrt()
     }
+}
+
+/// Bytes that dispatch `dispatch` of `plan` reads and writes at least, each operand counted once, of the images and of their
+/// numbers those of a minibatch of `rows`.
+fn touched(plan: &Plan, dispatch: &Dispatch, rows: usize) -> u64 {
+    let written = dispatch.bindings.iter().filter(|it| it.access == Access::ReadWrite);
+    let written: usize = written.map(|binding| binding.length).sum();
+    let (mut total, mut seen) = (0, Vec::new());
+    for binding in &dispatch.bindings {
+        let range = (binding.buffer, binding.offset, binding.length);
+        if !seen.contains(&range) {
+            seen.push(range);
+            let Buffer { role, element, .. } = plan.buffers[binding.buffer.0];
+            let most = match (role, element) {
+                (Role::Dataset, Element::Bytes) => written / 4,
+                (Role::Dataset, _) => written,
+                _ if binding.variable == "indices" => rows,
+                _ => binding.length,
+            };
+            total += 4 * binding.length.min(most) as u64;
+        }
+    }
+    total
 }
 
 /// A buffer for what `binding` binds.

@@ -6,6 +6,11 @@ use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
+    for length in [1, 70, 257] {
+        let buffers = [("input", Normal(64 * length)), ("output", Normal(4 * length))];
+        let case = Case::new("add_up", constants! { LENGTH: length }).buffers(&buffers);
+        cases.push(case.grid(Grid::Elements(length)).rows(3).reduces(16));
+    }
     for (length, iterations) in [(1, 1), (70, 5), (257, 100)] {
         let output = ("output", Normal(4 * length));
         let grid = Grid::Elements(length);

@@ -1,0 +1,85 @@
+//! The convolutional models that are measured: presets, at the sizes of their images.
+
+use crate::config::{Config, Preset};
+use crate::data::ImageShape;
+use crate::graph::{Setting, Tensors, lower_unfused};
+use crate::plan::Plan;
+use crate::{Error, Result};
+
+/// A preset under the name that its rows have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    /// The name in rows, which programs that compare speeds know it by.
+    pub(super) name: &'static str,
+    /// The preset's own.
+    preset: &'static str,
+}
+
+/// The presets that are measured. A new one is one line.
+pub(super) const PRESETS: [Measured; 5] = [
+    Measured { name: "world-models", preset: "world-models" },
+    Measured { name: "disentanglement", preset: "disentanglement" },
+    Measured { name: "mnist-conv", preset: "mnist-conv" },
+    Measured { name: "residual", preset: "residual" },
+    Measured { name: "burgess", preset: "burgess" },
+];
+
+impl Measured {
+    /// The plan of a training step, an operation a dispatch.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such preset.
+    pub(super) fn plan(&self, batch: usize) -> Result<Plan> {
+        let (config, shape) = self.config(batch)?;
+        let (task, tensors) = (config.task(shape), Tensors::default());
+        let built = task.model.build(&tensors, &task, Some(&config.optimizers()))?;
+        let setting = Setting { train_images: batch, test_images: batch, max_steps: 1, streamed: false };
+        lower_unfused(&built.graph, &built.programs, setting)
+    }
+
+    /// The preset's settings for minibatches of `batch` grey images, and the size of its images.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such preset.
+    pub(super) fn config(&self, batch: usize) -> Result<(Config, ImageShape)> {
+        let missing = || Error::Internal(format!("there is no preset {}", self.preset));
+        let preset = Preset::find(self.preset)?.ok_or_else(missing)?;
+        let settings = format!("data.binarize = 'none'\nrun.batch-size = {batch}");
+        let config = preset.config()?.with(&settings)?.resolve()?.for_images(preset.shape())?;
+        Ok((config, preset.shape()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PRESETS;
+    use crate::graph::{Setting, Tensors, lower};
+    use crate::plan::Variant;
+
+    #[test]
+    fn every_preset_has_settings() {
+        for measured in PRESETS {
+            let (config, shape) = measured.config(100).unwrap();
+            assert_eq!(config.run.batch_size, 100, "{}", measured.name);
+            assert!(shape.pixels() >= 784, "{}", measured.name);
+        }
+    }
+
+    /// A device may choose any variant for any of their products.
+    #[test]
+    fn every_variant_of_a_preset_is_a_valid_plan() {
+        for measured in PRESETS {
+            let (config, shape) = measured.config(100).unwrap();
+            let (task, tensors) = (config.task(shape), Tensors::default());
+            let built = task.model.build(&tensors, &task, Some(&config.optimizers())).unwrap();
+            let setting = Setting { train_images: 100, test_images: 100, max_steps: 1, streamed: false };
+            let fused = lower(&built.graph, &built.programs, setting).unwrap();
+            for plan in [fused, measured.plan(100).unwrap()] {
+                for variant in Variant::ALL {
+                    let problem = plan.clone().with_variants(|_| variant).validate().err();
+                    assert!(problem.is_none(), "{}, {variant}: {problem:?}", measured.name);
+                }
+            }
+        }
+    }
+}
