@@ -58,7 +58,7 @@
 //! let mut trainer = Trainer::new(session, &config, &dataset, &run, Start::Drawn)?;
 //! assert_eq!(trainer.train(&AtomicBool::new(false), &mut Quiet)?, Outcome::Finished);
 //!
-//! let mut session = trainer.into_session();
+//! let mut session = trainer.into_session()?;
 //! let evaluation = session.evaluate(dataset.test.count, 1)?;
 //! assert!(evaluation.elbo().is_finite());
 //! let images = session.decode(&[0.0, 0.0])?; // the image at the middle of the latent space

@@ -44,7 +44,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 17] = [
+const MODELS: [(&str, &[&str]); 18] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -60,6 +60,7 @@ const MODELS: [(&str, &[&str]); 17] = [
     ("discretized-logistic", &["model.likelihood = 'discretized-logistic'"]),
     ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),
     ("laplace", &["model.likelihood = 'laplace'"]),
+    ("average", &["optimizer.ema-decay = 0.999"]),
     ("capacity", &["objective.capacity = 25.0"]),
     ("kl-floor", &["objective.kl-floor = 16.0"]),
     ("flip", &["data.flip = true"]),

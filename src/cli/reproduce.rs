@@ -247,7 +247,7 @@ impl Reproduce {
         let mut trainer = Trainer::new(session, config, dataset, &run, start)?;
         let outcome = trainer.train(interrupt, &mut display);
         display.finish();
-        Ok((outcome? == Outcome::Finished).then(|| trainer.into_session()))
+        if outcome? == Outcome::Finished { trainer.into_session().map(Some) } else { Ok(None) }
     }
 }
 

@@ -163,7 +163,7 @@ fn train(
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let history = MetricsFile::read(run.file("metrics.csv"))?;
-    let files = draw(run, config, dataset, &mut trainer.into_session(), &history)?;
+    let files = draw(run, config, dataset, &mut trainer.into_session()?, &history)?;
     print(&summary(run, config, &history, &state, &files))?;
     Ok(ExitCode::SUCCESS)
 }

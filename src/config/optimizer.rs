@@ -24,6 +24,9 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
     /// Largest gradient norm; 0 for no limit.
     pub clip_norm: f64,
+    /// Decay of the exponential moving averages of the parameters, which evaluation then uses; 0 for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ema_decay: f64,
     /// Initial parameters.
     pub init: Initialisation,
     /// Initial bias of the decoder's output layer.
@@ -67,11 +70,18 @@ impl Default for OptimizerConfig {
             adam_epsilon: 1e-8,
             weight_decay: 0.0,
             clip_norm: 0.0,
+            ema_decay: 0.0,
             init: Initialisation::FanIn,
             output_bias: OutputBias::Drawn,
             groups: BTreeMap::new(),
         }
     }
+}
+
+/// Whether a setting may be left out of a file.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// The learning rate of an optimizer where none is given.
@@ -113,6 +123,7 @@ impl OptimizerConfig {
             epsilon: if self.kind.is_adam() { self.adam_epsilon } else { standard.epsilon },
             weight_decay: self.weight_decay,
             clip_norm: self.clip_norm,
+            ema_decay: self.ema_decay,
             ..standard
         }
     }
@@ -147,6 +158,10 @@ impl OptimizerConfig {
         positive(&path("learning-rate"), self.learning_rate())?;
         not_negative(&path("weight-decay"), self.weight_decay)?;
         not_negative(&path("clip-norm"), self.clip_norm)?;
+        if !(0.0..1.0).contains(&self.ema_decay) {
+            let problem = format!("{} is not between 0 and 1", self.ema_decay);
+            return Err(Error::setting("optimizer.ema-decay", problem, "give a number such as 0.999"));
+        }
         let epsilon = self.adam_epsilon;
         if !self.kind.is_adam() && epsilon != Self::default().adam_epsilon {
             let problem = "the optimizer is neither adam nor adamax";

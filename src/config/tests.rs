@@ -88,6 +88,7 @@ fn complete() -> Config {
             adam_epsilon: 1e-4,
             weight_decay: 0.125,
             clip_norm: 9.0,
+            ema_decay: 0.0,
             init: Initialisation::Glorot,
             output_bias: OutputBias::MeanImage,
             groups: Default::default(),

@@ -7,6 +7,7 @@
 mod accumulate;
 mod activation;
 mod affine;
+mod average;
 mod batch_norm;
 mod bench;
 mod blocks;
@@ -25,6 +26,7 @@ mod group_norm;
 mod hmc;
 mod importance;
 mod latent;
+mod layer_norm;
 mod likelihood;
 mod mask;
 mod matmul;
@@ -150,6 +152,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "adagrad" => optimizer::adagrad,
         "rmsprop" => optimizer::rmsprop,
         "sgd" => optimizer::sgd,
+        "average_parameters" => average::average_parameters,
         "batch_moments" => batch_norm::batch_moments,
         "merge_moments" => batch_norm::merge_moments,
         "finish_moments" => batch_norm::finish_moments,
@@ -161,6 +164,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "group_norm" => group_norm::group_norm,
         "group_norm_sums" => group_norm::group_norm_sums,
         "group_norm_gradient" => group_norm::group_norm_gradient,
+        "layer_norm" => layer_norm::layer_norm,
+        "layer_norm_gradient" => layer_norm::layer_norm_gradient,
+        "layer_norm_scale" => layer_norm::layer_norm_scale,
         "group_norm_scale" => group_norm::group_norm_scale,
         "block_sums" => blocks::block_sums,
         "block_products" => blocks::block_products,

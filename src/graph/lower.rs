@@ -187,6 +187,7 @@ impl Lowering<'_> {
             ("gradients", Role::Gradient),
             ("moments.first", Role::Moment),
             ("moments.second", Role::Moment),
+            ("averages", Role::Moment),
         ] {
             self.buffer(name, vec![parameters], parameters, Element::Real, role);
         }

@@ -52,6 +52,8 @@ pub struct Optimizer {
     pub weight_decay: f64,
     /// Gradients are scaled so that the norm of all together is at most this; 0 for no limit.
     pub clip_norm: f64,
+    /// Decay of the exponential moving averages of the parameters, below 1; 0 for none.
+    pub ema_decay: f64,
 }
 
 impl Optimizer {
@@ -63,7 +65,7 @@ impl Optimizer {
             OptimizerKind::Rmsprop => (0.0, 0.99, 1e-8),
             OptimizerKind::Sgd => (0.9, 0.0, 0.0),
         };
-        Self { kind, beta_1, beta_2, epsilon, weight_decay: 0.0, clip_norm: 0.0 }
+        Self { kind, beta_1, beta_2, epsilon, weight_decay: 0.0, clip_norm: 0.0, ema_decay: 0.0 }
     }
 
     /// Fill in what the rule needs in step number `t`, counted from 1, for group number `group`.
@@ -167,7 +169,8 @@ impl Operation for GradientNorm {
     }
 }
 
-/// Inputs: the gradients of a group, and their norm if they are clipped. Output: the parameters of the group.
+/// Inputs: the gradients of a group, and their norm if they are clipped. Output: the parameters of the group; their moving
+/// averages, which no other operation reads, follow.
 #[derive(Debug)]
 struct Update {
     optimizer: Optimizer,
@@ -199,6 +202,22 @@ impl Operation for Update {
             let grid = Grid::Elements(length / 4);
             let kernel = self.optimizer.kernel();
             lowering.add(node.label.clone(), kernel, constants, &bindings, grid, 10 * length)?;
+        }
+        if self.optimizer.ema_decay > 0.0 { self.average(&parameters, lowering) } else { Ok(()) }
+    }
+}
+
+impl Update {
+    /// Let the averages of the parameters follow them.
+    fn average(&self, parameters: &Binding, lowering: &mut Lowering<'_>) -> Result<()> {
+        let averages = lowering.bind_group("averages", self.group)?;
+        for piece in 0..parameters.length.div_ceil(PIECE) {
+            let parameters = piece_of(parameters, piece);
+            let length = parameters.length;
+            let constants = constants! { LENGTH: length / 4, RATE: 1.0 - self.optimizer.ema_decay };
+            let bindings = [("parameters", parameters), ("averages", piece_of(&averages, piece))];
+            let (label, grid) = ("averages of parameters".to_string(), Grid::Elements(length / 4));
+            lowering.add(label, "average_parameters", constants, &bindings, grid, 3 * length)?;
         }
         Ok(())
     }

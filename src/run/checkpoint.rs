@@ -49,8 +49,14 @@ pub struct Checkpoint {
 }
 
 /// The flat buffers a checkpoint holds, and the prefix of their tensors' names.
-const FLAT: [(&str, &str); 3] =
-    [("parameters", ""), ("moments.first", "optimizer.first."), ("moments.second", "optimizer.second.")];
+const FLAT: [(&str, &str); 4] = [
+    ("parameters", ""),
+    ("moments.first", "optimizer.first."),
+    ("moments.second", "optimizer.second."),
+    ("averages", AVERAGE),
+];
+/// The prefix of the names of parameters' moving averages.
+pub(super) const AVERAGE: &str = "average.";
 /// Parts of tensors' names, and what they were called in files of format 1.
 const OLD_NAMES: [(&str, &str); 1] = [(".layer2.", ".upper.")];
 /// The format that is written.
@@ -113,7 +119,8 @@ impl Checkpoint {
         write_atomically(path, &bytes)
     }
 
-    /// Write the files by which another library opens the model into the folder of the run, where there is one.
+    /// Write the files by which another library opens the model into the folder of the run, where there is one: with the
+    /// moving averages of parameters, if the run has them.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -123,7 +130,8 @@ impl Checkpoint {
         let folder = run.file(interchange.folder);
         std::fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
         let mut views = Vec::new();
-        for (name, (shape, values)) in self.tensors.iter().filter(|(name, _)| (interchange.takes)(name)) {
+        for (name, own) in self.tensors.iter().filter(|(name, _)| (interchange.takes)(name)) {
+            let (shape, values) = self.tensors.get(&format!("{AVERAGE}{name}")).unwrap_or(own);
             let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
             views.push((name.as_str(), view.map_err(|error| internal(&error))?));
         }
@@ -215,16 +223,20 @@ impl Checkpoint {
         }
     }
 
-    /// Write parameters, and moments where the session has an optimiser, to the device. `path` is named in errors.
+    /// Write parameters, and moments where the session has an optimiser, to the device. A session that does not train gets the
+    /// moving averages of the parameters in their place, where there are any. `path` is named in errors.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if the checkpoint is of another model; nothing is written then.
     pub fn restore(&self, session: &mut Session, path: &Path) -> Result<()> {
         let wanted: Vec<Tensor> = session.tensors().to_vec();
+        let averaged = session.plan().buffer("averages").is_none()
+            && self.tensors.keys().any(|name| name.starts_with(AVERAGE));
         let mut flats = Vec::new();
         for (buffer, prefix) in FLAT {
             let Some(id) = session.plan().buffer(buffer) else { continue };
             let mut flat = vec![0.0; session.plan().buffers[id.0].length];
+            let prefix = if buffer == "parameters" && averaged { AVERAGE } else { prefix };
             for tensor in &wanted {
                 let name = format!("{prefix}{}", tensor.name);
                 let hint = "it is a checkpoint of another model; use the config.toml it was trained with";

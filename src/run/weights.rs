@@ -1,5 +1,6 @@
 //! Weights that training begins with: tensors of a safetensors file, taken by name and shape.
 
+use super::checkpoint::AVERAGE;
 use crate::config::{Config, ModelConfig};
 use crate::model::families::autoencoder_kl::{AutoencoderKlConfig, current_name};
 use crate::session::Session;
@@ -119,8 +120,9 @@ fn trimmed(shape: &[usize]) -> &[usize] {
 }
 
 impl Weights {
-    /// The tensors of the safetensors file at `path`, or of the run or the model of diffusers in the folder there. Half precision and
-    /// bfloat16 become single precision. The optimizer's moments are left out.
+    /// The tensors of the safetensors file at `path`, or of the run or the model of diffusers in the folder there. Half
+    /// precision and bfloat16 become single precision. The optimizer's moments are left out; moving averages of parameters,
+    /// where a run has them, take the place of the parameters.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if there is no such file or it is no safetensors file.
@@ -131,14 +133,24 @@ impl Weights {
             let hint = "it was cut short or is no safetensors file; PyTorch writes one with safetensors.torch.save_file";
             Error::checkpoint(&path, format!("not readable: {error}"), hint)
         })?;
+        let format = metadata(&path)?.remove("format").unwrap_or_default();
         // Names of the first format of checkpoints.
-        let old = metadata(&path)?.get("format").is_some_and(|format| format == "vae-1");
+        let old = format == "vae-1";
         let own = file.iter().filter(|(name, _)| !name.starts_with("optimizer."));
         let tensors = own.filter_map(|(name, view)| {
             let name = if old { name.replace(".upper.", ".layer2.") } else { current_name(name) };
             Some((name, (view.shape().to_vec(), numbers(view.dtype(), view.data())?)))
         });
-        let tensors = tensors.collect();
+        let mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = tensors.collect();
+        if format.starts_with("vae-") {
+            let names: Vec<String> =
+                tensors.keys().filter(|name| name.starts_with(AVERAGE)).cloned().collect();
+            for name in names {
+                if let Some(average) = tensors.remove(&name) {
+                    tensors.insert(name[AVERAGE.len()..].to_string(), average);
+                }
+            }
+        }
         Ok(Self { path, tensors })
     }
 

@@ -274,7 +274,21 @@ impl Session {
         self.host.max_steps().min(MAX_STEPS)
     }
 
-    /// A flat buffer (`parameters`, `moments.first`, `moments.second`), padding included; `None` if the plan has
+    /// Exchange the parameters and their moving averages, if the plan keeps these: before an evaluation and after it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn exchange_averages(&mut self) -> Result<()> {
+        if let Some(averages) = self.read_flat("averages")?
+            && let Some(parameters) = self.read_flat("parameters")?
+        {
+            self.write_flat("parameters", &averages)?;
+            self.write_flat("averages", &parameters)?;
+        }
+        Ok(())
+    }
+
+    /// A flat buffer (`parameters`, `moments.first`, `moments.second`, `averages`), padding included; `None` if the plan has
     /// none of that name. Values of the last step can be read too, of a session for inspection.
     ///
     /// # Errors

@@ -76,6 +76,7 @@ impl<'a> Trainer<'a> {
                     weights.put(&mut session, &mut values)?;
                 }
                 session.write_flat("parameters", &values)?;
+                session.write_flat("averages", &values)?;
                 TrainState::default()
             }
         };
@@ -102,9 +103,13 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// The model, to draw pictures from.
-    pub fn into_session(self) -> Session {
-        self.session
+    /// The model, to draw pictures from: with the averages of its parameters where the run keeps them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn into_session(mut self) -> Result<Session> {
+        self.session.exchange_averages()?;
+        Ok(self.session)
     }
 
     /// Where the run stands.
@@ -214,6 +219,7 @@ impl<'a> Trainer<'a> {
 
     /// Evaluate, record, and save.
     fn finish_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        self.session.exchange_averages()?;
         let evaluation = self.session.evaluate(self.test_images, 1)?;
         for (term, value) in [
             ("held-out reconstruction", evaluation.reconstruction),
@@ -229,6 +235,7 @@ impl<'a> Trainer<'a> {
         let last = self.state.step.max(1) - 1;
         let (beta, learning_rate) = (self.steps.beta(last), self.steps.learning_rate(0, last));
         let used = self.latent_use()?;
+        self.session.exchange_averages()?;
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
         let (reconstruction, kl) = (state.epoch_reconstruction / seen, state.epoch_kl / seen);

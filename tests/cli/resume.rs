@@ -69,6 +69,47 @@ fn the_step_size_follows_its_schedule_through_a_resume() {
 }
 
 #[test]
+fn averages_are_kept_and_evaluated() {
+    let place = Place::new();
+    let flags = ["--ema-decay", "0.9"];
+    let whole = place.train("whole", &[&flags[..], &["--epochs", "3"]].concat());
+    let parts = place.train("parts", &[&flags[..], &["--steps", "10"]].concat());
+    vae(&["train", "--resume", text(&parts), "--steps", "18"]).assert().success();
+    assert_same_tensors(&whole, &parts);
+    vae(&["train", "--resume", text(&parts), "--ema-decay", "0.5"])
+        .assert()
+        .code(1)
+        .stderr(contains("--ema-decay: a run keeps"));
+    // The parameters are those of a run without averages; held-out images see the averages.
+    let plain = place.train("plain", &["--epochs", "3"]);
+    let (averaged, raw) =
+        (tensors(&whole.join("checkpoint.safetensors")), tensors(&plain.join("checkpoint.safetensors")));
+    for (name, bytes) in &raw {
+        assert!(averaged[name] == *bytes, "{name} differs");
+    }
+    let kept = averaged.keys().filter(|name| name.starts_with("average.")).count();
+    assert!(kept > 5 && averaged["average.encoder.0.weight"] != averaged["encoder.0.weight"]);
+    // In the place of the parameters.
+    assert_eq!(averaged.len(), raw.len() + kept);
+    let elbo = |run: &Path| eval(run, &[])["elbo"].as_f64().unwrap();
+    let last = |run: &Path| {
+        let rows = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+        rows.lines().last().unwrap().split(',').nth(7).unwrap().parse::<f64>().unwrap()
+    };
+    assert!(last(&whole) != last(&plain) && elbo(&whole) != elbo(&plain));
+    assert!((elbo(&whole) - last(&whole)).abs() < 1e-3, "{} and {}", elbo(&whole), last(&whole));
+    // A run that begins with them evaluates the same before its first step.
+    train(&place.path("from"), &["--from", text(&whole), "--learning-rate", "1e-30", "--steps", "1"])
+        .assert()
+        .success();
+    assert!((elbo(&place.path("from")) - elbo(&whole)).abs() < 1e-6);
+    train(&place.path("one"), &["--ema-decay", "1"])
+        .assert()
+        .code(1)
+        .stderr(contains("--ema-decay: 1 is not"));
+}
+
+#[test]
 fn a_run_keeps_its_settings() {
     let place = Place::new();
     let run = place.train("run", &["--epochs", "1"]);

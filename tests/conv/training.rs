@@ -76,7 +76,7 @@ fn plain_levels_train_alike() {
 
 #[test]
 fn norms_and_blocks_train_alike() {
-    for norm in ["batch", "group", "none"] {
+    for norm in ["batch", "group", "layer", "none"] {
         compare(
             &format!(
                 "model = {{ latent = 3, dense = [9], norm = '{norm}', norm-groups = 3, block-kernel = 3, levels = \

@@ -1,4 +1,4 @@
-//! Batch and group normalisation.
+//! Batch, group and layer normalisation.
 
 use crate::harness::Check;
 use vae::graph::{BatchNorm, Graph, Mode, Shape, ValueId};
@@ -89,4 +89,43 @@ fn a_group_norm_that_is_applied_twice() {
         let y = graph.with_constant_parameters(|graph| graph.group_norm("norm", x[0], 3, 0.01))?;
         Ok(vec![y])
     });
+}
+
+#[test]
+fn layer_norm_of_matrices_and_maps() {
+    for shape in [Shape::matrix(3, 5), Shape::maps(2, [3, 2], 6), Shape::matrix(1, 4), Shape::matrix(70, 2)] {
+        Check::of("LayerNorm", &[shape])
+            .pull_back(|graph, x| Ok(vec![graph.layer_norm("norm", x[0], 0.01)?]));
+    }
+}
+
+#[test]
+fn a_layer_norm_that_is_applied_twice_or_constant() {
+    Check::of("LayerNorm", &[Shape::matrix(3, 6)]).pull_back(|graph, x| {
+        let first = graph.layer_norm("norm", x[0], 0.01)?;
+        Ok(vec![graph.layer_norm("norm", first, 0.01)?, graph.layer_norm("other", x[0], 0.02)?])
+    });
+    Check::of("LayerNorm", &[Shape::matrix(3, 6)]).pull_back(|graph, x| {
+        let y = graph.with_constant_parameters(|graph| graph.layer_norm("norm", x[0], 0.01))?;
+        Ok(vec![y])
+    });
+}
+
+/// One group over maps of one pixel: the same objective, and so the same gradient.
+#[test]
+fn a_layer_norm_is_a_group_norm_of_one_group_on_one_pixel() {
+    Check::of("LayerNorm", &[Shape::maps(4, [1, 1], 6)]).pull_back_as(
+        |graph, x| Ok(vec![graph.layer_norm("norm", x[0], 0.01)?, graph.group_norm("norm", x[0], 1, 0.01)?]),
+        |values| {
+            let mut sum = 0.0;
+            let [layer, group] = &values.outputs[..] else { panic!("two outputs") };
+            for (layer, group) in layer.elements().iter().zip(group.elements()) {
+                assert!((layer - group).abs() < 1e-12);
+            }
+            for (y, seed) in [layer, group].into_iter().zip(&values.seeds) {
+                sum += y.dot(seed);
+            }
+            sum
+        },
+    );
 }

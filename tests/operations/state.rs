@@ -248,3 +248,47 @@ fn a_gradient_that_needs_parameters_stands_before_their_step() {
     let problem = build(true);
     assert!(problem.contains("reads 'second.weight' after it has been changed"), "{problem}");
 }
+
+#[test]
+fn averages_follow_the_parameters() {
+    const DECAY: f64 = 0.75;
+    let tensors = Tensors::default();
+    let groups = ["a", "b"].map(|name| tensors.group(name));
+    tensors.group("a");
+    let mut graph = Graph::new(&tensors, Mode::Train);
+    let x = graph.input("x", X);
+    let y = graph.linear(&["first"], x, 3).unwrap();
+    let y = graph.activate("activated", y, Activation::Tanh);
+    tensors.group("b");
+    let y = graph.linear(&["second"], y, 2).unwrap();
+    let loss = graph.loss("loss", y, 1, Weight::Constant(1.0));
+    graph.differentiate(&[loss], &groups.map(Target::Group)).unwrap();
+    let sgd = Optimizer { ema_decay: DECAY, ..Optimizer::new(OptimizerKind::Sgd) };
+    let adam = Optimizer::new(OptimizerKind::Adam);
+    let both = [(groups[0], sgd, 0.5), (groups[1], adam, 0.1)];
+    both.iter().for_each(|(group, optimizer, _)| graph.step(*group, optimizer).unwrap());
+    let plan = lower(&graph, &[ProgramSpec::new("train", &[x], &graph.training())], SETTING).unwrap();
+    for (name, device) in devices() {
+        let mut executor = begin(&device, &plan, &tensors);
+        let start = read(&mut *executor, &plan, "parameters");
+        write(&mut *executor, &plan, "averages", &start);
+        // d^n p_0 + (1 - d) (d^(n-1) p_1 + .. + p_n)
+        let steps = 5;
+        let mut expected: Vec<f64> =
+            start.iter().map(|&value| DECAY.powi(steps) * f64::from(value)).collect();
+        for t in 1..=steps {
+            executor.submit("train", &[step(t as u64, &both)]).unwrap();
+            executor.receive(0).unwrap();
+            let parameters = read(&mut *executor, &plan, "parameters");
+            let weight = (1.0 - DECAY) * DECAY.powi(steps - t);
+            expected.iter_mut().zip(parameters).for_each(|(sum, value)| *sum += weight * f64::from(value));
+        }
+        let expected: Vec<f32> = expected.into_iter().map(|value| value as f32).collect();
+        let averages = read(&mut *executor, &plan, "averages");
+        let [first, second] = groups.map(|group| tensors.group_range(group));
+        close(&averages[first.clone()], &expected[first.clone()], name.as_str());
+        assert!(averages[first.clone()] != start[first], "{name}: the averages have moved");
+        // The second group keeps none.
+        assert_eq!(averages[second.clone()], start[second], "{name}");
+    }
+}

@@ -96,8 +96,9 @@ fn close(found: f64, expected: f64, what: &str) {
 /// four, one = (rows(F.group_norm(x, groups, w, b, 0.01)) for groups in [4, 1])
 /// show("attention", F.scaled_dot_product_attention(rows(x), four, one))
 /// show("gelu", F.gelu(x))
+/// show("layer_norm", F.layer_norm(x.permute(0, 2, 3, 1), [8], w, b, 0.01).flatten(1, 2))
 /// ```
-const LAYERS: [(&str, [f64; 3]); 13] = [
+const LAYERS: [(&str, [f64; 3]); 14] = [
     ("group_norm 4", [0.911101, 0.64365, -2.442376]),
     ("group_norm 1", [0.908174, 0.645425, -2.451497]),
     ("depthwise", [0.745741, 0.956801, 0.063545]),
@@ -111,6 +112,7 @@ const LAYERS: [(&str, [f64; 3]); 13] = [
     ("softmax", [0.102425, 0.05123, 0.506272]),
     ("attention", [0.799027, 0.922598, -0.20497]),
     ("gelu", [0.0, -0.169596, 0.815379]),
+    ("layer_norm", [0.942416, 0.687958, -2.386797]),
 ];
 
 fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
@@ -134,6 +136,7 @@ fn layers(graph: &mut Graph, x: ValueId) -> vae::Result<Vec<ValueId>> {
         graph.softmax("softmax", x)?,
         graph.attention("attention", x, four, one)?,
         graph.activate("gelu", x, Activation::Gelu),
+        graph.layer_norm("layer", x, 0.01)?,
     ])
 }
 
@@ -149,6 +152,8 @@ fn layers_give_what_pytorch_gives() {
         ("four.bias", wave(8, 2)),
         ("one.weight", wave(8, 1)),
         ("one.bias", wave(8, 2)),
+        ("layer.weight", wave(8, 1)),
+        ("layer.bias", wave(8, 2)),
         ("depthwise.weight", wave(120, 3)),
         ("depthwise.bias", wave(8, 2)),
         ("image", wave(192, 4)),

@@ -316,6 +316,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Largest gradient norm: larger gradients are scaled down to it; 0 for no limit [default: 0]",
     },
     Flag {
+        name: "ema-decay",
+        path: "optimizer.ema-decay",
+        value_name: "DECAY",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Keep exponential moving averages of the parameters with this decay, such as 0.999, and evaluate \
+               and draw with them; 0 for none [default: 0]",
+    },
+    Flag {
         name: "init",
         path: "optimizer.init",
         value_name: "RULE",

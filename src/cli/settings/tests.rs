@@ -45,7 +45,8 @@ fn other(flag: &Flag) -> &'static str {
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
         "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed" => "17",
-        "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm" => "0.125",
+        "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
+        | "ema-decay" => "0.125",
         "optimizer" => "sgd",
         "learning-rate-schedule" => "steps:0.5@2,3",
         "init" => "normal:0.5",

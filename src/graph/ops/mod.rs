@@ -15,6 +15,7 @@ pub(super) mod gaussian;
 mod group_norm;
 pub(super) mod hmc;
 pub(super) mod importance;
+mod layer_norm;
 pub(super) mod likelihood;
 mod linear;
 mod mask;

@@ -1,4 +1,4 @@
-//! The cases of `shaders/batch_norm.wgsl`, `shaders/group_norm.wgsl` and `shaders/blocks.wgsl`.
+//! The cases of `shaders/batch_norm.wgsl`, `shaders/group_norm.wgsl`, `shaders/layer_norm.wgsl` and `shaders/blocks.wgsl`.
 
 use super::Content::{Given, Normal, Unit};
 use super::{Case, Content};
@@ -6,7 +6,7 @@ use crate::kernels::kernel;
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
-    [blocks(), batch(), far_from_zero(), group()].concat()
+    [blocks(), batch(), far_from_zero(), group(), layer()].concat()
 }
 
 fn blocks() -> Vec<Case> {
@@ -169,5 +169,40 @@ fn group() -> Vec<Case> {
                 .reduces(64),
         ]);
     }
+    cases
+}
+
+fn layer() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, (rows, width)) in [(1, 1), (63, 7), (65, 12), (7, 49), (130, 6)].into_iter().enumerate() {
+        let columns = usize::div_ceil(width, 4);
+        let (all, row) = (4 * rows * columns, 4 * columns);
+        let blocks = usize::div_ceil(rows, kernel("layer_norm_scale").constant("BLOCK") as usize);
+        let sizes = constants! { ROWS: rows, COLUMNS: columns, WIDTH: width };
+        let (x, dy): ((_, Content<'static>), _) = (("x", Normal(all)), ("y_gradient", Normal(all)));
+        let (saved, scale) = (("saved", Unit(4 * rows)), ("scale", Normal(2 * row)));
+        let (mut forward, mut back) = (sizes.clone(), sizes.clone());
+        forward.insert("EPSILON", 0.1);
+        back.insert("ACCUMULATE", (i % 2) as f64);
+        cases.extend([
+            Case::new("layer_norm", forward)
+                .buffers(&[x, scale, ("y", Normal(all)), ("moments", Normal(4 * rows))])
+                .grid(Grid::Elements(rows))
+                .reduces(width),
+            Case::new("layer_norm_gradient", back)
+                .buffers(&[x, dy, saved, scale, ("x_gradient", Normal(all))])
+                .grid(Grid::Elements(rows))
+                .reduces(width),
+            Case::new("layer_norm_scale", sizes)
+                .buffers(&[x, dy, saved, ("partial", Normal(2 * row * blocks))])
+                .grid(Grid::Elements(blocks * columns))
+                .reduces(64),
+        ]);
+    }
+    // A mean of 1,000 standard deviations must not cost the digits of the variance.
+    let sizes = constants! { ROWS: 3, COLUMNS: 2, WIDTH: 7, EPSILON: 1e-5 };
+    let far = Given(24, |i| 1000.0 + (i * 37 % 11) as f32);
+    let contents = [("x", far), ("scale", Normal(16)), ("y", Normal(24)), ("moments", Normal(12))];
+    cases.push(Case::new("layer_norm", sizes).buffers(&contents).grid(Grid::Elements(3)).reduces(7));
     cases
 }

@@ -1,4 +1,4 @@
-//! The cases of `shaders/optimizer.wgsl`.
+//! The cases of `shaders/optimizer.wgsl` and `shaders/average.wgsl`.
 
 use super::Case;
 use super::Content::{Normal, Unit};
@@ -28,6 +28,11 @@ pub(super) fn all() -> Vec<Case> {
             let contents: Vec<_> = base.iter().copied().chain(moments).collect();
             cases.push(Case::new(kernel, all).buffers(&contents).grid(Grid::Elements(length)).rows(3));
         }
+        let sizes = constants! { LENGTH: length, RATE: [0.1, 0.001, 1.0, 0.5][i] };
+        let contents = [("parameters", Normal(n)), ("averages", Normal(n))];
+        cases.push(
+            Case::new("average_parameters", sizes).buffers(&contents).grid(Grid::Elements(length)).rows(3),
+        );
     }
     cases
 }

@@ -69,6 +69,8 @@ pub enum Norm {
     Batch,
     /// Groups of channels of each image (Wu and He, arXiv 1803.08494).
     Group,
+    /// The channels of each pixel (Ba, Kiros and Hinton, arXiv 1607.06450).
+    Layer,
 }
 
 /// How the decoder enlarges maps.

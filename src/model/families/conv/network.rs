@@ -128,6 +128,7 @@ impl Network {
                 let channels = graph.value(maps).shape.columns;
                 graph.group_norm(&name, maps, groups(channels, self.config.norm_groups), 1e-5)
             }
+            Norm::Layer => graph.layer_norm(&name, maps, 1e-5),
         }
     }
 
