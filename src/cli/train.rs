@@ -20,6 +20,9 @@ use vae::train::{Observer, Outcome, Snapshot, Start, Trainer};
 use vae::tuning::{Matmul, Record};
 use vae::{Error, Result};
 
+/// Weight of the KL divergence below which posteriors do not fill the prior.
+const PRIOR_NEEDS: f64 = 0.01;
+
 /// The exit code of programs that were interrupted.
 pub(super) const INTERRUPTED: u8 = 130;
 
@@ -200,9 +203,15 @@ fn announcement(
     } else {
         ""
     };
+    let beta = config.objective.beta();
+    let noise = if beta < PRIOR_NEEDS {
+        format!("the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise\n")
+    } else {
+        String::new()
+    };
     format!(
         "{}: {} images of {}, {} held out; model {} {}, {} parameters\n\
-         {grey}{start}{} of {} on {}, into {}",
+         {grey}{noise}{start}{} of {} on {}, into {}",
         dataset.name,
         thousands(dataset.train.count),
         dataset.shape,

@@ -5,9 +5,10 @@ use crate::Result;
 use crate::data::ImageShape;
 use crate::graph::{Likelihood, Mirror};
 use crate::model::families::auto::AutoConfig;
+use crate::model::families::autoencoder_kl::AutoencoderKlConfig;
 use crate::model::families::conv::ConvConfig;
 use crate::model::families::mlp::MlpConfig;
-use crate::model::families::{FamilyConfig, Standard};
+use crate::model::families::{FamilyConfig, Interchange, Standard};
 use crate::model::{Model, OutputLayer, Task};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::rc::Rc;
@@ -86,6 +87,8 @@ families! {
     Mlp(MlpConfig): "mlp",
     /// Convolutions.
     Conv(ConvConfig): "conv",
+    /// The autoencoder of latent diffusion.
+    AutoencoderKl(AutoencoderKlConfig): "autoencoder-kl",
     /// One of the others, chosen by the size of the images.
     Auto(AutoConfig): "auto",
 }
@@ -147,6 +150,11 @@ impl ModelConfig {
     /// What the family sets where a setting is not given.
     pub(super) fn standard(&self) -> Standard {
         self.record().standard()
+    }
+
+    /// The files by which another library opens the model for images of `shape`, if there is one.
+    pub fn interchange(&self, shape: ImageShape) -> Option<Interchange> {
+        self.record().interchange(shape)
     }
 
     /// The layer that computes the decoder's output.

@@ -13,8 +13,15 @@ macro_rules! presets {
 }
 
 /// The presets' names and files. A new preset is one entry here.
-const PRESETS: [(&str, &str); 5] =
-    presets!["burgess", "disentanglement", "mnist-conv", "residual", "world-models"];
+const PRESETS: [(&str, &str); 7] = presets![
+    "autoencoder-kl",
+    "autoencoder-kl-tiny",
+    "burgess",
+    "disentanglement",
+    "mnist-conv",
+    "residual",
+    "world-models"
+];
 
 /// Settings that belong together under one name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,5 +1,6 @@
 //! Checkpoints: safetensors files with named parameters, the optimiser's moments and the state of the run.
 
+use super::RunFolder;
 use crate::config::{Config, Difference};
 use crate::data::ImageShape;
 use crate::files::write_atomically;
@@ -116,6 +117,29 @@ impl Checkpoint {
         ]);
         let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
         write_atomically(path, &bytes)
+    }
+
+    /// Write the files by which another library opens the model into the folder of the run, where there is one: with the
+    /// moving averages of parameters, if the run has them.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn export(&self, run: &RunFolder) -> Result<()> {
+        let Some(interchange) = self.config.model.interchange(self.shape) else { return Ok(()) };
+        let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("checkpoint: {error}"));
+        let folder = run.file(interchange.folder);
+        std::fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
+        let mut views = Vec::new();
+        for (name, own) in self.tensors.iter().filter(|(name, _)| (interchange.takes)(name)) {
+            let (shape, values) = self.tensors.get(&format!("{AVERAGE}{name}")).unwrap_or(own);
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values));
+            views.push((name.as_str(), view.map_err(|error| internal(&error))?));
+        }
+        // What libraries of PyTorch write, and some ask for.
+        let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
+        write_atomically(&folder.join(interchange.weights), &bytes)?;
+        write_atomically(&folder.join(interchange.settings.0), interchange.settings.1.as_bytes())
     }
 
     /// Read a checkpoint.

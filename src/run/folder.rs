@@ -10,7 +10,7 @@ const CONFIG: &str = "config.toml";
 const MATMUL: &str = "matmul.json";
 /// A reproduction's ([`crate::reproduce::Request`]), whose variants are runs in folders of their own.
 const REPRODUCTION: &str = "reproduce.toml";
-const FILES: [&str; 14] = [
+const FILES: [&str; 16] = [
     CONFIG,
     "metrics.csv",
     "checkpoint.safetensors",
@@ -24,6 +24,9 @@ const FILES: [&str; 14] = [
     "interpolation.png",
     "latents.csv",
     "steps.csv",
+    // Of the family that another library knows.
+    "diffusers/config.json",
+    "diffusers/diffusion_pytorch_model.safetensors",
     // A reproduction's, whose variants are runs.
     "achieved.json",
 ];

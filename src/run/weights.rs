@@ -2,6 +2,7 @@
 
 use super::checkpoint::AVERAGE;
 use crate::config::{Config, ModelConfig};
+use crate::model::families::autoencoder_kl::{AutoencoderKlConfig, current_name};
 use crate::session::Session;
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
@@ -9,8 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
-/// The checkpoint of a run folder.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The weights that a folder may hold: those of a run, and of a model of diffusers.
+const FILES: [&str; 2] = ["checkpoint.safetensors", "diffusion_pytorch_model.safetensors"];
+/// Beside the weights of diffusers, its settings.
+const SETTINGS: &str = "config.json";
 /// Most names that a list of tensors prints.
 const NAMES: usize = 4;
 
@@ -35,7 +38,7 @@ pub struct Fit {
     pub left: Vec<String>,
 }
 
-/// The safetensors file at `path`, or of the run folder there.
+/// The safetensors file at `path`, or in the folder there.
 fn file_of(path: &Path) -> Result<PathBuf> {
     if !path.exists() {
         let hint = "name a .safetensors file, or the folder of a run";
@@ -44,11 +47,11 @@ fn file_of(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
     }
-    let file = path.join(CHECKPOINT);
-    if file.is_file() {
+    let files = FILES.map(|name| path.join(name));
+    if let Some(file) = files.into_iter().find(|file| file.is_file()) {
         return Ok(file);
     }
-    let hint = format!("name the folder of a run, which holds {CHECKPOINT}, or a .safetensors file");
+    let hint = format!("name a .safetensors file, or a folder that holds {} or {}", FILES[0], FILES[1]);
     Err(Error::checkpoint(path, "the folder holds no weights", hint))
 }
 
@@ -70,6 +73,16 @@ fn metadata(path: &Path) -> Result<HashMap<String, String>> {
     };
     let metadata = header.get("__metadata__").cloned().unwrap_or_default();
     Ok(serde_json::from_value(metadata).unwrap_or_default())
+}
+
+/// The model of the settings of another library beside the weights at `path`, if there are any.
+fn beside(path: &Path) -> Result<Option<ModelConfig>> {
+    let settings = path.with_file_name(SETTINGS);
+    let Ok(text) = std::fs::read_to_string(&settings) else { return Ok(None) };
+    let model = AutoencoderKlConfig::from_diffusers(&text).map_err(|problem| {
+        Error::checkpoint(&settings, problem, "name the model with --model, to take the tensors that fit")
+    })?;
+    Ok(model.map(ModelConfig::from))
 }
 
 /// A number of half precision.
@@ -107,9 +120,9 @@ fn trimmed(shape: &[usize]) -> &[usize] {
 }
 
 impl Weights {
-    /// The tensors of the safetensors file at `path`, or of the checkpoint of the run folder there. Half precision and
-    /// bfloat16 become single precision. The optimizer's moments are left out; moving averages of parameters, where a run has
-    /// them, take the place of the parameters.
+    /// The tensors of the safetensors file at `path`, or of the run or the model of diffusers in the folder there. Half
+    /// precision and bfloat16 become single precision. The optimizer's moments are left out; moving averages of parameters,
+    /// where a run has them, take the place of the parameters.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if there is no such file or it is no safetensors file.
@@ -125,7 +138,7 @@ impl Weights {
         let old = format == "vae-1";
         let own = file.iter().filter(|(name, _)| !name.starts_with("optimizer."));
         let tensors = own.filter_map(|(name, view)| {
-            let name = if old { name.replace(".upper.", ".layer2.") } else { name.to_string() };
+            let name = if old { name.replace(".upper.", ".layer2.") } else { current_name(name) };
             Some((name, (view.shape().to_vec(), numbers(view.dtype(), view.data())?)))
         });
         let mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = tensors.collect();
@@ -141,15 +154,15 @@ impl Weights {
         Ok(Self { path, tensors })
     }
 
-    /// The model that the file at `path`, or of the run folder there, was written for, if it says so.
+    /// The model that the file at `path`, or in the folder there, was written for, if it or a file beside it says so.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if there is no such file, or the settings in it cannot be read.
+    /// [`Error::Checkpoint`] if there is no such file, or the settings cannot be read or are no model of this program.
     pub fn model_of(path: &Path) -> Result<Option<ModelConfig>> {
         let path = file_of(path)?;
         let metadata = metadata(&path)?;
         let ours = metadata.get("format").is_some_and(|format| format.starts_with("vae-"));
-        let Some(text) = metadata.get("config").filter(|_| ours) else { return Ok(None) };
+        let Some(text) = metadata.get("config").filter(|_| ours) else { return beside(&path) };
         let config = Config::from_run(text).map_err(|error| {
             let hint = "it was written by another version of vae; name the model with --model";
             Error::checkpoint(&path, format!("its settings cannot be read: {error}"), hint)

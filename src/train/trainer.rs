@@ -19,6 +19,8 @@ const SUBMIT: Duration = Duration::from_millis(200);
 /// The latest checkpoint is never older than this, and an epoch's end.
 const SAVE_EVERY: Duration = Duration::from_secs(20);
 
+/// The file of the latest checkpoint.
+const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Number of held-out images that show which latent dimensions are in use: enough for averages, and quickly encoded.
 const MONITORED: usize = 2000;
 
@@ -65,7 +67,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let state = match start {
             Start::Checkpoint(checkpoint) => {
-                checkpoint.restore(&mut session, &run.file("checkpoint.safetensors"))?;
+                checkpoint.restore(&mut session, &run.file(CHECKPOINT))?;
                 checkpoint.state.clone()
             }
             Start::Drawn | Start::Weights(_) => {
@@ -132,7 +134,7 @@ impl<'a> Trainer<'a> {
                 if interrupted || self.last_save.elapsed() > SAVE_EVERY {
                     let finished = self.feed.receive(&mut self.session, 0)?;
                     self.account(finished, total, observer)?;
-                    self.save("checkpoint.safetensors")?;
+                    self.save(CHECKPOINT)?;
                 }
                 if interrupted {
                     return Ok(Outcome::Interrupted);
@@ -143,7 +145,7 @@ impl<'a> Trainer<'a> {
             self.finish_epoch(observer)?;
         }
         if self.saved_step != Some(self.state.step) {
-            self.save("checkpoint.safetensors")?;
+            self.save(CHECKPOINT)?;
         }
         Ok(Outcome::Finished)
     }
@@ -285,7 +287,7 @@ impl<'a> Trainer<'a> {
         // and makes it again.
         self.metrics.append(&record)?;
         LatentsFile::append(&self.run.file("latents.csv"), &latents)?;
-        self.save("checkpoint.safetensors")?;
+        self.save(CHECKPOINT)?;
         observer.latents(&latents);
         observer.epoch(&record);
         Ok(())
@@ -308,6 +310,9 @@ impl<'a> Trainer<'a> {
                 other => other,
             })?;
         checkpoint.save(&self.run.file(name))?;
+        if name == CHECKPOINT {
+            checkpoint.export(self.run)?;
+        }
         self.last_save = Instant::now();
         self.saved_step = Some(self.state.step);
         Ok(())

@@ -99,3 +99,37 @@ fn weights_of_half_precision_are_taken() {
     let rounded: Vec<u8> = upper.chunks(2).flat_map(|word| [0, 0, word[0], word[1]]).collect();
     assert_eq!(parameters(&second)["decoder.output.bias"], rounded);
 }
+
+/// A run of the autoencoder of latent diffusion has a folder for diffusers, and both are places to begin from.
+#[test]
+fn the_files_for_diffusers_are_a_place_to_begin_from() {
+    let place = Place::new();
+    let (first, second) = (place.path("first"), place.path("second"));
+    let common = ["--device", "cpu", "--images", "20", "--image-size", "8x12", "--batch-size", "10"];
+    let small = ["--model", "autoencoder-kl-tiny", "--set", "model.width=4", "--set", "model.norm-groups=2"];
+    let begin = ["train", "--out", text(&first), "--steps", "1", "--ema-decay", "0.5"];
+    vae(&[&begin[..], &common, &small].concat())
+        .assert()
+        .success()
+        .stderr(contains("the KL weight is 1e-6").and(contains("12x8x1-12x8x4-6x4x8-3x2x8-3x2x4")));
+    let folder = first.join("diffusers");
+    let begin = ["train", "--out", text(&second), "--from", text(&folder)];
+    vae(&[&begin[..], &common, &STILL].concat())
+        .assert()
+        .success()
+        .stderr(contains("152 of the model's 152 tensors are from"));
+    // The moving averages, where there are some.
+    let all = parameters(&first);
+    let averages = all.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("average.")?, bytes)));
+    let own = parameters(&second);
+    assert!(averages.clone().eq(own.iter().map(|(name, bytes)| (name.as_str(), bytes))));
+    assert!(averages.clone().any(|(name, bytes)| all[name] != *bytes));
+    assert_eq!(
+        tensors(&second.join("diffusers/diffusion_pytorch_model.safetensors")),
+        parameters(&second),
+        "the files for diffusers hold what the checkpoint holds"
+    );
+    // What is meant for two latent dimensions is refused as for other models.
+    vae(&["manifold", text(&first)]).assert().code(1).stderr(contains("this model's has 24"));
+    vae(&["sample", text(&first), "--count", "2"]).assert().success();
+}

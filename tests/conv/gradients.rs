@@ -11,9 +11,9 @@ const SHAPE: ImageShape = ImageShape { width: 7, height: 6, channels: 3 };
 const BATCH: usize = 4;
 
 /// The gradient of the loss by some parameters of every tensor.
-fn check(settings: &str) {
-    let config = config(&format!("run.batch-size = {BATCH}\noptimizer.kind = 'sgd'\n{settings}"), SHAPE);
-    let (task, tensors) = (config.task(SHAPE), Tensors::default());
+pub(super) fn check(settings: &str, shape: ImageShape) {
+    let config = config(&format!("run.batch-size = {BATCH}\noptimizer.kind = 'sgd'\n{settings}"), shape);
+    let (task, tensors) = (config.task(shape), Tensors::default());
     let built = task.model.build(&tensors, &task, Some(&config.optimizers())).unwrap();
     let group = tensors.groups()[0].0;
     let gradients = built.graph.gradients_of(group);
@@ -24,7 +24,7 @@ fn check(settings: &str) {
     let plan = lower(&built.graph, &[program], setting).unwrap();
     let mut cpu = CpuExecutor::<f64>::new(&plan, 1).unwrap();
     let words: Vec<u32> =
-        (0..BATCH * SHAPE.pixels().div_ceil(4)).map(|i| (i as u32).wrapping_mul(0x9e37_79b9)).collect();
+        (0..BATCH * shape.pixels().div_ceil(4)).map(|i| (i as u32).wrapping_mul(0x9e37_79b9)).collect();
     cpu.write(plan.buffer("dataset.train.images").unwrap(), 0, &words).unwrap();
     cpu.write(plan.buffer("indices").unwrap(), 0, &(0..BATCH as u32).collect::<Vec<_>>()).unwrap();
     let parameters = plan.buffer("parameters").unwrap();
@@ -78,6 +78,6 @@ fn gradients_of_whole_models_are_right() {
         "model = { latent = 2, dense = [5], activation = 'tanh', norm = 'group', norm-groups = 2, upsampling = 'nearest', output-kernel = 3, \
          levels = [{ channels = 4, kernel = 3, stride = 2 }] }",
     ] {
-        check(settings);
+        check(settings, SHAPE);
     }
 }

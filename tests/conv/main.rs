@@ -8,6 +8,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod autoencoder_kl;
+mod diffusers;
 mod gradients;
 mod limits;
 mod names;
@@ -40,11 +42,12 @@ fn dataset(shape: ImageShape, [train, test]: [usize; 2]) -> Dataset {
     }
 }
 
-/// The settings with a convolutional model for images of `shape`.
+/// The settings with a model for images of `shape`, a convolutional one where they name no family.
 fn config(settings: &str, shape: ImageShape) -> Config {
-    let settings = match settings.contains("model = {") {
-        true => settings.replace("model = {", "model = { family = 'conv',"),
-        false => format!("model.family = 'conv'\n{settings}"),
+    let settings = match (settings.contains("family = "), settings.contains("model = {")) {
+        (true, _) => settings.to_string(),
+        (false, true) => settings.replace("model = {", "model = { family = 'conv',"),
+        (false, false) => format!("model.family = 'conv'\n{settings}"),
     };
     let config = Config::default().with(&settings).unwrap();
     config.resolve().unwrap().for_images(shape).unwrap()

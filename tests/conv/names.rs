@@ -4,7 +4,7 @@ use super::{preset, tensors};
 use vae::data::ImageShape;
 use vae::graph::Tensor;
 
-fn count(name: &str, shape: Option<ImageShape>) -> usize {
+pub(super) fn count(name: &str, shape: Option<ImageShape>) -> usize {
     let (config, shape) = preset(name, shape);
     tensors(&config, shape).iter().map(Tensor::count).sum()
 }

@@ -36,7 +36,7 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 2e-3 + 3e-4 * b.abs()
 }
 
-fn compare(settings: &str, shape: ImageShape) {
+pub(super) fn compare(settings: &str, shape: ImageShape) {
     let dataset = dataset(shape, [33, 7]);
     let config = config(&format!("{BATCH}\n{settings}"), shape);
     let (mut session, expected, evaluation) = train(&OpenDevice::Cpu, &config, &dataset);
@@ -85,6 +85,15 @@ fn norms_and_blocks_train_alike() {
             COLOUR,
         );
     }
+}
+
+#[test]
+fn dropout_trains_alike() {
+    compare(
+        "model = { latent = 3, dense = [9, 7], dropout = 0.2, levels = [{ channels = 6, kernel = 3, stride = 2 }] }\n\
+         optimizer.ema-decay = 0.5",
+        COLOUR,
+    );
 }
 
 #[test]

@@ -135,7 +135,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(latent),
         of: Plan,
         help: "Latent dimensions. For several stochastic layers: one number each, that nearest to the image \
-               first, such as 100,50 [default: 2; 32 for conv]",
+               first, such as 100,50. Of autoencoder-kl the channels of the latent maps [default: 2; 32 for conv; \
+               4 for autoencoder-kl]",
     },
     Flag {
         name: "activation",
@@ -211,7 +212,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "WEIGHT",
         takes: Value(number::<f64>),
         of: Training,
-        help: "KL divergence weight; 1 gives the ELBO [default: 1]",
+        help: "KL divergence weight; 1 gives the ELBO [default: 1; 1e-6 for autoencoder-kl]",
     },
     Flag {
         name: "kl-warmup",

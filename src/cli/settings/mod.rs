@@ -32,6 +32,11 @@ pub(crate) struct Settings<const TRAINING: bool> {
     flags: Vec<(&'static Flag, Value)>,
 }
 
+/// The names of presets that are no families too.
+fn presets() -> Vec<&'static str> {
+    Preset::names().filter(|name| !Family::NAMES.contains(name)).collect()
+}
+
 /// The flags that a command has.
 fn flags_of(training: bool) -> impl Iterator<Item = &'static Flag> {
     FLAGS.iter().filter(move |flag| training || flag.of == Of::Plan)
@@ -87,10 +92,10 @@ impl<const TRAINING: bool> Args for Settings<TRAINING> {
                     .long("model")
                     .value_name("NAME")
                     .help(format!(
-                        "Model: mlp (multilayer perceptrons), conv (convolutions), or a preset with its published settings: {}. \
+                        "Model: mlp (multilayer perceptrons), conv (convolutions), autoencoder-kl (the autoencoder of latent diffusion), or a preset with its published settings: {}. \
                          auto is an mlp for images of up to 1,024 values, and a conv sized to the picture for larger ones; \
                          with --hidden, --activation or several --latent it is an mlp [default: auto]",
-                        Preset::names().collect::<Vec<_>>().join(", ")
+                        presets().join(", ")
                     ))
                     .help_heading("Model"),
             )
@@ -197,9 +202,8 @@ impl<const TRAINING: bool> Settings<TRAINING> {
             Some(name) => match Family::from_str(name, false) {
                 Ok(_) => name,
                 Err(_) => {
-                    let presets: Vec<&str> = Preset::names().collect();
                     let hint =
-                        format!("use {}, or a preset: {}", Family::NAMES.join(", "), presets.join(", "));
+                        format!("use {}, or a preset: {}", Family::NAMES.join(", "), presets().join(", "));
                     return Err(Error::setting("--model", format!("no model is called '{name}'"), hint));
                 }
             },

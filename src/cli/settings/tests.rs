@@ -295,11 +295,12 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
 | - | `optimizer.GROUP.KEY` | `--set optimizer.GROUP.KEY=VALUE` |
 
 `[optimizer.GROUP]` overrides `[optimizer]` for one parameter group. Its keys are `kind`, `learning-rate`,
-`learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. The families `mlp` and `conv` have one group, `vae`.
+`learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. Every family has one group, `vae`.
 
-The keys of `[model]` depend on `model.family`: `mlp`, `conv`, or `auto`, which takes `latent`, `likelihood`, `sigma`,
-`scale` and `mean-activation` and stands for one of the other two. A file that names no family is of the family `mlp`. `--model NAME` names
-a family or a preset. `[model]` of `conv` is explained in [models](models.md#convolutional).
+The keys of `[model]` depend on `model.family`: `mlp`, `conv`, `autoencoder-kl`, or `auto`, which takes `latent`, `likelihood`,
+`sigma`, `scale` and `mean-activation` and stands for `mlp` or `conv`. A file that names no family is of the family `mlp`.
+`--model NAME` names a family or a preset. `[model]` of `conv` is explained in [models](models.md#convolutional), that of
+`autoencoder-kl` [there too](models.md#autoencoder-kl).
 
 ```toml
 [data]
@@ -393,7 +394,7 @@ fn presets_lie_below_flags_and_above_a_file() {
     for name in Preset::names() {
         let preset = Preset::find(name).unwrap().unwrap();
         let config = preset.config().unwrap().resolve().unwrap().for_images(preset.shape()).unwrap();
-        assert_eq!(config.model.family(), "conv");
+        assert_eq!(config.model.family(), if name.starts_with("auto") { "autoencoder-kl" } else { "conv" });
         assert!(preset.about.len() > 20 && preset.source.len() > 20, "{name}");
     }
 }

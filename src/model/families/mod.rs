@@ -1,6 +1,7 @@
 //! The families of models, a folder each.
 
 pub mod auto;
+pub mod autoencoder_kl;
 pub mod conv;
 pub mod mlp;
 mod pixels;
@@ -61,10 +62,29 @@ pub trait FamilyConfig: Debug {
         Standard::default()
     }
 
+    /// The files by which another library opens the model for images of `shape`, if there is one.
+    fn interchange(&self, shape: ImageShape) -> Option<Interchange> {
+        let _ = shape;
+        None
+    }
+
     /// The layer that computes the decoder's output.
     fn output_layer(&self) -> OutputLayer {
         OutputLayer::of(self.likelihood())
     }
+}
+
+/// Files by which another library opens a model. The tensors have the same names and shapes in a checkpoint.
+#[derive(Clone, Debug)]
+pub struct Interchange {
+    /// The folder for them in that of a run.
+    pub folder: &'static str,
+    /// Name and text of the file of settings.
+    pub settings: (&'static str, String),
+    /// Name of the safetensors file.
+    pub weights: &'static str,
+    /// Whether the library has the tensor of this name.
+    pub takes: fn(&str) -> bool,
 }
 
 /// Defaults of other tables that depend on the family.
