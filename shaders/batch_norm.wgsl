@@ -1,20 +1,21 @@
 // Batch normalisation (Ioffe and Szegedy 2015; PyTorch's BatchNorm2d) of maps with one row a pixel. Each channel has the
 // mean and variance of the minibatch, over the pixels of its items, or running ones:
 //
-//   y = (x - mean) / sqrt(variance + EPSILON) * weight + bias
+//   y = activation((x - mean) / sqrt(variance + EPSILON) * weight + bias)
 //
 //   batch_moments        partial = mean of a block of BLOCK rows, and the sum of squared differences from it
 //   merge_moments        the same for MERGED blocks of SPAN rows as one
 //   finish_moments       mean, variance = squares / n and unbiased = squares / (n - 1) of all rows
 //   batch_norm           y
-//   batch_norm_sums      partial = sums over a block of dy * normalised and of dy, normalised = (x - mean) / sqrt(..)
+//   batch_norm_sums      partial = sums over a block of dy * normalised and of dy, normalised = (x - mean) / sqrt(..);
+//                        dy is the gradient of the activation's argument, which is computed from x again
 //   batch_norm_gradient  dx = weight / sqrt(..) * (dy - (sum of dy + normalised * sum of dy * normalised) / n)
 //   fixed_norm_gradient  dx = weight / sqrt(..) * dy: mean and variance are constants
 //
 // Rows of items past the step's minibatch (item % BATCH >= step.rows) count for nothing, and their dx is 0. The sums of
 // merge_moments are Chan, Golub and LeVeque's (1983): a mean far from 0 costs no digits of the variance.
 //
-// import: step
+// import: step, layout, activation
 
 override ROWS: u32;
 override COLUMNS: u32; // vec4 in a row
@@ -22,7 +23,9 @@ override BATCH: u32; // items that a minibatch has room for; item i is item i % 
 override SPACE: u32; // rows of an item
 override PARTS: u32; // blocks in `parts`
 override SPAN: u32; // rows of each of them
+override WIDTH: u32; // real columns
 override EPSILON: f32;
+override ACTIVATION: u32;
 override TRAIN: bool; // whether rows past the minibatch do not count
 override ACCUMULATE: bool;
 
@@ -39,7 +42,7 @@ const MERGED = 64u; // blocks that become one
 @group(0) @binding(8) var<storage, read> variance: array<vec4<f32>>; // [COLUMNS]
 @group(0) @binding(9) var<storage, read> scale: array<vec4<f32>>; // [2, COLUMNS]: weight, bias
 @group(0) @binding(10) var<storage, read_write> y: array<vec4<f32>>; // [ROWS, COLUMNS]
-@group(0) @binding(11) var<storage, read> y_gradient: array<vec4<f32>>; // [ROWS, COLUMNS]
+@group(0) @binding(11) var<storage, read> y_gradient: array<vec4<f32>>; // [ROWS, COLUMNS]: of the activation's value
 @group(0) @binding(12) var<storage, read> sums: array<vec4<f32>>; // [2, COLUMNS]: of dy * normalised, of dy
 @group(0) @binding(13) var<storage, read_write> x_gradient: array<vec4<f32>>; // [ROWS, COLUMNS]
 
@@ -68,6 +71,20 @@ fn next_counted(row: u32) -> u32 {
 
 fn deviation(column: u32) -> vec4<f32> {
     return sqrt(variance[column] + EPSILON);
+}
+
+// The argument of the activation.
+fn argument(i: u32) -> vec4<f32> {
+    let column = i % COLUMNS;
+    return (x[i] - mean[column]) * (scale[column] / deviation(column)) + scale[column + COLUMNS];
+}
+
+// The gradient of the argument.
+fn upstream(i: u32) -> vec4<f32> {
+    if ACTIVATION == IDENTITY {
+        return y_gradient[i];
+    }
+    return y_gradient[i] * activation_slope(ACTIVATION, argument(i));
 }
 
 @compute @workgroup_size(64)
@@ -167,8 +184,7 @@ fn finish_moments(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wor
 fn batch_norm(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let i = flat_index(id, workgroups, 64u);
     if i < ROWS * COLUMNS {
-        let column = i % COLUMNS;
-        y[i] = (x[i] - mean[column]) * (scale[column] / deviation(column)) + scale[column + COLUMNS];
+        y[i] = activation(ACTIVATION, argument(i)) * column_mask(i % COLUMNS, WIDTH);
     }
 }
 
@@ -186,8 +202,9 @@ fn batch_norm_sums(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     for (var row = i / COLUMNS * BLOCK; row < end; row += 1u) {
         if counts(row) {
             let at = row * COLUMNS + column;
-            products = fma(y_gradient[at], x[at] - mean[column], products);
-            sum += y_gradient[at];
+            let dy = upstream(at);
+            products = fma(dy, x[at] - mean[column], products);
+            sum += dy;
         }
     }
     let at = i / COLUMNS * 2u * COLUMNS + column;
@@ -207,7 +224,7 @@ fn batch_norm_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
         let divisor = deviation(column);
         let normalised = (x[i] - mean[column]) / divisor;
         let average = (sums[column + COLUMNS] + normalised * sums[column]) / f32(counted(ROWS));
-        change = scale[column] / divisor * (y_gradient[i] - average);
+        change = scale[column] / divisor * (upstream(i) - average);
     }
     if ACCUMULATE {
         change += x_gradient[i];

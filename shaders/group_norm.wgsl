@@ -2,17 +2,18 @@
 // groups; each has the mean and variance of its values over all pixels of the item. One group is layer normalisation over
 // channel, row and column.
 //
-//   normalised = (x - mean) / sqrt(variance + EPSILON),   y = normalised * weight + bias
+//   normalised = (x - mean) / sqrt(variance + EPSILON),   y = activation(normalised * weight + bias)
 //
 //   group_moments        moments = mean and 1 / sqrt(variance + EPSILON) of each group
 //   group_norm           y
-//   group_norm_sums      sums = means over each group of dy * weight and of dy * weight * normalised
+//   group_norm_sums      dy is the gradient of the activation's argument, which is computed from x again;
+//                        sums = means over each group of dy * weight and of dy * weight * normalised
 //   group_norm_gradient  dx = (dy * weight - sums.0 - normalised * sums.1) / sqrt(..); with ACCUMULATE dx += that
 //   group_norm_scale     partial = sums over a block of BLOCK rows of dy * normalised and of dy
 //
 // A workgroup adds the values of one group: each lane every 256th one, then the lanes in a tree.
 //
-// import: step
+// import: step, activation
 
 override ITEMS: u32;
 override SPACE: u32; // rows of an item
@@ -20,6 +21,7 @@ override CHANNELS: u32;
 override STRIDE: u32; // elements of a row, padding included
 override GROUPS: u32;
 override EPSILON: f32;
+override ACTIVATION: u32;
 override ACCUMULATE: bool;
 
 const BLOCK = 64u; // rows of a block of group_norm_scale
@@ -30,7 +32,7 @@ const LANES = 256u;
 @group(0) @binding(3) var<storage, read> saved: array<vec4<f32>>; // the same
 @group(0) @binding(4) var<storage, read> scale: array<f32>; // [2, STRIDE]: weight, bias
 @group(0) @binding(5) var<storage, read_write> y: array<f32>; // [ITEMS * SPACE, STRIDE]
-@group(0) @binding(6) var<storage, read> y_gradient: array<f32>; // [ITEMS * SPACE, STRIDE]
+@group(0) @binding(6) var<storage, read> y_gradient: array<f32>; // [ITEMS * SPACE, STRIDE]: of the activation's value
 @group(0) @binding(7) var<storage, read_write> sums: array<vec4<f32>>; // [ITEMS, GROUPS]: both means, 0, 0
 @group(0) @binding(8) var<storage, read> means: array<vec4<f32>>; // the same
 @group(0) @binding(9) var<storage, read_write> x_gradient: array<f32>; // [ITEMS * SPACE, STRIDE]
@@ -60,6 +62,20 @@ fn place(group: u32, i: u32) -> u32 {
 
 fn group_of(i: u32) -> u32 {
     return i / STRIDE / SPACE * GROUPS + i % STRIDE / (CHANNELS / GROUPS);
+}
+
+// The argument of the activation, of value `at`, in a group with these moments.
+fn argument(at: u32, moments: vec4<f32>) -> vec4<f32> {
+    let channel = at % STRIDE;
+    return vec4<f32>(fma((x[at] - moments.x) * moments.y, scale[channel], scale[channel + STRIDE]));
+}
+
+// The gradient of the argument.
+fn upstream(at: u32, moments: vec4<f32>) -> f32 {
+    if ACTIVATION == IDENTITY {
+        return y_gradient[at];
+    }
+    return y_gradient[at] * activation_slope(ACTIVATION, argument(at, moments)).x;
 }
 
 @compute @workgroup_size(256)
@@ -96,8 +112,7 @@ fn group_norm(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     let channel = i % STRIDE;
     var value = 0.0;
     if channel < CHANNELS {
-        let moments = saved[group_of(i)];
-        value = fma((x[i] - moments.x) * moments.y, scale[channel], scale[channel + STRIDE]);
+        value = activation(ACTIVATION, argument(i, saved[group_of(i)])).x;
     }
     y[i] = value;
 }
@@ -114,7 +129,7 @@ fn group_norm_sums(
     var own = vec2<f32>(0.0);
     for (var i = lane; i < count; i += LANES) {
         let at = place(group, i);
-        let change = y_gradient[at] * scale[at % STRIDE];
+        let change = upstream(at, moments) * scale[at % STRIDE];
         own += change * vec2<f32>(1.0, (x[at] - moments.x) * moments.y);
     }
     let total = add_lanes(lane, own) / f32(count);
@@ -135,7 +150,7 @@ fn group_norm_gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
         let group = group_of(i);
         let moments = saved[group];
         let normalised = (x[i] - moments.x) * moments.y;
-        change = (y_gradient[i] * scale[channel] - means[group].x - normalised * means[group].y) * moments.y;
+        change = (upstream(i, moments) * scale[channel] - means[group].x - normalised * means[group].y) * moments.y;
     }
     if ACCUMULATE {
         change += x_gradient[i];
@@ -158,7 +173,7 @@ fn group_norm_scale(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
         for (var row = begin; row < min(begin + BLOCK, rows); row += 1u) {
             let at = row * STRIDE + channel;
             let moments = saved[group_of(at)];
-            own += y_gradient[at] * vec2<f32>((x[at] - moments.x) * moments.y, 1.0);
+            own += upstream(at, moments) * vec2<f32>((x[at] - moments.x) * moments.y, 1.0);
         }
     }
     let at = i / STRIDE * 2u * STRIDE + channel;

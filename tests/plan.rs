@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use vae::config::Config;
+use vae::config::{Config, Preset};
 use vae::cpu::CpuExecutor;
 use vae::data::ImageShape;
 use vae::graph::{LikelihoodKind, Setting, Tensor, Tensors, lower, lower_unfused};
@@ -72,6 +72,7 @@ fn fusion_changes_nothing_that_is_computed() {
         [
             "",
             "model.activation = 'silu'\nobjective.free-bits = 0.1",
+            "model.activation = 'gelu'\nmodel.dropout = 0.2\noptimizer.ema-decay = 0.9",
             "model = { likelihood = 'gaussian', hidden = [] }\nobjective.kl-floor = 0.2",
             "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
             "objective = { kind = 'dreg', importance-samples = 3 }",
@@ -177,6 +178,49 @@ fn a_training_step_of_one_hidden_layer_takes_seventeen_dispatches() {
     {
         assert!(!kernels.contains(&gone), "{gone} was not fused: {kernels:?}");
     }
+}
+
+/// Each activation of these models follows a normalisation, and becomes a part of it.
+#[test]
+fn no_activation_is_left_beside_a_normalisation() {
+    for (norm, activation) in [("batch", "silu"), ("group", "relu"), ("group", "silu")] {
+        let preset = Preset::find("residual").unwrap().unwrap();
+        let preset = Config::from_table(&preset.over(toml::Table::new())).unwrap();
+        let settings =
+            format!("model.norm = '{norm}'\nmodel.norm-groups = 4\nmodel.activation = '{activation}'");
+        let shape = ImageShape { width: 32, height: 32, channels: 3 };
+        let config = with(&preset, &settings).for_images(shape).unwrap();
+        let optimizers = config.optimizers();
+        let plan = plan_task(&config.task(shape), &Tensors::default(), Some(&optimizers), SETTING).unwrap();
+        let train = plan.program("train").unwrap();
+        let kernels: Vec<&str> =
+            train.dispatches.iter().map(|&i| plan.dispatches[i].kernel.as_ref()).collect();
+        assert!(kernels.contains(&format!("{norm}_norm").as_str()), "{kernels:?}");
+        assert!(!kernels.iter().any(|kernel| kernel.starts_with("activate")), "{kernels:?}");
+    }
+}
+
+#[test]
+fn training_drops_units_of_hidden_layers_and_nothing_else_does() {
+    let dropped = |config: &Config, program: &str| {
+        let [plan, _] = plans(config);
+        let dispatches =
+            plan.program(program).unwrap().dispatches.iter().map(|&number| &plan.dispatches[number]);
+        dispatches.filter(|dispatch| dispatch.kernel == "drop_values").count()
+    };
+    let mlp = with(&small(), "model.dropout = 0.2");
+    let conv = with(
+        &Config::default(),
+        "model = { family = 'conv', latent = 2, dense = [5, 4], dropout = 0.2, levels = [{ channels = 3, kernel = 3 }] }",
+    );
+    for config in [mlp, conv] {
+        // Two layers up and two layers down, each forward and back.
+        assert_eq!(dropped(&config, "train"), 8);
+        for program in ["evaluate", "encode", "decode"] {
+            assert_eq!(dropped(&config, program), 0, "{program}");
+        }
+    }
+    assert_eq!(dropped(&small(), "train"), 0);
 }
 
 #[test]

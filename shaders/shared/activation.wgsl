@@ -54,6 +54,14 @@ fn activation(kind: u32, x: vec4<f32>) -> vec4<f32> {
     }
 }
 
+// The derivative, from the argument.
+fn activation_slope(kind: u32, x: vec4<f32>) -> vec4<f32> {
+    if kind == IDENTITY || kind == SILU || kind == GELU {
+        return activation_derivative(kind, x);
+    }
+    return activation_derivative(kind, activation(kind, x));
+}
+
 // The derivative, from the function's value `y`; from its argument for SILU and GELU, whose values do
 // not tell.
 fn activation_derivative(kind: u32, y: vec4<f32>) -> vec4<f32> {

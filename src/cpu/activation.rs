@@ -3,6 +3,28 @@
 use super::Real;
 use super::call::{Call, by_rows, put};
 
+/// Run `$work` with `$kind` a constant where it is one that is used much: the function is then chosen once, and not for every
+/// number.
+macro_rules! for_kind {
+    ($number:expr, |$kind:ident| $work:expr) => {
+        match $number {
+            1 => for_kind!(@ 1, $kind, $work),
+            2 => for_kind!(@ 2, $kind, $work),
+            6 => for_kind!(@ 6, $kind, $work),
+            7 => for_kind!(@ 7, $kind, $work),
+            8 => for_kind!(@ 8, $kind, $work),
+            $kind => $work,
+        }
+    };
+    (@ $number:expr, $kind:ident, $work:expr) => {{
+        let $kind = $number;
+        $work
+    }};
+}
+
+/// The numbers of the functions whose derivatives do not follow from their values.
+const FROM_ARGUMENT: [usize; 2] = [7, 8];
+
 /// 1 / (1 + exp(-x)) with an exponent that is never positive.
 #[inline(always)]
 pub(super) fn sigmoid<T: Real>(x: T) -> T {
@@ -63,16 +85,10 @@ fn one<T: Real>(kind: usize, x: T) -> T {
 /// Apply activation number `kind` in place.
 #[inline(always)]
 pub(super) fn activation<T: Real>(kind: usize, values: &mut [T]) {
-    // One loop per function, so that the function is not chosen again for every number.
     match kind {
         0 => {}
-        1 => values.iter_mut().for_each(|value| *value = one(1, *value)),
-        2 => values.iter_mut().for_each(|value| *value = one(2, *value)),
         5 => values.iter_mut().for_each(|value| *value = one(5, *value)),
-        6 => values.iter_mut().for_each(|value| *value = one(6, *value)),
-        7 => values.iter_mut().for_each(|value| *value = one(7, *value)),
-        8 => values.iter_mut().for_each(|value| *value = one(8, *value)),
-        _ => values.iter_mut().for_each(|value| *value = one(kind, *value)),
+        _ => for_kind!(kind, |kind| values.iter_mut().for_each(|value| *value = one(kind, *value))),
     }
 }
 
@@ -135,12 +151,21 @@ pub(super) fn activate<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
-/// `output` = `upstream` times the derivative of activation number `kind`, or that added.
+/// `values` times the derivative of activation number `kind`, from what was `saved`.
 #[inline(always)]
-fn pull_back<T: Real>(kind: usize, output: &mut [T], upstream: &[T], saved: &[T], add: bool) {
-    for ((output, &upstream), &saved) in output.iter_mut().zip(upstream).zip(saved) {
-        put(output, upstream * derivative(kind, saved), add);
+pub(super) fn multiply_derivative<T: Real>(kind: usize, values: &mut [T], saved: &[T]) {
+    for_kind!(kind, |kind| for (value, &saved) in values.iter_mut().zip(saved) {
+        *value *= derivative(kind, saved);
+    });
+}
+
+/// The same from the function's arguments, which its values may replace.
+#[inline(always)]
+pub(super) fn multiply_slope<T: Real>(kind: usize, values: &mut [T], arguments: &mut [T]) {
+    if !FROM_ARGUMENT.contains(&kind) {
+        activation(kind, arguments);
     }
+    multiply_derivative(kind, values, arguments);
 }
 
 pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
@@ -150,14 +175,10 @@ pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
     const PIECE: usize = 256;
     by_rows(call.write("output"), PIECE, |piece, output| {
         let (upstream, saved) = (&input[piece * PIECE..], &saved[piece * PIECE..]);
-        match kind {
-            1 => pull_back(1, output, upstream, saved, add),
-            2 => pull_back(2, output, upstream, saved, add),
-            5 => pull_back(5, output, upstream, saved, add),
-            6 => pull_back(6, output, upstream, saved, add),
-            7 => pull_back(7, output, upstream, saved, add),
-            8 => pull_back(8, output, upstream, saved, add),
-            _ => pull_back(kind, output, upstream, saved, add),
-        }
+        for_kind!(kind, |kind| {
+            for ((output, &upstream), &saved) in output.iter_mut().zip(upstream).zip(saved) {
+                put(output, upstream * derivative(kind, saved), add);
+            }
+        });
     });
 }

@@ -1,6 +1,7 @@
 //! Twins of `shaders/batch_norm.wgsl`.
 
 use super::Real;
+use super::activation::{activation, multiply_slope};
 use super::call::{Call, by_costly_rows, by_rows, put};
 use crate::kernels::kernel;
 
@@ -136,28 +137,78 @@ pub(super) fn batch_norm<T: Real>(call: &mut Call<'_, T>) {
     let (rows, columns) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
     let (x, means, deviations) = (call.read("x"), call.read("mean"), deviations(call));
     let (weight, bias) = call.read("scale").split_at(columns);
+    let (kind, width) = (call.count("ACTIVATION"), call.count("WIDTH"));
     let factors: Vec<T> = weight.iter().zip(&deviations).map(|(&weight, &by)| weight / by).collect();
     by_rows(&mut call.write("y")[..rows * columns], columns, |row, y| {
         let x = &x[row * columns..][..columns];
         for c in 0..columns {
             y[c] = (x[c] - means[c]) * factors[c] + bias[c];
         }
+        activation(kind, &mut y[..width]);
+        y[width..].fill(T::zero());
     });
+}
+
+/// The gradient of a normalised row, before the activation that follows it.
+struct Upstream<'a, T> {
+    kind: usize,
+    x: &'a [T],
+    y_gradient: &'a [T],
+    means: &'a [T],
+    factors: Vec<T>,
+    bias: &'a [T],
+}
+
+impl<'a, T: Real> Upstream<'a, T> {
+    fn of(call: &Call<'a, T>, deviations: &[T]) -> Self {
+        let (weight, bias) = call.read("scale").split_at(deviations.len());
+        Self {
+            kind: call.count("ACTIVATION"),
+            x: call.read("x"),
+            y_gradient: call.read("y_gradient"),
+            means: call.read("mean"),
+            factors: weight.iter().zip(deviations).map(|(&weight, &by)| weight / by).collect(),
+            bias,
+        }
+    }
+
+    /// The gradient of a row; where an activation follows, from its argument, which is computed again into `scratch`.
+    #[inline(always)]
+    fn row<'b>(&'b self, row: usize, scratch: &'b mut [T]) -> &'b [T] {
+        let columns = self.factors.len();
+        let dy = &self.y_gradient[row * columns..][..columns];
+        if self.kind == 0 {
+            return dy;
+        }
+        let (x, (argument, slopes)) = (&self.x[row * columns..][..columns], scratch.split_at_mut(columns));
+        for c in 0..columns {
+            argument[c] = (x[c] - self.means[c]) * self.factors[c] + self.bias[c];
+        }
+        slopes.copy_from_slice(dy);
+        multiply_slope(self.kind, slopes, argument);
+        slopes
+    }
+
+    fn scratch(&self) -> Vec<T> {
+        vec![T::zero(); if self.kind == 0 { 0 } else { 2 * self.factors.len() }]
+    }
 }
 
 pub(super) fn batch_norm_sums<T: Real>(call: &mut Call<'_, T>) {
     let (train, rows, columns) = (call.flag("TRAIN"), Rows::of(call), 4 * call.count("COLUMNS"));
-    let (x, dy, means) = (call.read("x"), call.read("y_gradient"), call.read("mean"));
+    let (x, means) = (call.read("x"), call.read("mean"));
     let (deviations, block) = (deviations(call), block("BLOCK"));
+    let upstream = Upstream::of(call, &deviations);
     let partial = &mut call.write("partial")[..rows.rows.div_ceil(block) * 2 * columns];
     by_costly_rows(partial, 2 * columns, 2 * block * columns, |k, partial| {
         partial.fill(T::zero());
+        let mut scratch = upstream.scratch();
         let (products, sums) = partial.split_at_mut(columns);
         for row in k * block..rows.rows.min((k + 1) * block) {
             if train && !rows.counts(row) {
                 continue;
             }
-            let (x, dy) = (&x[row * columns..][..columns], &dy[row * columns..][..columns]);
+            let (x, dy) = (&x[row * columns..][..columns], upstream.row(row, &mut scratch));
             for c in 0..columns {
                 products[c] += dy[c] * (x[c] - means[c]);
                 sums[c] += dy[c];
@@ -171,22 +222,27 @@ pub(super) fn batch_norm_sums<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn batch_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (add, rows, columns) = (call.flag("ACCUMULATE"), Rows::of(call), 4 * call.count("COLUMNS"));
-    let (x, dy, means) = (call.read("x"), call.read("y_gradient"), call.read("mean"));
-    let (weight, deviations) = (call.read("scale"), deviations(call));
+    let (x, means, deviations) = (call.read("x"), call.read("mean"), deviations(call));
+    let upstream = Upstream::of(call, &deviations);
     let (products, sums) = call.read("sums").split_at(columns);
     let count = T::of(rows.before(rows.rows) as f64);
     // dx = factor * dy - slope * (x - mean) - level
-    let factors: Vec<T> = (0..columns).map(|c| weight[c] / deviations[c]).collect();
+    let factors = &upstream.factors;
     let slopes: Vec<T> = (0..columns).map(|c| factors[c] * products[c] / (deviations[c] * count)).collect();
     let levels: Vec<T> = (0..columns).map(|c| factors[c] * sums[c] / count).collect();
-    by_rows(&mut call.write("x_gradient")[..rows.rows * columns], columns, |row, dx| {
-        if !rows.counts(row) {
-            dx.iter_mut().for_each(|dx| put(dx, T::zero(), add));
-            return;
-        }
-        let (x, dy) = (&x[row * columns..][..columns], &dy[row * columns..][..columns]);
-        for c in 0..columns {
-            put(&mut dx[c], factors[c] * dy[c] - slopes[c] * (x[c] - means[c]) - levels[c], add);
+    /// Rows that share memory for their gradients.
+    const TOGETHER: usize = 32;
+    by_rows(&mut call.write("x_gradient")[..rows.rows * columns], TOGETHER * columns, |block, dx| {
+        let mut scratch = upstream.scratch();
+        for (row, dx) in (block * TOGETHER..).zip(dx.chunks_mut(columns)) {
+            if !rows.counts(row) {
+                dx.iter_mut().for_each(|dx| put(dx, T::zero(), add));
+                continue;
+            }
+            let (x, dy) = (&x[row * columns..][..columns], upstream.row(row, &mut scratch));
+            for c in 0..columns {
+                put(&mut dx[c], factors[c] * dy[c] - slopes[c] * (x[c] - means[c]) - levels[c], add);
+            }
         }
     });
 }

@@ -5,9 +5,9 @@
 //! The blocks depend on sizes only, never on the number of threads, and so does the order of every sum.
 
 use super::Real;
-use super::activation::{activation, derivative};
+use super::activation::{activation, multiply_derivative};
 use super::call::Call;
-use super::gemm::{Matrix, product, product_on_one_thread};
+use super::gemm::{by_column, by_row, product, product_on_one_thread};
 use super::real::vectorised;
 use super::scratch::with_scratch;
 use super::window::{Maps, Positions};
@@ -24,14 +24,6 @@ const FEATURES: usize = 256;
 /// Rows of a block of `rows` rows of `columns` elements.
 fn block_rows(rows: usize, columns: usize) -> usize {
     (BLOCK / columns).min(rows.div_ceil(PARTS)).max(1)
-}
-
-fn by_row<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
-    Matrix { data, row_stride: stride, column_stride: 1 }
-}
-
-fn by_column<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
-    Matrix { data, row_stride: 1, column_stride: stride }
 }
 
 /// What happens to a block of sums before it is stored.
@@ -75,9 +67,7 @@ impl<'a, T: Real> Finish<'a, T> {
                 }
             }
             Self::Derivative { kind, saved } => {
-                for (value, &saved) in values.iter_mut().zip(&saved[start..]) {
-                    *value *= derivative(kind, saved);
-                }
+                multiply_derivative(kind, values, &saved[start..]);
             }
             Self::Nothing => {}
         });
@@ -114,7 +104,7 @@ fn correlate<T: Real>(call: &mut Call<'_, T>, finish: Finish<'_, T>, accumulate:
     if let Some(row) = positions.plain_rows() {
         let direct = matches!(finish, Finish::Nothing);
         let mut before = (accumulate && !direct).then(|| output.to_vec());
-        product([rows, n, k], by_row(large, row), by_column(weights, stride), output, accumulate && direct);
+        product([rows, n, k], (by_row(large, row), by_column(weights, stride)), output, accumulate && direct);
         let each = block_rows(rows, n) * n;
         output.par_chunks_mut(each).enumerate().for_each(|(c, chunk)| finish.apply(chunk, n, c * each));
         if let Some(before) = &mut before {
@@ -225,7 +215,7 @@ fn scatter<T: Real>(call: &mut Call<'_, T>, output: &str, finish: Finish<'_, T>,
         let (m, inner) = (output.len() / row, positions.small.pixel);
         // The padding of the output comes out as that of the weights, which is zero.
         let weights = by_row(weights, positions.weight_stride());
-        product([m, row, inner], by_row(small, inner), weights, output, accumulate);
+        product([m, row, inner], (by_row(small, inner), weights), output, accumulate);
         output.par_chunks_mut(group * item).enumerate().for_each(|(g, own)| {
             own.chunks_mut(item).for_each(|own| own[used..].fill(T::zero()));
             finish_items(finish, own, [item, used, pixel], g * group * item);
@@ -288,7 +278,7 @@ pub(super) fn conv_tn<T: Real>(call: &mut Call<'_, T>) {
     if let (Some(row), true) = (positions.plain_rows(), positions.small.uniform()) {
         let (small, large) = (by_column(small, m), by_row(large, row));
         if k == stride {
-            product([m, k, items * pixels], small, large, &mut output[..m * k], accumulate);
+            product([m, k, items * pixels], (small, large), &mut output[..m * k], accumulate);
             clear(&mut output[m * k..], accumulate);
             return;
         }

@@ -5,7 +5,7 @@
 
 use super::Real;
 use super::call::Call;
-use super::gemm::{Matrix, product_on_one_thread};
+use super::gemm::{by_column, by_row, product_on_one_thread};
 use super::scratch::with_scratch;
 use super::window::Positions;
 use rayon::prelude::*;
@@ -14,14 +14,6 @@ use rayon::prelude::*;
 const BLOCK: usize = 1 << 17;
 /// Columns of a block of windows whose products go to the weights' gradient.
 const FEATURES: usize = 256;
-
-fn by_row<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
-    Matrix { data, row_stride: stride, column_stride: 1 }
-}
-
-fn by_column<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
-    Matrix { data, row_stride: 1, column_stride: stride }
-}
 
 /// Parts are ranges of elements of a row of weights.
 pub(super) fn partial_conv_nt<T: Real>(call: &mut Call<'_, T>) {

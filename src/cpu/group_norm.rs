@@ -2,6 +2,7 @@
 //! channels of a group are put together at the end.
 
 use super::Real;
+use super::activation::{activation, multiply_slope};
 use super::call::{Call, by_costly_rows, put};
 use crate::kernels::kernel;
 
@@ -82,6 +83,7 @@ pub(super) fn group_moments<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn group_norm<T: Real>(call: &mut Call<'_, T>) {
     let (groups, x, moments) = (Groups::of(call), call.read("x"), call.read("saved"));
     let (weight, bias) = call.read("scale").split_at(groups.stride);
+    let kind = call.count("ACTIVATION");
     let y = &mut call.write("y")[..groups.items * groups.item()];
     by_costly_rows(y, groups.item(), groups.item(), |item, y| {
         let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
@@ -90,21 +92,59 @@ pub(super) fn group_norm<T: Real>(call: &mut Call<'_, T>) {
             for c in 0..y.len() {
                 y[c] = (x[c] - means[c]) * scales[c] * weight[c] + bias[c];
             }
+            activation(kind, &mut y[..groups.channels]);
             y[groups.channels..].fill(T::zero());
         }
     });
 }
 
+/// The gradient of a normalised row, before the activation that follows it.
+struct Upstream<'a, T> {
+    kind: usize,
+    weight: &'a [T],
+    bias: &'a [T],
+}
+
+impl<'a, T: Real> Upstream<'a, T> {
+    fn of(call: &Call<'a, T>) -> Self {
+        let scale = call.read("scale");
+        let (weight, bias) = scale.split_at(scale.len() / 2);
+        Self { kind: call.count("ACTIVATION"), weight, bias }
+    }
+
+    fn scratch(&self) -> Vec<T> {
+        vec![T::zero(); if self.kind == 0 { 0 } else { 2 * self.weight.len() }]
+    }
+
+    /// The gradient of a row, given that of the activation's value; from the argument, which is computed again.
+    #[inline(always)]
+    fn row<'b>(&self, x: &[T], dy: &'b [T], [means, scales]: [&[T]; 2], scratch: &'b mut [T]) -> &'b [T] {
+        if self.kind == 0 {
+            return dy;
+        }
+        let stride = self.weight.len();
+        let (argument, slopes) = scratch.split_at_mut(stride);
+        for c in 0..stride {
+            argument[c] = (x[c] - means[c]) * scales[c] * self.weight[c] + self.bias[c];
+        }
+        slopes.copy_from_slice(&dy[..stride]);
+        multiply_slope(self.kind, slopes, argument);
+        slopes
+    }
+}
+
 pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
     let groups = Groups::of(call);
     let (x, dy) = (call.read("x"), call.read("y_gradient"));
-    let (moments, weight) = (call.read("saved"), call.read("scale"));
+    let (moments, weight, upstream) = (call.read("saved"), call.read("scale"), Upstream::of(call));
     let sums = &mut call.write("sums")[..4 * groups.items * groups.groups];
     by_costly_rows(sums, 4 * groups.groups, 2 * groups.item(), |item, sums| {
         let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
         let (x, dy) = (&x[item * groups.item()..], &dy[item * groups.item()..][..groups.item()]);
         let (mut changes, mut products) = (vec![T::zero(); groups.stride], vec![T::zero(); groups.stride]);
+        let mut scratch = upstream.scratch();
         for (dy, x) in dy.chunks(groups.stride).zip(x.chunks(groups.stride)) {
+            let dy = upstream.row(x, dy, [&means, &scales], &mut scratch);
             for c in 0..groups.stride {
                 let change = dy[c] * weight[c];
                 changes[c] += change;
@@ -121,14 +161,16 @@ pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn group_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (groups, add) = (Groups::of(call), call.flag("ACCUMULATE"));
     let (x, dy, weight) = (call.read("x"), call.read("y_gradient"), call.read("scale"));
-    let (moments, sums) = (call.read("saved"), call.read("means"));
+    let (moments, sums, upstream) = (call.read("saved"), call.read("means"), Upstream::of(call));
     let dx = &mut call.write("x_gradient")[..groups.items * groups.item()];
     by_costly_rows(dx, groups.item(), groups.item(), |item, dx| {
         let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
         let (changes, products) = (groups.spread(sums, item, 0), groups.spread(sums, item, 1));
         let (x, dy) = (&x[item * groups.item()..], &dy[item * groups.item()..]);
         let rows = x.chunks(groups.stride).zip(dy.chunks(groups.stride));
+        let mut scratch = upstream.scratch();
         for (dx, (x, dy)) in dx.chunks_mut(groups.stride).zip(rows) {
+            let dy = upstream.row(x, dy, [&means, &scales], &mut scratch);
             for c in 0..dx.len() {
                 let normalised = (x[c] - means[c]) * scales[c];
                 // In the padding the scale is 0.
@@ -141,11 +183,13 @@ pub(super) fn group_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
 pub(super) fn group_norm_scale<T: Real>(call: &mut Call<'_, T>) {
     let (groups, x, dy, moments) =
         (Groups::of(call), call.read("x"), call.read("y_gradient"), call.read("saved"));
+    let upstream = Upstream::of(call);
     let (block, rows, stride) =
         (kernel("group_norm_scale").constant("BLOCK") as usize, groups.items * groups.space, groups.stride);
     let partial = &mut call.write("partial")[..rows.div_ceil(block) * 2 * stride];
     by_costly_rows(partial, 2 * stride, 2 * block * stride, |k, partial| {
         partial.fill(T::zero());
+        let mut scratch = upstream.scratch();
         let (products, sums) = partial.split_at_mut(stride);
         let (mut row, end) = (k * block, rows.min((k + 1) * block));
         while row < end {
@@ -155,6 +199,7 @@ pub(super) fn group_norm_scale<T: Real>(call: &mut Call<'_, T>) {
             let next = end.min((item + 1) * groups.space);
             for row in row..next {
                 let (x, dy) = (&x[row * stride..][..stride], &dy[row * stride..][..stride]);
+                let dy = upstream.row(x, dy, [&means, &scales], &mut scratch);
                 for c in 0..stride {
                     products[c] += dy[c] * (x[c] - means[c]) * scales[c];
                     sums[c] += dy[c];

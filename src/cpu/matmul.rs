@@ -1,28 +1,18 @@
 //! Twins of `shaders/matmul.wgsl`, and of the variants of its kernels.
 
 use super::Real;
-use super::activation::{activation, derivative};
+use super::activation;
 use super::call::{Call, by_rows};
-use super::gemm::{Matrix, product};
+use super::gemm::{by_column, by_row, product};
 use super::real::vectorised;
 use rayon::prelude::*;
-
-/// A matrix whose rows follow each other.
-fn by_row<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
-    Matrix { data, row_stride: stride, column_stride: 1 }
-}
-
-/// The transpose of such a matrix.
-fn by_column<T>(data: &[T], stride: usize) -> Matrix<'_, T> {
-    Matrix { data, row_stride: 1, column_stride: stride }
-}
 
 pub(super) fn matmul_nt<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
     let (section, width, kind) = (4 * call.count("SECTION"), call.count("WIDTH"), call.count("ACTIVATION"));
     let (a, b, bias) = (call.operand("a"), call.operand("b"), call.read("bias"));
     let output = call.write("output");
-    product([m, n, k], by_row(a, k), by_column(b, k), output, false);
+    product([m, n, k], (by_row(a, k), by_column(b, k)), output, false);
     finish_rows(output, n, [section, width, kind], bias);
 }
 
@@ -33,7 +23,7 @@ fn finish_rows<T: Real>(output: &mut [T], n: usize, [section, width, kind]: [usi
             for (value, &bias) in values.iter_mut().zip(bias).take(width) {
                 *value += bias;
             }
-            activation(kind, &mut values[..width]);
+            activation::activation(kind, &mut values[..width]);
             values[width..].fill(T::zero());
         }
     });
@@ -43,7 +33,7 @@ pub(super) fn matmul_nn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
     let (a, b) = (call.operand("a"), call.read("b"));
     let accumulate = call.flag("ACCUMULATE");
-    product([m, n, k], by_row(a, k), by_row(b, n), call.write("output"), accumulate);
+    product([m, n, k], (by_row(a, k), by_row(b, n)), call.write("output"), accumulate);
 }
 
 pub(super) fn matmul_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
@@ -52,16 +42,14 @@ pub(super) fn matmul_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
     let (kind, accumulate) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
     let output = call.write("output");
     let before = accumulate.then(|| output.to_vec());
-    product([m, n, k], by_row(a, k), by_row(b, n), output, false);
+    product([m, n, k], (by_row(a, k), by_row(b, n)), output, false);
     multiply_derivative(output, n, kind, saved, before.as_deref());
 }
 
 /// `output * activation'(saved)`, plus what was `before`.
 fn multiply_derivative<T: Real>(output: &mut [T], n: usize, kind: usize, saved: &[T], before: Option<&[T]>) {
     by_rows(output, n, |row, values| {
-        for (value, &saved) in values.iter_mut().zip(&saved[row * n..]) {
-            *value *= derivative(kind, saved);
-        }
+        activation::multiply_derivative(kind, values, &saved[row * n..]);
         if let Some(before) = before {
             for (value, &before) in values.iter_mut().zip(&before[row * n..]) {
                 *value += before;
@@ -74,7 +62,7 @@ pub(super) fn matmul_tn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("INNER"));
     let (a, b) = (call.read("a"), call.read("b"));
     let accumulate = call.flag("ACCUMULATE");
-    product([m, n, k], by_column(a, m), by_row(b, n), call.write("output"), accumulate);
+    product([m, n, k], (by_column(a, m), by_row(b, n)), call.write("output"), accumulate);
 }
 
 pub(super) fn matmul_tn_bias<T: Real>(call: &mut Call<'_, T>) {
@@ -82,7 +70,7 @@ pub(super) fn matmul_tn_bias<T: Real>(call: &mut Call<'_, T>) {
     let (a, b, accumulate) = (call.read("a"), call.read("b"), call.flag("ACCUMULATE"));
     let start = 4 * call.count("BIAS_START");
     let (weight, bias) = call.write("output").split_at_mut(start);
-    product([m, n, k], by_column(a, m), by_row(b, n), weight, accumulate);
+    product([m, n, k], (by_column(a, m), by_row(b, n)), weight, accumulate);
     add_columns(a, m, k, &mut bias[..m], accumulate);
 }
 
@@ -96,27 +84,31 @@ pub(super) fn column_sum<T: Real>(call: &mut Call<'_, T>) {
 fn add_columns<T: Real>(a: &[T], n: usize, k: usize, output: &mut [T], accumulate: bool) {
     /// Rows that are added one by one. More of them, such as the pixels of feature maps, are added in blocks.
     const BLOCK: usize = 1024;
+    /// Columns that a thread adds.
+    const COLUMNS: usize = 128;
     if !accumulate {
         output.fill(T::zero());
     }
-    let add_rows = |output: &mut [T], rows: &[T]| {
+    let add_rows = |output: &mut [T], rows: &[T], start: usize| {
         vectorised(|| {
             for row in rows.chunks(n) {
-                output.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+                output.iter_mut().zip(&row[start..]).for_each(|(sum, &value)| *sum += value);
             }
         });
     };
     if k <= BLOCK {
-        add_rows(output, &a[..k * n]);
+        let each = if k * n < BLOCK * COLUMNS { n } else { COLUMNS };
+        let parts = output.par_chunks_mut(each).enumerate();
+        parts.for_each(|(part, output)| add_rows(output, &a[..k * n], part * each));
         return;
     }
     let block = |rows: &[T]| {
         let mut sums = vec![T::zero(); n];
-        add_rows(&mut sums, rows);
+        add_rows(&mut sums, rows, 0);
         sums
     };
     let sums: Vec<Vec<T>> = a[..k * n].par_chunks(BLOCK * n).map(block).collect();
-    sums.iter().for_each(|sums| add_rows(output, sums));
+    sums.iter().for_each(|sums| add_rows(output, sums, 0));
 }
 
 /// Compute the parts of a split sum: `work(part, from, to)` computes one part, the sum over k in `from..to`.
@@ -131,7 +123,7 @@ pub(super) fn partial_nt<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
     let (a, b) = (call.operand("a"), call.operand("b"));
     by_parts(call, k, m * n, |output, first, end| {
-        product([m, n, end - first], by_row(&a[first..], k), by_column(&b[first..], k), output, false);
+        product([m, n, end - first], (by_row(&a[first..], k), by_column(&b[first..], k)), output, false);
     });
 }
 
@@ -139,7 +131,7 @@ pub(super) fn partial_nn<T: Real>(call: &mut Call<'_, T>) {
     let (m, n, k) = (call.count("ROWS"), 4 * call.count("COLUMNS"), 4 * call.count("INNER"));
     let (a, b) = (call.operand("a"), call.operand("b"));
     by_parts(call, k, m * n, |output, first, end| {
-        product([m, n, end - first], by_row(&a[first..], k), by_row(&b[first * n..], n), output, false);
+        product([m, n, end - first], (by_row(&a[first..], k), by_row(&b[first * n..], n)), output, false);
     });
 }
 
@@ -149,7 +141,7 @@ pub(super) fn partial_tn<T: Real>(call: &mut Call<'_, T>) {
     by_parts(call, k, m * n + m, |output, first, end| {
         let (products, sums) = output.split_at_mut(m * n);
         let (a, b) = (&a[first * m..], &b[first * n..]);
-        product([m, n, end - first], by_column(a, m), by_row(b, n), products, false);
+        product([m, n, end - first], (by_column(a, m), by_row(b, n)), products, false);
         add_columns(a, m, end - first, sums, false);
     });
 }

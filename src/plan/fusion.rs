@@ -4,6 +4,8 @@
 //! then is never written at all. *Siblings*: two dispatches read the same values, or add to the same, and can do so
 //! together.
 
+mod norm;
+
 use super::{Access, Binding, Buffer, BufferId, Dispatch, Role};
 use crate::kernels;
 use crate::likelihood::{Kernels, LikelihoodKind};
@@ -12,7 +14,8 @@ use crate::likelihood::{Kernels, LikelihoodKind};
 pub(crate) type Pass = fn(&mut Vec<Dispatch>, &Values<'_>);
 
 /// All passes, in the order in which they are run.
-pub(crate) const PASSES: [Pass; 7] = [
+pub(crate) const PASSES: [Pass; 8] = [
+    norm::fuse_norm_activation,
     fuse_activation,
     fuse_activation_derivative,
     fuse_bias_gradient,

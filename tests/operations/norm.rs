@@ -1,7 +1,7 @@
 //! Batch, group and layer normalisation.
 
 use crate::harness::Check;
-use vae::graph::{BatchNorm, Graph, Mode, Shape, ValueId};
+use vae::graph::{Activation, BatchNorm, Graph, Mode, Shape, ValueId};
 
 fn how(samples: usize) -> BatchNorm {
     BatchNorm { samples, epsilon: 0.01, ..BatchNorm::default() }
@@ -89,6 +89,29 @@ fn a_group_norm_that_is_applied_twice() {
         let y = graph.with_constant_parameters(|graph| graph.group_norm("norm", x[0], 3, 0.01))?;
         Ok(vec![y])
     });
+}
+
+/// The activation is part of the normalisation in a fused plan: with a derivative from its value, and with one from its argument.
+#[test]
+fn a_norm_and_its_activation() {
+    for kind in [Activation::Relu, Activation::Silu, Activation::Softplus] {
+        for (shape, groups) in [(Shape::matrix(5, 3), 1), (Shape::maps(5, [2, 2], 6), 3)] {
+            Check::of("Normalise", &[shape]).rows(5).pull_back(|graph, x| {
+                let y = graph.batch_norm("norm", x[0], how(1))?;
+                Ok(vec![graph.activate("act", y, kind)])
+            });
+            Check::of("GroupNorm", &[shape]).rows(5).pull_back(|graph, x| {
+                let y = graph.group_norm("norm", x[0], groups, 0.01)?;
+                Ok(vec![graph.activate("act", y, kind)])
+            });
+        }
+        // Both the normalisation and its activation are used.
+        Check::of("GroupNorm", &[Shape::maps(2, [2, 2], 6)]).rows(2).pull_back(|graph, x| {
+            let y = graph.group_norm("norm", x[0], 2, 0.01)?;
+            let activated = graph.activate("act", y, kind);
+            Ok(vec![y, activated, graph.activate("again", activated, kind)])
+        });
+    }
 }
 
 #[test]

@@ -1,19 +1,22 @@
 //! Twins of `shaders/likelihood/gaussian.wgsl`, `gaussian_shared.wgsl` and `gaussian_learned.wgsl`.
 
-use super::{Call, Kernel, OneByOne, Pixels, Real, Sizes, chunk_sums_and_gradient};
-use crate::cpu::activation::{activated, derivative, sigmoid, sigmoid_root, softplus};
+use super::{CHUNK, Call, Kernel, OneByOne, Pixels, Real, Rows, Sizes, by_chunks, chunk_sums_and_gradient};
+use crate::cpu::activation::{
+    activated, activation, derivative, multiply_derivative, sigmoid, sigmoid_root, softplus,
+};
 use crate::kernels::kernel;
 
 pub(super) fn gaussian<T: Real>(call: &mut Call<'_, T>) {
     let v = call.number("LOG_VARIANCE");
-    chunk_sums_and_gradient(call, &OneByOne(Gaussian { activation: call.count("MEAN_ACTIVATION"), v }));
+    chunk_sums_and_gradient(call, &Gaussian::new(call.count("MEAN_ACTIVATION"), v));
 }
 
 pub(super) fn gaussian_shared<T: Real>(call: &mut Call<'_, T>) {
     let (activation, v) = (call.count("MEAN_ACTIVATION"), call.read("log_variance")[0]);
-    chunk_sums_and_gradient(call, &OneByOne(Gaussian { activation, v }));
+    let gaussian = Gaussian::new(activation, v);
+    chunk_sums_and_gradient(call, &gaussian);
     let (terms, scale) = (call.write_bound("log_variance_terms"), Sizes::of(call).scale());
-    Kernel::of(call, &OneByOne(ByLogVariance(Gaussian { activation, v }, scale))).write(terms, None);
+    Kernel::of(call, &ByLogVariance(gaussian, scale)).write(terms, None);
 }
 
 pub(super) fn gaussian_learned<T: Real>(call: &mut Call<'_, T>) {
@@ -28,44 +31,67 @@ const FAR: f64 = 1e10;
 struct Gaussian<T> {
     activation: usize,
     v: T,
+    /// exp(-v)
+    inverse_variance: T,
+    /// exp(-v / 2)
+    inverse_deviation: T,
 }
 
 impl<T: Real> Gaussian<T> {
-    /// (v + log 2 pi + d^2 exp(-v)) / 2, and its derivatives by the decoder's output and by v.
     #[inline(always)]
-    fn terms(&self, output: T, x: T) -> [T; 3] {
-        let (half, mean) = (T::of(0.5), activated(self.activation, output));
-        let (d, inverse_variance) = (mean - x, (-self.v).exponential());
-        let (mut square, mut slope) = (d * d * inverse_variance, d * inverse_variance);
-        if d.abs() > T::of(FAR) {
-            let inverse_deviation = (-half * self.v).exponential();
-            let scaled = d * inverse_deviation;
-            (square, slope) = (scaled * scaled, scaled * inverse_deviation);
+    fn new(activation: usize, v: T) -> Self {
+        let inverse_deviation = (T::of(-0.5) * v).exponential();
+        Self { activation, v, inverse_variance: (-v).exponential(), inverse_deviation }
+    }
+
+    /// (v + log 2 pi + d^2 exp(-v)) / 2, and its derivatives by the mean and by v.
+    #[inline(always)]
+    fn terms(&self, mean: T, x: T) -> [T; 3] {
+        let (half, d) = (T::of(0.5), mean - x);
+        let scaled = d * self.inverse_deviation;
+        let far = d.abs() > T::of(FAR);
+        let square = if far { scaled * scaled } else { d * d * self.inverse_variance };
+        let slope = if far { scaled * self.inverse_deviation } else { d * self.inverse_variance };
+        [half * (self.v + T::of(std::f64::consts::TAU.ln()) + square), slope, half * (T::one() - square)]
+    }
+
+    /// The same for a chunk of the decoder's outputs; the second by the output.
+    #[inline(always)]
+    fn chunk(&self, mut outputs: [T; CHUNK], image: [T; CHUNK]) -> [[T; CHUNK]; 3] {
+        activation(self.activation, &mut outputs);
+        let mut terms = [[T::zero(); CHUNK]; 3];
+        for pixel in 0..CHUNK {
+            [terms[0][pixel], terms[1][pixel], terms[2][pixel]] = self.terms(outputs[pixel], image[pixel]);
         }
-        [
-            half * (self.v + T::of(std::f64::consts::TAU.ln()) + square),
-            slope * derivative(self.activation, mean),
-            half * (T::one() - square),
-        ]
+        multiply_derivative(self.activation, &mut terms[1], &outputs);
+        terms
     }
 }
 
-impl<T: Real> Pixels<T, 1> for Gaussian<T> {
+impl<T: Real> Rows<T> for Gaussian<T> {
+    const SECTIONS: usize = 1;
+
     #[inline(always)]
-    fn terms(&self, [output]: [T; 1], x: T) -> (T, [T; 1]) {
-        let [value, slope, _] = self.terms(output, x);
-        (value, [slope])
+    fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
+        by_chunks(sizes, [decoded, image], gradient, sums, |[outputs], image| {
+            let [terms, slopes, _] = self.chunk(outputs, image);
+            (terms, [slopes])
+        });
     }
 }
 
-/// What a pixel adds to the gradient of the log-variance, as if that were its value.
+/// What pixels add to the gradient of the log-variance, as if those were their values.
 struct ByLogVariance<T>(Gaussian<T>, T);
 
-impl<T: Real> Pixels<T, 1> for ByLogVariance<T> {
+impl<T: Real> Rows<T> for ByLogVariance<T> {
+    const SECTIONS: usize = 1;
+
     #[inline(always)]
-    fn terms(&self, [output]: [T; 1], x: T) -> (T, [T; 1]) {
-        let [_, _, slope] = self.0.terms(output, x);
-        (slope * self.1, [T::zero()])
+    fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
+        by_chunks(sizes, [decoded, image], gradient, sums, |[outputs], image| {
+            let [_, _, slopes] = self.0.chunk(outputs, image);
+            (slopes.map(|slope| slope * self.1), [outputs])
+        });
     }
 }
 
@@ -79,12 +105,13 @@ impl<T: Real> Pixels<T, 2> for Learned<T> {
     #[inline(always)]
     fn terms(&self, [output, raw]: [T; 2], x: T) -> (T, [T; 2]) {
         let raw = raw - self.floor;
-        let gaussian = Gaussian { activation: self.activation, v: self.floor + softplus(raw) };
-        let [value, by_output, by_v] = gaussian.terms(output, x);
+        let gaussian = Gaussian::new(self.activation, self.floor + softplus(raw));
+        let mean = activated(self.activation, output);
+        let [value, by_mean, by_v] = gaussian.terms(mean, x);
+        let by_output = by_mean * derivative(self.activation, mean);
         if by_v < T::of(-FAR) {
             // One factor may be infinite and the other 0, and the product neither.
-            let d = activated(self.activation, output) - x;
-            let root = d * ((T::of(-0.5) * gaussian.v).exponential() * sigmoid_root(raw));
+            let root = (mean - x) * ((T::of(-0.5) * gaussian.v).exponential() * sigmoid_root(raw));
             return (value, [by_output, T::of(-0.5) * root * root]);
         }
         (value, [by_output, by_v * sigmoid(raw)])

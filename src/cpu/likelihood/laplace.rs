@@ -1,26 +1,38 @@
 //! Twin of `shaders/likelihood/laplace.wgsl`.
 
-use super::{Call, OneByOne, Pixels, Real, chunk_sums_and_gradient};
-use crate::cpu::activation::{activated, derivative};
+use super::{CHUNK, Call, Real, Rows, Sizes, by_chunks, chunk_sums_and_gradient};
+use crate::cpu::activation::{activation, multiply_derivative};
 
 pub(super) fn laplace<T: Real>(call: &mut Call<'_, T>) {
-    let (activation, scale) = (call.count("MEAN_ACTIVATION"), call.number("SCALE"));
-    chunk_sums_and_gradient(call, &OneByOne(Laplace { activation, scale }));
+    let scale = call.number("SCALE");
+    let (activation, level) = (call.count("MEAN_ACTIVATION"), (scale + scale).ln());
+    chunk_sums_and_gradient(call, &Laplace { activation, scale, level });
 }
 
 /// Pixels with one scale.
 struct Laplace<T> {
     activation: usize,
     scale: T,
+    /// log(2 scale)
+    level: T,
 }
 
-impl<T: Real> Pixels<T, 1> for Laplace<T> {
+impl<T: Real> Rows<T> for Laplace<T> {
+    const SECTIONS: usize = 1;
+
     #[inline(always)]
-    fn terms(&self, [output]: [T; 1], x: T) -> (T, [T; 1]) {
-        let mean = activated(self.activation, output);
-        let difference = mean - x;
-        let sign = if difference == T::zero() { T::zero() } else { difference.signum() };
-        let value = difference.abs() / self.scale + (self.scale + self.scale).ln();
-        (value, [sign / self.scale * derivative(self.activation, mean)])
+    fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
+        by_chunks(sizes, [decoded, image], gradient, sums, |[mut means], image| {
+            activation(self.activation, &mut means);
+            let (mut terms, mut slopes) = ([T::zero(); CHUNK], [T::zero(); CHUNK]);
+            for pixel in 0..CHUNK {
+                let difference = means[pixel] - image[pixel];
+                let sign = if difference == T::zero() { T::zero() } else { difference.signum() };
+                terms[pixel] = difference.abs() / self.scale + self.level;
+                slopes[pixel] = sign / self.scale;
+            }
+            multiply_derivative(self.activation, &mut slopes, &means);
+            (terms, [slopes])
+        });
     }
 }

@@ -140,18 +140,53 @@ impl<T: Real, L: Pixels<T, SECTIONS>, const SECTIONS: usize> Rows<T> for OneByOn
 
     #[inline(always)]
     fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
-        gradient.fill(T::zero());
-        sums.fill(T::zero());
-        for (pixel, x) in image.iter().enumerate().take(sizes.width) {
-            let outputs = std::array::from_fn(|section| decoded[section * sizes.columns + pixel]);
-            let (value, slopes) = self.0.terms(outputs, *x);
-            if let Some(sum) = sums.get_mut(pixel / CHUNK) {
-                *sum += value;
-            }
-            if !gradient.is_empty() {
-                for (section, slope) in slopes.into_iter().enumerate() {
-                    gradient[section * sizes.columns + pixel] = slope * sizes.scale();
+        by_chunks(sizes, [decoded, image], gradient, sums, |outputs: [[T; CHUNK]; SECTIONS], image| {
+            let (mut terms, mut slopes) = ([T::zero(); CHUNK], outputs);
+            for pixel in 0..CHUNK {
+                let (value, by_output) = self.0.terms(outputs.map(|section| section[pixel]), image[pixel]);
+                terms[pixel] = value;
+                for (slopes, slope) in slopes.iter_mut().zip(by_output) {
+                    slopes[pixel] = slope;
                 }
+            }
+            (terms, slopes)
+        });
+    }
+}
+
+/// Fill a row of the gradient and the row's chunk sums, either of which may be empty, from the terms and derivatives that
+/// `work` computes for a chunk: arrays of a fixed length, for vector code. They are 0 past the last pixel.
+#[inline(always)]
+fn by_chunks<T: Real, const SECTIONS: usize>(
+    sizes: Sizes,
+    [decoded, image]: [&[T]; 2],
+    gradient: &mut [T],
+    sums: &mut [T],
+    work: impl Fn([[T; CHUNK]; SECTIONS], [T; CHUNK]) -> ([T; CHUNK], [[T; CHUNK]; SECTIONS]),
+) {
+    let scale = sizes.scale::<T>();
+    for chunk in 0..sizes.chunks() {
+        let start = chunk * CHUNK;
+        let (length, real) = (CHUNK.min(sizes.columns - start), CHUNK.min(sizes.width.saturating_sub(start)));
+        let load = |values: &[T]| {
+            let mut loaded = [T::zero(); CHUNK];
+            match values.get(..CHUNK) {
+                Some(values) if length == CHUNK => loaded.copy_from_slice(values),
+                _ => loaded[..length].copy_from_slice(&values[..length]),
+            }
+            loaded
+        };
+        let outputs = std::array::from_fn(|section| load(&decoded[section * sizes.columns + start..]));
+        let (terms, slopes) = work(outputs, load(&image[start..]));
+        if let Some(sum) = sums.get_mut(chunk) {
+            *sum = terms[..real].iter().copied().sum();
+        }
+        if !gradient.is_empty() {
+            for (section, slopes) in slopes.into_iter().enumerate() {
+                let gradient = &mut gradient[section * sizes.columns + start..][..length];
+                let scaled = slopes.map(|slope| slope * scale);
+                gradient.copy_from_slice(&scaled[..length]);
+                gradient[real..].fill(T::zero());
             }
         }
     }

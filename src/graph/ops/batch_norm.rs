@@ -1,7 +1,9 @@
 //! Batch normalisation (Ioffe and Szegedy, arXiv 1502.03167) as PyTorch's `BatchNorm1d` and `BatchNorm2d`.
 
 use super::blocks::{add_blocks, blocks};
-use crate::graph::{Gradients, Graph, Init, Lowering, Mode, Node, Operation, Shape, Tensor, ValueId};
+use crate::graph::{
+    Activation, Gradients, Graph, Init, Lowering, Mode, Node, Operation, Shape, Tensor, ValueId,
+};
 use crate::kernels::kernel;
 use crate::plan::{Grid, constants};
 use crate::{Error, Result};
@@ -33,6 +35,8 @@ struct Rows {
     rows: usize,
     /// vec4 in a row.
     columns: usize,
+    /// Channels.
+    width: usize,
     /// Items that a minibatch has room for.
     batch: usize,
     /// Rows of an item.
@@ -51,7 +55,7 @@ impl Operation for BatchMoments {
     }
 
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let Rows { rows, columns, batch, space } = self.0;
+        let Rows { rows, columns, batch, space, .. } = self.0;
         let [first, larger @ ..] = &node.outputs[3..] else { return Ok(()) };
         let blocks = lowering.shape(*first).rows;
         lowering.dispatch(
@@ -123,7 +127,7 @@ impl Operation for Normalise {
             let shape = Shape { rows: blocks("batch_moments", rows.rows), ..gradients.shape(scale) };
             let partial = gradients.temporary(format!("{label}.partial"), shape);
             let operation = Sums { rows, epsilon, train };
-            gradients.push(label.clone(), operation, &[x, upstream, mean, variance], &[partial]);
+            gradients.push(label.clone(), operation, &[x, upstream, mean, variance, scale], &[partial]);
             add_blocks(gradients, &label, partial, (sums, false));
         }
         if let Some(target) = gradients.target(x) {
@@ -144,11 +148,14 @@ impl Operation for Normalise {
     }
 
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let Rows { rows, columns, .. } = self.rows;
+        let Rows { rows, columns, width, .. } = self.rows;
         lowering.dispatch(
             node,
             "batch_norm",
-            constants! { ROWS: rows, COLUMNS: columns, EPSILON: self.epsilon },
+            constants! {
+                ROWS: rows, COLUMNS: columns, WIDTH: width, EPSILON: self.epsilon,
+                ACTIVATION: Activation::Identity.number(),
+            },
             &[
                 ("x", node.inputs[0]),
                 ("mean", node.inputs[1]),
@@ -162,7 +169,7 @@ impl Operation for Normalise {
     }
 }
 
-/// Inputs: x, dy, mean, variance. Output: sums over blocks of rows of dy * normalised and of dy.
+/// Inputs: x, dy, mean, variance, scale. Output: sums over blocks of rows of dy * normalised and of dy.
 #[derive(Debug)]
 struct Sums {
     rows: Rows,
@@ -172,19 +179,21 @@ struct Sums {
 
 impl Operation for Sums {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let Rows { rows, columns, batch, space } = self.rows;
+        let Rows { rows, columns, batch, space, .. } = self.rows;
         let partial = lowering.shape(node.outputs[0]);
         lowering.dispatch(
             node,
             "batch_norm_sums",
             constants! {
                 ROWS: rows, COLUMNS: columns, BATCH: batch, SPACE: space, EPSILON: self.epsilon, TRAIN: self.train,
+                ACTIVATION: Activation::Identity.number(),
             },
             &[
                 ("x", node.inputs[0]),
                 ("y_gradient", node.inputs[1]),
                 ("mean", node.inputs[2]),
                 ("variance", node.inputs[3]),
+                ("scale", node.inputs[4]),
                 ("partial", node.outputs[0]),
             ],
             Grid::Elements(partial.rows * columns),
@@ -203,13 +212,13 @@ struct InputGradient {
 
 impl Operation for InputGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let Rows { rows, columns, batch, space } = self.rows;
+        let Rows { rows, columns, batch, space, .. } = self.rows;
         lowering.dispatch(
             node,
             "batch_norm_gradient",
             constants! {
                 ROWS: rows, COLUMNS: columns, BATCH: batch, SPACE: space, EPSILON: self.epsilon,
-                ACCUMULATE: self.accumulate,
+                ACCUMULATE: self.accumulate, ACTIVATION: Activation::Identity.number(),
             },
             &[
                 ("y_gradient", node.inputs[0]),
@@ -282,6 +291,7 @@ impl Graph {
         let rows = Rows {
             rows: shape.rows,
             columns: shape.stride() / 4,
+            width: shape.columns,
             batch: shape.items() / how.samples,
             space: shape.pixels(),
         };

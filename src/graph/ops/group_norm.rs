@@ -2,7 +2,7 @@
 
 use super::batch_norm::scale;
 use super::blocks::{add_blocks, blocks};
-use crate::graph::{Gradients, Graph, Lowering, Node, Operation, Shape, ValueId};
+use crate::graph::{Activation, Gradients, Graph, Lowering, Node, Operation, Shape, ValueId};
 use crate::plan::{Grid, constants};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -19,6 +19,13 @@ impl Groups {
             ITEMS: self.shape.items(), SPACE: self.shape.pixels(), CHANNELS: self.shape.columns,
             STRIDE: self.shape.stride(), GROUPS: self.groups,
         }
+    }
+
+    /// The same for kernels that know of an activation, of which there is none yet.
+    fn with_activation(self) -> BTreeMap<&'static str, f64> {
+        let mut constants = self.constants();
+        constants.extend(constants! { ACTIVATION: Activation::Identity.number() });
+        constants
     }
 
     /// One for each item.
@@ -76,7 +83,7 @@ impl Operation for GroupNorm {
             let rows = blocks("group_norm_scale", self.0.shape.rows);
             let shape = Shape { rows, ..gradients.shape(scale) };
             let partial = gradients.temporary(format!("{label}.partial"), shape);
-            gradients.push(label.clone(), ScaleGradient(self.0), &[x, upstream, moments], &[partial]);
+            gradients.push(label.clone(), ScaleGradient(self.0), &[x, upstream, moments, scale], &[partial]);
             add_blocks(gradients, &label, partial, target);
         }
         if let Some(target) = gradients.target(x) {
@@ -94,7 +101,7 @@ impl Operation for GroupNorm {
         lowering.dispatch(
             node,
             "group_norm",
-            self.0.constants(),
+            self.0.with_activation(),
             &[
                 ("x", node.inputs[0]),
                 ("saved", node.inputs[1]),
@@ -107,7 +114,7 @@ impl Operation for GroupNorm {
     }
 }
 
-/// Inputs: x, dy, moments. Output: sums over blocks of rows of dy * normalised and of dy.
+/// Inputs: x, dy, moments, scale. Output: sums over blocks of rows of dy * normalised and of dy.
 #[derive(Debug)]
 struct ScaleGradient(Groups);
 
@@ -117,11 +124,12 @@ impl Operation for ScaleGradient {
         lowering.dispatch(
             node,
             "group_norm_scale",
-            self.0.constants(),
+            self.0.with_activation(),
             &[
                 ("x", node.inputs[0]),
                 ("y_gradient", node.inputs[1]),
                 ("saved", node.inputs[2]),
+                ("scale", node.inputs[3]),
                 ("partial", node.outputs[0]),
             ],
             Grid::Elements(blocks * self.0.shape.stride()),
@@ -139,7 +147,7 @@ impl Operation for Sums {
         lowering.dispatch(
             node,
             "group_norm_sums",
-            self.0.constants(),
+            self.0.with_activation(),
             &[
                 ("x", node.inputs[0]),
                 ("y_gradient", node.inputs[1]),
@@ -162,7 +170,7 @@ struct InputGradient {
 
 impl Operation for InputGradient {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
-        let mut constants = self.groups.constants();
+        let mut constants = self.groups.with_activation();
         constants.extend(constants! { ACCUMULATE: self.accumulate });
         lowering.dispatch(
             node,

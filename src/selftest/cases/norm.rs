@@ -2,6 +2,7 @@
 
 use super::Content::{Given, Normal, Unit};
 use super::{Case, Content};
+use crate::activation::Activation;
 use crate::kernels::kernel;
 use crate::plan::{Grid, constants};
 
@@ -28,6 +29,10 @@ fn blocks() -> Vec<Case> {
     cases
 }
 
+/// What follows a normalisation.
+const ACTIVATIONS: [Activation; 5] =
+    [Activation::Identity, Activation::Silu, Activation::Relu, Activation::Softplus, Activation::Silu];
+
 /// Items, those of them in a minibatch with room for `batch`, pixels and vec4 in a row.
 const BATCHES: [(usize, usize, usize, usize, usize); 5] =
     [(1, 1, 1, 1, 1), (6, 3, 2, 7, 3), (12, 4, 4, 25, 1), (5, 5, 1, 30, 2), (300, 150, 149, 1, 5)];
@@ -51,24 +56,30 @@ fn batch() -> Vec<Case> {
         let (scale, sums) = (("scale", Normal(2 * row)), ("sums", Normal(2 * row)));
         let partial = ("partial", Normal(2 * row * blocks));
         let elements = Grid::Elements(rows * columns);
-        let train = i % 2 == 0;
+        let (train, width, kind) = (i % 2 == 0, 4 * columns - i % 4, ACTIVATIONS[i].number());
         cases.extend([
             Case::new("batch_moments", minibatch_with(constants! { TRAIN: true }))
                 .buffers(&[x, partial])
                 .grid(Grid::Elements(blocks * columns))
                 .reduces(64),
-            Case::new("batch_norm", with(constants! { EPSILON: 0.1 }))
+            Case::new("batch_norm", with(constants! { WIDTH: width, EPSILON: 0.1, ACTIVATION: kind }))
                 .buffers(&[x, mean, variance, scale, ("y", Normal(all))])
                 .grid(elements)
                 .reduces(4),
-            Case::new("batch_norm_sums", minibatch_with(constants! { EPSILON: 0.1, TRAIN: train }))
-                .buffers(&[x, dy, mean, variance, partial])
-                .grid(Grid::Elements(blocks * columns))
-                .reduces(64 * 4),
-            Case::new("batch_norm_gradient", minibatch_with(constants! { EPSILON: 0.1, ACCUMULATE: !train }))
-                .buffers(&[x, dy, mean, variance, scale, sums, dx])
-                .grid(elements)
-                .reduces(16),
+            Case::new(
+                "batch_norm_sums",
+                minibatch_with(constants! { EPSILON: 0.1, TRAIN: train, ACTIVATION: kind }),
+            )
+            .buffers(&[x, dy, mean, variance, scale, partial])
+            .grid(Grid::Elements(blocks * columns))
+            .reduces(64 * 4),
+            Case::new(
+                "batch_norm_gradient",
+                minibatch_with(constants! { EPSILON: 0.1, ACCUMULATE: !train, ACTIVATION: kind }),
+            )
+            .buffers(&[x, dy, mean, variance, scale, sums, dx])
+            .grid(elements)
+            .reduces(16),
             Case::new("fixed_norm_gradient", with(constants! { EPSILON: 0.1, ACCUMULATE: train }))
                 .buffers(&[dy, variance, scale, dx])
                 .grid(elements)
@@ -144,6 +155,8 @@ fn group() -> Vec<Case> {
         let sizes = groups_of(items, space, channels, groups, None);
         let (x, dy): ((_, Content<'static>), _) = (("x", Normal(all)), ("y_gradient", Normal(all)));
         let (saved, scale) = (("saved", Unit(4 * count)), ("scale", Normal(2 * stride)));
+        let mut sizes = sizes;
+        sizes.insert("ACTIVATION", f64::from(ACTIVATIONS[i].number()));
         let mut gradient = sizes.clone();
         gradient.insert("ACCUMULATE", (i % 2) as f64);
         cases.extend([
@@ -164,7 +177,7 @@ fn group() -> Vec<Case> {
                 .grid(Grid::Elements(all))
                 .reduces(4),
             Case::new("group_norm_scale", sizes)
-                .buffers(&[x, dy, saved, ("partial", Normal(2 * stride * blocks))])
+                .buffers(&[x, dy, saved, scale, ("partial", Normal(2 * stride * blocks))])
                 .grid(Grid::Elements(blocks * stride))
                 .reduces(64),
         ]);
