@@ -5,7 +5,7 @@
 //! The blocks depend on sizes only, never on the number of threads, and so does the order of every sum.
 
 use super::Real;
-use super::activation::{activation, multiply_derivative};
+use super::activation::Finish;
 use super::call::Call;
 use super::gemm::{by_column, by_row, product, product_on_one_thread};
 use super::real::vectorised;
@@ -26,52 +26,14 @@ fn block_rows(rows: usize, columns: usize) -> usize {
     (BLOCK / columns).min(rows.div_ceil(PARTS)).max(1)
 }
 
-/// What happens to a block of sums before it is stored.
-#[derive(Clone, Copy)]
-enum Finish<'a, T> {
-    /// Add the bias and apply an activation to `width` channels; the rest is padding.
-    Bias {
-        bias: &'a [T],
-        kind: usize,
-        width: usize,
-    },
-    /// Multiply by the derivative of an activation.
-    Derivative {
-        kind: usize,
-        saved: &'a [T],
-    },
-    Nothing,
+/// Bias and activation.
+fn with_bias<'a, T: Real>(call: &Call<'a, T>) -> Finish<'a, T> {
+    let bias = call.read("bias");
+    Finish::Bias { kind: call.count("ACTIVATION"), bias, section: bias.len(), width: call.count("WIDTH") }
 }
 
-impl<'a, T: Real> Finish<'a, T> {
-    fn bias(call: &Call<'a, T>) -> Self {
-        Self::Bias { bias: call.read("bias"), kind: call.count("ACTIVATION"), width: call.count("WIDTH") }
-    }
-
-    fn derivative(call: &Call<'a, T>) -> Self {
-        Self::Derivative { kind: call.count("ACTIVATION"), saved: call.read("saved") }
-    }
-
-    /// Finish pixels of `stride` elements, the first of which is element `start` of the output.
-    fn apply(self, values: &mut [T], stride: usize, start: usize) {
-        vectorised(|| match self {
-            Self::Bias { bias, kind, width } => {
-                for pixel in values.chunks_mut(stride) {
-                    for (value, &bias) in pixel.iter_mut().zip(bias) {
-                        *value += bias;
-                    }
-                }
-                activation(kind, values);
-                if width < stride {
-                    values.chunks_mut(stride).for_each(|pixel| pixel[width..].fill(T::zero()));
-                }
-            }
-            Self::Derivative { kind, saved } => {
-                multiply_derivative(kind, values, &saved[start..]);
-            }
-            Self::Nothing => {}
-        });
-    }
+fn with_derivative<'a, T: Real>(call: &Call<'a, T>) -> Finish<'a, T> {
+    Finish::Derivative { kind: call.count("ACTIVATION"), saved: call.read("saved") }
 }
 
 /// `to += from`.
@@ -80,7 +42,7 @@ fn add<T: Real>(to: &mut [T], from: &[T]) {
 }
 
 pub(super) fn conv_nt<T: Real>(call: &mut Call<'_, T>) {
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     correlate(call, finish, false);
 }
 
@@ -90,7 +52,7 @@ pub(super) fn conv_nt_gradient<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn conv_nt_derivative<T: Real>(call: &mut Call<'_, T>) {
-    let (finish, accumulate) = (Finish::derivative(call), call.flag("ACCUMULATE"));
+    let (finish, accumulate) = (with_derivative(call), call.flag("ACCUMULATE"));
     correlate(call, finish, accumulate);
 }
 
@@ -152,7 +114,7 @@ fn transposed<T: Real>(weights: &[T], n: usize, k: usize, stride: usize) -> Vec<
 pub(super) fn conv_nt_packed<T: Real>(call: &mut Call<'_, T>) {
     let positions = Positions::of(call);
     let (n, k) = (4 * call.count("COLUMNS"), positions.window());
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     let (large, weights) = (call.operand("a"), call.operand("b"));
     let weights = transposed(weights, n, k, positions.weight_stride());
     let Maps { pixel, item, .. } = positions.small;
@@ -188,17 +150,17 @@ pub(super) fn conv_nn_packed<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn conv_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
-    let (finish, accumulate) = (Finish::derivative(call), call.flag("ACCUMULATE"));
+    let (finish, accumulate) = (with_derivative(call), call.flag("ACCUMULATE"));
     scatter(call, "output", finish, accumulate);
 }
 
 pub(super) fn conv_nn_bias<T: Real>(call: &mut Call<'_, T>) {
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     scatter(call, "output", finish, false);
 }
 
 pub(super) fn conv_nn_bias_packed<T: Real>(call: &mut Call<'_, T>) {
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     scatter(call, "output_elements", finish, false);
 }
 

@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::call::{Call, by_costly_rows, put};
-use super::real::vectorised;
+use super::real::vectorised_by;
 use super::scratch::with_scratch;
 use crate::kernels::kernel;
 use rayon::prelude::*;
@@ -48,20 +48,16 @@ impl Sizes {
     }
 }
 
-/// Run `work::<L>(c)` for pieces of L channels, large ones first.
+/// Call the method with pieces of 16 channels, then of 4.
 macro_rules! by_channels {
-    ($channels:expr, $largest:literal, $work:ident($($argument:expr),*)) => {{
+    ($channels:expr, $own:ident.$work:ident($($argument:expr),*)) => {{
         let mut channel = 0;
-        while $largest > 16 && channel + $largest <= $channels {
-            $work::<T, $largest>($($argument,)* channel);
-            channel += $largest;
-        }
         while channel + 16 <= $channels {
-            $work::<T, 16>($($argument,)* channel);
+            $own.$work::<16>($($argument,)* channel);
             channel += 16;
         }
         while channel < $channels {
-            $work::<T, 4>($($argument,)* channel);
+            $own.$work::<4>($($argument,)* channel);
             channel += 4;
         }
     }};
@@ -143,14 +139,21 @@ impl<T: Real> Padded<'_, T> {
     }
 }
 
-fn correlate<T: Real, const L: usize>(
-    padded: &Padded<'_, T>,
-    weight: &[T],
-    output: &mut [T],
+struct Correlate<'a, 'b, T> {
+    padded: &'b Padded<'a, T>,
+    weight: &'b [T],
+    output: &'b mut [T],
     how: (usize, bool),
-    channel: usize,
-) {
-    vectorised(|| padded.correlate::<L>(weight, output, how, channel));
+}
+
+impl<T: Real> pulp::WithSimd for Correlate<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { padded, weight, output, how } = self;
+        by_channels!(padded.pixel, padded.correlate(weight, output, how));
+    }
 }
 
 /// Each item of `from`, of `size` pixels, in maps of `padded` pixels full of zeros: its pixels `spacing` apart, the first at
@@ -179,7 +182,7 @@ fn slide<T: Real>(
                 }
             }
             let window = Padded { values, width: padded[1], stride, kernel, pixel };
-            by_channels!(pixel, 16, correlate(&window, weight, output, (positions[1], add)));
+            vectorised_by(Correlate { padded: &window, weight, output, how: (positions[1], add) });
         });
     });
 }
@@ -220,64 +223,71 @@ struct Part {
 }
 
 /// What all parts of a block add to the gradient of the weights.
-#[inline(always)]
-fn of_weight<T: Real, const L: usize>(
+struct OfWeight<'a, T> {
     sizes: Sizes,
-    maps: (&[T], &[T]),
-    parts: &[Part],
-    partial: &mut [T],
-    channel: usize,
-) {
-    for ky in 0..sizes.kernel[0] {
-        let mut kx = 0;
-        while kx + 5 <= sizes.kernel[1] {
-            of_weights::<T, L, 5>(sizes, maps, parts, partial, [ky, kx, channel]);
-            kx += 5;
-        }
-        while kx + 3 <= sizes.kernel[1] {
-            of_weights::<T, L, 3>(sizes, maps, parts, partial, [ky, kx, channel]);
-            kx += 3;
-        }
-        while kx < sizes.kernel[1] {
-            of_weights::<T, L, 1>(sizes, maps, parts, partial, [ky, kx, channel]);
-            kx += 1;
-        }
+    maps: (&'a [T], &'a [T]),
+    parts: &'a [Part],
+    partial: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for OfWeight<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(mut self, _: S) {
+        by_channels!(self.sizes.pixel, self.channels());
     }
 }
 
-/// The same for K weights side by side, which share each pixel of the small maps.
-#[inline(always)]
-fn of_weights<T: Real, const L: usize, const K: usize>(
-    sizes: Sizes,
-    (small, large): (&[T], &[T]),
-    parts: &[Part],
-    partial: &mut [T],
-    [ky, kx, channel]: [usize; 3],
-) {
-    let (pixel, width) = (sizes.pixel, sizes.large[1]);
-    let mut sums = [[T::zero(); L]; K];
-    for part in parts {
-        let Some(line) = part.large[ky] else { continue };
-        for x in part.positions.clone() {
-            let mut own = [T::zero(); L];
-            own.copy_from_slice(&small[part.small + x * pixel + channel..][..L]);
-            let (at, padding) = (x * sizes.stride[1] + kx, sizes.padding[1]);
-            if at >= padding && at + K <= width + padding {
-                let large = &large[line + (at - padding) * pixel + channel..];
-                for (k, sum) in sums.iter_mut().enumerate() {
-                    multiply_add(sum, &own, &large[k * pixel..]);
-                }
-            } else {
-                for (k, sum) in sums.iter_mut().enumerate() {
-                    if at + k >= padding && at + k < width + padding {
-                        multiply_add(sum, &own, &large[line + (at + k - padding) * pixel + channel..]);
+impl<T: Real> OfWeight<'_, T> {
+    #[inline(always)]
+    fn channels<const L: usize>(&mut self, channel: usize) {
+        for ky in 0..self.sizes.kernel[0] {
+            let mut kx = 0;
+            while kx + 5 <= self.sizes.kernel[1] {
+                self.weights::<L, 5>([ky, kx, channel]);
+                kx += 5;
+            }
+            while kx + 3 <= self.sizes.kernel[1] {
+                self.weights::<L, 3>([ky, kx, channel]);
+                kx += 3;
+            }
+            while kx < self.sizes.kernel[1] {
+                self.weights::<L, 1>([ky, kx, channel]);
+                kx += 1;
+            }
+        }
+    }
+
+    /// K weights side by side, which share each pixel of the small maps.
+    #[inline(always)]
+    fn weights<const L: usize, const K: usize>(&mut self, [ky, kx, channel]: [usize; 3]) {
+        let Self { sizes, maps: (small, large), parts, partial } = self;
+        let (pixel, width) = (sizes.pixel, sizes.large[1]);
+        let mut sums = [[T::zero(); L]; K];
+        for part in parts.iter() {
+            let Some(line) = part.large[ky] else { continue };
+            for x in part.positions.clone() {
+                let mut own = [T::zero(); L];
+                own.copy_from_slice(&small[part.small + x * pixel + channel..][..L]);
+                let (at, padding) = (x * sizes.stride[1] + kx, sizes.padding[1]);
+                if at >= padding && at + K <= width + padding {
+                    let large = &large[line + (at - padding) * pixel + channel..];
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        multiply_add(sum, &own, &large[k * pixel..]);
+                    }
+                } else {
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        if at + k >= padding && at + k < width + padding {
+                            multiply_add(sum, &own, &large[line + (at + k - padding) * pixel + channel..]);
+                        }
                     }
                 }
             }
         }
-    }
-    for (k, sum) in sums.into_iter().enumerate() {
-        partial[(ky * sizes.kernel[1] + kx + k) * pixel + channel..][..L].copy_from_slice(&sum);
+        for (k, sum) in sums.into_iter().enumerate() {
+            partial[(ky * sizes.kernel[1] + kx + k) * pixel + channel..][..L].copy_from_slice(&sum);
+        }
     }
 }
 
@@ -300,6 +310,6 @@ pub(super) fn depthwise_weight<T: Real>(call: &mut Call<'_, T>) {
             let large = (0..sizes.kernel[0]).map(under).collect();
             parts.push(Part { small: line * small_line, large, positions });
         }
-        by_channels!(sizes.pixel, 32, of_weight(sizes, (small, large), &parts, partial));
+        vectorised_by(OfWeight { sizes, maps: (small, large), parts: &parts, partial });
     });
 }
