@@ -3,8 +3,8 @@
 //   softmax            y = exp(x - max) / sum, where max is the row's largest value, and sum that of the row's exponentials
 //   softmax_gradient   dx = y * (dy - sum of dy * y over the row); with ACCUMULATE dx += that
 //
-// Padding of a row counts for nothing, and is 0 in the output. A workgroup computes a row: each lane takes every 64th vec4,
-// then the lanes are reduced in a tree.
+// Padding of a row counts for nothing, and is 0 in the output. A workgroup computes a row: each lane takes every 32nd vec4, then
+// every lane goes through what all lanes have found. That needs one barrier.
 //
 // import: step, layout
 
@@ -19,39 +19,17 @@ override ACCUMULATE: bool;
 @group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>; // [ROWS, COLUMNS]: y
 @group(0) @binding(5) var<storage, read_write> x_gradient: array<vec4<f32>>; // [ROWS, COLUMNS]
 
-const LANES = 64u;
+const LANES = 32u;
 const LOWEST = -3.4028234e38;
-var<workgroup> lanes: array<f32, 64>;
+var<workgroup> largest: array<f32, 32>;
+var<workgroup> sums: array<f32, 32>;
 
-// The largest value of all lanes, for every lane.
-fn largest_lane(lane: u32, own: f32) -> f32 {
-    workgroupBarrier();
-    lanes[lane] = own;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            lanes[lane] = max(lanes[lane], lanes[lane + half]);
-        }
-    }
-    workgroupBarrier();
-    return lanes[0];
+// Values number `i` of the row that begins at `begin`; in the padding the lowest number, whose exponential is 0.
+fn values(begin: u32, i: u32) -> vec4<f32> {
+    return select(vec4<f32>(LOWEST), x[begin + i], column_mask(i, WIDTH) > vec4<f32>(0.0));
 }
 
-// The sum over all lanes, for every lane.
-fn add_lanes(lane: u32, own: f32) -> f32 {
-    workgroupBarrier();
-    lanes[lane] = own;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    workgroupBarrier();
-    return lanes[0];
-}
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn softmax(
     @builtin(local_invocation_index) lane: u32,
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -59,25 +37,34 @@ fn softmax(
 ) {
     let row = workgroup.y * workgroups.x + workgroup.x;
     let begin = min(row, ROWS - 1u) * COLUMNS;
-    var largest = vec4<f32>(LOWEST);
+    // The largest value so far, and the sum of exp(x - that).
+    var shift = LOWEST;
+    var sum = 0.0;
     for (var i = lane; i < COLUMNS; i += LANES) {
-        let real = column_mask(i, WIDTH) > vec4<f32>(0.0);
-        largest = max(largest, select(vec4<f32>(LOWEST), x[begin + i], real));
+        let own = values(begin, i);
+        let next = max(shift, max(max(own.x, own.y), max(own.z, own.w)));
+        sum = sum * exp(shift - next) + dot(exp(own - next), vec4<f32>(1.0));
+        shift = next;
     }
-    let shift = largest_lane(lane, max(max(largest.x, largest.y), max(largest.z, largest.w)));
-    var own = 0.0;
-    for (var i = lane; i < COLUMNS; i += LANES) {
-        own += dot(exp(x[begin + i] - shift), column_mask(i, WIDTH));
+    largest[lane] = shift;
+    sums[lane] = sum;
+    workgroupBarrier();
+    shift = largest[0];
+    for (var i = 1u; i < LANES; i++) {
+        shift = max(shift, largest[i]);
     }
-    let scale = 1.0 / add_lanes(lane, own);
+    sum = 0.0;
+    for (var i = 0u; i < LANES; i++) {
+        sum += sums[i] * exp(largest[i] - shift);
+    }
     if row < ROWS {
         for (var i = lane; i < COLUMNS; i += LANES) {
-            y[begin + i] = exp(x[begin + i] - shift) * scale * column_mask(i, WIDTH);
+            y[begin + i] = exp(values(begin, i) - shift) / sum;
         }
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn softmax_gradient(
     @builtin(local_invocation_index) lane: u32,
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -89,10 +76,15 @@ fn softmax_gradient(
     for (var i = lane; i < COLUMNS; i += LANES) {
         own += dot(y_gradient[begin + i], saved[begin + i]);
     }
-    let mean = add_lanes(lane, own);
+    sums[lane] = own;
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var i = 0u; i < LANES; i++) {
+        sum += sums[i];
+    }
     if row < ROWS {
         for (var i = lane; i < COLUMNS; i += LANES) {
-            let change = saved[begin + i] * (y_gradient[begin + i] - mean);
+            let change = saved[begin + i] * (y_gradient[begin + i] - sum);
             if ACCUMULATE {
                 x_gradient[begin + i] += change;
             } else {

@@ -44,6 +44,14 @@ pub mod stream {
     /// Noise of the samples in the figure that compares gradient estimators.
     pub const GRADIENTS: u32 = 65;
 
+    /// Added to a noise stream: what is dropped.
+    const DROPOUT: u32 = 1 << 24;
+
+    /// The number to add to a noise stream for operation number `number` of those that drop values.
+    pub const fn of_dropout(number: u32) -> u32 {
+        DROPOUT + (number << 8)
+    }
+
     /// The number to add to a noise stream for group `group` of latents; 0 is the group nearest to the data. From group 2
     /// on the number is a multiple of 256, above every stream here, so that no two streams are equal.
     pub const fn of_group(group: usize) -> u32 {

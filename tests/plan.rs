@@ -72,6 +72,7 @@ fn fusion_changes_nothing_that_is_computed() {
         [
             "",
             "model.activation = 'silu'\nobjective.free-bits = 0.1",
+            "model.activation = 'gelu'\nmodel.dropout = 0.2\noptimizer.ema-decay = 0.9",
             "model = { likelihood = 'gaussian', hidden = [] }\nobjective.kl-floor = 0.2",
             "model.likelihood = 'gaussian-shared'\nobjective.noise-samples = 2",
             "objective = { kind = 'dreg', importance-samples = 3 }",
@@ -197,6 +198,29 @@ fn no_activation_is_left_beside_a_normalisation() {
         assert!(kernels.contains(&format!("{norm}_norm").as_str()), "{kernels:?}");
         assert!(!kernels.iter().any(|kernel| kernel.starts_with("activate")), "{kernels:?}");
     }
+}
+
+#[test]
+fn training_drops_units_of_hidden_layers_and_nothing_else_does() {
+    let dropped = |config: &Config, program: &str| {
+        let [plan, _] = plans(config);
+        let dispatches =
+            plan.program(program).unwrap().dispatches.iter().map(|&number| &plan.dispatches[number]);
+        dispatches.filter(|dispatch| dispatch.kernel == "drop_values").count()
+    };
+    let mlp = with(&small(), "model.dropout = 0.2");
+    let conv = with(
+        &Config::default(),
+        "model = { family = 'conv', latent = 2, dense = [5, 4], dropout = 0.2, levels = [{ channels = 3, kernel = 3 }] }",
+    );
+    for config in [mlp, conv] {
+        // Two layers up and two layers down, each forward and back.
+        assert_eq!(dropped(&config, "train"), 8);
+        for program in ["evaluate", "encode", "decode"] {
+            assert_eq!(dropped(&config, program), 0, "{program}");
+        }
+    }
+    assert_eq!(dropped(&small(), "train"), 0);
 }
 
 #[test]

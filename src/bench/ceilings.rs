@@ -121,16 +121,23 @@ impl Bench {
         Ok(())
     }
 
-    fn measure_ceilings(&self) -> Result<Ceilings> {
-        let (gflops, gflops_of) = match &self.device {
-            OpenDevice::Cpu => (peak::multiply_adds(), "fma in registers, all threads"),
-            OpenDevice::Gpu(_) => (self.multiply_add_peak()?, "fma in registers"),
-        };
-        let processor = match &self.device {
+    /// Whether kernels run on the processor, with or without a driver. No kernel is a ceiling of it: other instructions do
+    /// more, and a driver adds its own.
+    fn is_processor(&self) -> bool {
+        match &self.device {
             OpenDevice::Cpu => true,
             OpenDevice::Gpu(gpu) => gpu.info().is_software(),
+        }
+    }
+
+    fn measure_ceilings(&self) -> Result<Ceilings> {
+        let processor = self.is_processor();
+        let (gflops, gflops_of) = if processor {
+            (peak::multiply_adds(), "fma in registers, on all threads of the processor")
+        } else {
+            (self.multiply_add_peak()?, "fma in registers")
         };
-        let limit = self.device.binding_limit().unwrap_or(u64::MAX);
+        let limit = if processor { u64::MAX } else { self.device.binding_limit().unwrap_or(u64::MAX) };
         let memory = if processor { MEMORY[0] } else { MEMORY[1] };
         let sizes = SIZES.into_iter().chain([memory]).filter(|&size| size as u64 <= limit);
         let bandwidths = sizes.map(|bytes| self.bandwidth(bytes)).collect::<Result<Vec<_>>>()?;
@@ -146,13 +153,11 @@ impl Bench {
         })
     }
 
-    /// On the processor no kernel is a ceiling: some are compiled for any processor of its family.
     fn bandwidth(&self, bytes: usize) -> Result<Bandwidth> {
-        let (copied, read) = match &self.device {
-            OpenDevice::Cpu => (peak::copied(bytes), peak::read(bytes)),
-            OpenDevice::Gpu(_) => {
-                (self.rate(&copy_case(bytes / 32))?, self.rate(&add_up_case(bytes / (READ + 1) / 16))?)
-            }
+        let (copied, read) = if self.is_processor() {
+            (peak::copied(bytes), peak::read(bytes))
+        } else {
+            (self.rate(&copy_case(bytes / 32))?, self.rate(&add_up_case(bytes / (READ + 1) / 16))?)
         };
         Ok(Bandwidth { bytes: bytes as u64, copied, read })
     }

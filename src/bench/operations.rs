@@ -35,6 +35,7 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
         graph.group_norm("group norm", x, 8, 1e-5)?,
         graph.layer_norm("layer norm", x, 1e-5)?,
         graph.affine("scale and shift", x, 2.0, -1.0),
+        graph.dropout("dropout", x, 0.1)?,
         graph.clamp("clamp", x, [-1.0, 1.0])?,
         graph.attention("attention", small, small, small)?,
         graph.convolution(

@@ -16,12 +16,13 @@ pub(super) struct Measured {
 }
 
 /// The presets that are measured. A new one is one line.
-pub(super) const PRESETS: [Measured; 5] = [
+pub(super) const PRESETS: [Measured; 6] = [
     Measured { name: "world-models", preset: "world-models" },
     Measured { name: "disentanglement", preset: "disentanglement" },
     Measured { name: "mnist-conv", preset: "mnist-conv" },
     Measured { name: "residual", preset: "residual" },
     Measured { name: "burgess", preset: "burgess" },
+    Measured { name: "autoencoder-kl", preset: "autoencoder-kl-tiny" },
 ];
 
 impl Measured {

@@ -1,6 +1,6 @@
 //! `[optimizer]`: the optimizer of all parameter groups, and `[optimizer.GROUP]`, which overrides it for one group.
 
-use crate::checks::{not_negative, positive};
+use crate::checks::{below_one, is_zero, not_negative, positive};
 use crate::model::{Initialisation, OutputBias};
 use crate::optimizer::{LearningRateSchedule, Optimizer, OptimizerKind};
 use crate::{Error, Result};
@@ -78,12 +78,6 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// Whether a setting may be left out of a file.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
-
 /// The learning rate of an optimizer where none is given.
 fn default_rate(kind: OptimizerKind) -> f64 {
     match kind {
@@ -158,10 +152,7 @@ impl OptimizerConfig {
         positive(&path("learning-rate"), self.learning_rate())?;
         not_negative(&path("weight-decay"), self.weight_decay)?;
         not_negative(&path("clip-norm"), self.clip_norm)?;
-        if !(0.0..1.0).contains(&self.ema_decay) {
-            let problem = format!("{} is not between 0 and 1", self.ema_decay);
-            return Err(Error::setting("optimizer.ema-decay", problem, "give a number such as 0.999"));
-        }
+        below_one("optimizer.ema-decay", self.ema_decay)?;
         let epsilon = self.adam_epsilon;
         if !self.kind.is_adam() && epsilon != Self::default().adam_epsilon {
             let problem = "the optimizer is neither adam nor adamax";

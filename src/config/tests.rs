@@ -63,6 +63,7 @@ fn complete() -> Config {
             hidden: vec![vec![200, 150], vec![100]],
             latent: vec![50, 20],
             activation: Activation::Elu,
+            dropout: 0.0,
             likelihood: LikelihoodKind::Gaussian,
             sigma: 0.5,
             scale: 1.0,

@@ -18,6 +18,7 @@ mod convolution;
 mod convolution_parts;
 mod depthwise;
 mod distributions;
+mod dropout;
 mod executor;
 mod gate;
 mod gather;
@@ -190,6 +191,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "products_tn" => products::products_tn,
         "softmax" => softmax::softmax,
         "softmax_gradient" => softmax::softmax_gradient,
+        "drop_values" => dropout::drop_values,
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,
         "squared_error" => squared_error::squared_error,

@@ -130,6 +130,8 @@ pub struct Graph {
     /// What training steps write beside metrics: parameters and states.
     updates: Vec<ValueId>,
     constant: bool,
+    /// Operations that drop values; each has a stream.
+    dropouts: u32,
 }
 
 impl Graph {
@@ -147,6 +149,7 @@ impl Graph {
             numbers: Vec::new(),
             updates: Vec::new(),
             constant: false,
+            dropouts: 0,
         }
     }
 
@@ -238,6 +241,12 @@ impl Graph {
         }
         self.numbers.push(name.into());
         Ok(self.numbers.len() - 1)
+    }
+
+    /// The number of the next operation that drops values.
+    pub(crate) fn next_dropout(&mut self) -> u32 {
+        self.dropouts += 1;
+        self.dropouts - 1
     }
 
     /// A name that no other value has: a layer that is applied a second time gets `encoder.0 (2)`.

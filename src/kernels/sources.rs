@@ -44,6 +44,7 @@ pub(super) const FILES: &[File] = files![
     "conv_tn",
     "depthwise",
     "distributions",
+    "dropout",
     "gate",
     "gather",
     "group_norm",

@@ -201,6 +201,7 @@ fn objectives_refuse_what_they_do_not_take() {
         (&["--kl-cycle", "3"], "--kl-cycle: a cycle of 3 epochs"),
         (&["--kl-cycle", "3", "--kl-warmup", "4"], "--kl-cycle: a cycle of 3 epochs"),
         (&["--likelihood", "discretized-logistic", "--binarize", "static"], "--binarize: the likelihood"),
+        (&["--set", "model.dropout=1"], "--set model.dropout: 1 is not between 0 and 1"),
         (&["--scale", "2"], "--scale: the likelihood is bernoulli"),
         (&["--likelihood", "laplace", "--sigma", "2"], "--sigma: the likelihood is laplace"),
         (&["--likelihood", "laplace", "--scale", "0"], "--scale: "),

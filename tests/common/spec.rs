@@ -54,6 +54,7 @@ pub(crate) const LOSS: &str = "loss";
 impl Spec {
     pub(crate) fn model(&self) -> Mlp {
         Mlp {
+            dropout: 0.0,
             pixels: self.pixels,
             layers: self.layers.clone(),
             activation: self.activation,

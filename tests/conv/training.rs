@@ -88,6 +88,15 @@ fn norms_and_blocks_train_alike() {
 }
 
 #[test]
+fn dropout_trains_alike() {
+    compare(
+        "model = { latent = 3, dense = [9, 7], dropout = 0.2, levels = [{ channels = 6, kernel = 3, stride = 2 }] }\n\
+         optimizer.ema-decay = 0.5",
+        COLOUR,
+    );
+}
+
+#[test]
 fn upsampling_and_objectives_train_alike() {
     compare(
         "model = { latent = 2, dense = [9], upsampling = 'nearest', norm = 'batch', levels = [{ channels = 6, kernel = 3, stride = 2 }] }\n\

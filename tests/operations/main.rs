@@ -11,6 +11,7 @@ mod columns;
 mod common;
 mod convolution;
 mod dense;
+mod dropout;
 mod gaussian;
 mod harness;
 mod importance;

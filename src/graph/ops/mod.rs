@@ -9,6 +9,7 @@ mod blocks;
 mod clamp;
 pub(super) mod convolution;
 pub(super) mod depthwise;
+mod dropout;
 pub(super) mod gate;
 pub(super) mod gather;
 pub(super) mod gaussian;

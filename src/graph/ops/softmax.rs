@@ -55,8 +55,8 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] if `x` has sections, or rows of more than 4 million columns.
     pub fn softmax(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
-        /// The most vec4 of a row: a lane of a workgroup goes through 16,000 of them, three times.
-        const MOST: usize = 64 * 16_000;
+        /// The most vec4 of a row: a lane of a workgroup goes through 32,000 of them, twice.
+        const MOST: usize = 32 * 32_000;
         let shape = self.shape(x);
         if shape.sections != 1 || shape.length() == 0 || shape.stride() / 4 > MOST {
             return Err(Error::shape(name, format!("no softmax of the rows of {shape}")));

@@ -1,4 +1,4 @@
-//! The cases of `shaders/activation.wgsl`, `shaders/affine.wgsl` and `shaders/clamp.wgsl`.
+//! The cases of `shaders/activation.wgsl`, `shaders/affine.wgsl`, `shaders/clamp.wgsl` and `shaders/dropout.wgsl`.
 
 use super::Case;
 use super::Content::Normal;
@@ -6,7 +6,7 @@ use crate::graph::Activation;
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
-    [functions(), clamped()].concat()
+    [functions(), clamped(), dropped()].concat()
 }
 
 fn clamped() -> Vec<Case> {
@@ -60,6 +60,19 @@ fn functions() -> Vec<Case> {
                 .grid(Grid::Elements(m * n))
                 .rows(m),
         );
+    }
+    cases
+}
+
+fn dropped() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (i, (vec4, rate)) in [(1, 0.5), (63, 0.1), (65, 0.9), (1030, 0.25)].into_iter().enumerate() {
+        let sizes = constants! {
+            LENGTH: vec4, THRESHOLD: (rate * 2.0_f64.powi(32)).round(), SCALE: 1.0 / (1.0 - rate),
+            STREAM: 1 << (8 * i), ACCUMULATE: i % 2,
+        };
+        let contents = [("input", Normal(4 * vec4)), ("output", Normal(4 * vec4))];
+        cases.push(Case::new("drop_values", sizes).buffers(&contents).grid(Grid::Elements(vec4)));
     }
     cases
 }

@@ -2,6 +2,7 @@
 
 use super::Conv;
 use super::geometry::Geometry;
+use crate::checks::{below_one, is_zero};
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
 use crate::model::Model;
@@ -97,6 +98,9 @@ pub struct ConvConfig {
     pub dense: Vec<usize>,
     /// Activation function between layers.
     pub activation: Activation,
+    /// Probability with which training drops a unit of a dense layer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropout: f64,
     /// Normalisation of maps.
     pub norm: Norm,
     /// Groups of `norm = "group"`; a level with fewer channels has as many groups as channels.
@@ -146,6 +150,7 @@ impl Default for ConvConfig {
             shrink_to: None,
             dense: vec![256],
             activation: Activation::Relu,
+            dropout: 0.0,
             norm: Norm::None,
             norm_groups: 32,
             block_kernel: 5,
@@ -232,6 +237,7 @@ impl FamilyConfig for ConvConfig {
                 "give a number such as 0.1",
             ));
         }
+        below_one("model.dropout", self.dropout)?;
         check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)

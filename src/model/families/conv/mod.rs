@@ -65,7 +65,7 @@ impl LatentModel for Conv {
     }
 
     fn depends_on_mode(&self) -> bool {
-        self.config.norm == Norm::Batch
+        self.config.norm == Norm::Batch || self.config.dropout > 0.0
     }
 
     fn infer(&self, graph: &mut Graph, x: ValueId, draw: &mut dyn DrawPosterior) -> Result<Inferred> {

@@ -55,6 +55,7 @@ impl Network {
         let name = side.layer();
         value = graph.linear_from_maps(&[&name], value, first)?;
         value = self.activation(graph, &name, value);
+        value = graph.dropout(&format!("{name}.dropout"), value, self.config.dropout)?;
         value = self.dense(graph, &mut side, value, others)?;
         graph.linear(&heads, value, self.config.latent)
     }
@@ -108,6 +109,7 @@ impl Network {
             let name = side.layer();
             value = graph.linear(&[&name], value, width)?;
             value = self.activation(graph, &name, value);
+            value = graph.dropout(&format!("{name}.dropout"), value, self.config.dropout)?;
         }
         Ok(value)
     }

@@ -1,6 +1,7 @@
 //! The settings of a variational autoencoder of multilayer perceptrons.
 
 use super::{Layer, Mlp};
+use crate::checks::{below_one, is_zero};
 use crate::data::ImageShape;
 use crate::graph::{Activation, Likelihood, LikelihoodKind};
 use crate::model::Model;
@@ -30,6 +31,9 @@ pub struct MlpConfig {
     pub latent: Vec<usize>,
     /// Activation function of the hidden layers.
     pub activation: Activation,
+    /// Probability with which training drops a unit of a hidden layer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropout: f64,
     /// Distribution of a pixel.
     pub likelihood: LikelihoodKind,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
@@ -47,6 +51,7 @@ impl Default for MlpConfig {
             hidden: vec![vec![500]],
             latent: vec![2],
             activation: Activation::Tanh,
+            dropout: 0.0,
             likelihood: LikelihoodKind::Bernoulli,
             sigma: SIGMA,
             scale: SCALE,
@@ -105,6 +110,7 @@ impl FamilyConfig for MlpConfig {
         if let [part] = &self.hidden[..] {
             self.hidden = vec![part.clone(); layers];
         }
+        below_one("model.dropout", self.dropout)?;
         check_scale(self.likelihood, [self.sigma, self.scale])?;
         check_likelihood(self.likelihood())?;
         Ok(self)
@@ -117,6 +123,7 @@ impl FamilyConfig for MlpConfig {
     fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
         let layers = self.latent.iter().enumerate();
         Rc::new(Mlp {
+            dropout: self.dropout,
             pixels: shape.pixels(),
             layers: layers
                 .map(|(layer, &latent)| Layer { hidden: self.hidden_below(layer).to_vec(), latent })

@@ -30,6 +30,8 @@ pub struct Mlp {
     pub layers: Vec<Layer>,
     /// Between layers.
     pub activation: Activation,
+    /// Probability with which training drops a unit of a hidden layer.
+    pub dropout: f64,
     /// Distribution of a pixel.
     pub likelihood: Likelihood,
 }
@@ -80,6 +82,7 @@ impl Mlp {
             let sum = graph.linear(&[&name], value, width)?;
             value =
                 graph.activate(&format!("{name}.{:?}", self.activation).to_lowercase(), sum, self.activation);
+            value = graph.dropout(&format!("{name}.dropout"), value, self.dropout)?;
         }
         Ok(value)
     }
@@ -113,6 +116,10 @@ impl LatentModel for Mlp {
 
     fn likelihood(&self) -> Likelihood {
         self.likelihood
+    }
+
+    fn depends_on_mode(&self) -> bool {
+        self.dropout > 0.0
     }
 
     fn infer(&self, graph: &mut Graph, x: ValueId, draw: &mut dyn DrawPosterior) -> Result<Inferred> {
