@@ -3,6 +3,7 @@
 use super::Real;
 use super::call::{Call, by_costly_rows, by_rows, put};
 use super::norm::Affine;
+use super::real::vectorised_by;
 use crate::kernels::kernel;
 use rayon::prelude::*;
 
@@ -164,17 +165,11 @@ pub(super) fn batch_norm_sums<T: Real>(call: &mut Call<'_, T>) {
         partial.fill(T::zero());
         let (products, sums) = partial.split_at_mut(columns);
         let own = k * block * columns..rows.rows.min((k + 1) * block) * columns;
-        let mut memory = Vec::new();
-        let dy = affine.upstream(&x[own.clone()], &dy[own.clone()], &mut memory);
-        for (row, (x, dy)) in (k * block..).zip(x[own].chunks(columns).zip(dy.chunks(columns))) {
-            if train && !rows.counts(row) {
-                continue;
-            }
-            for c in 0..columns {
-                products[c] += dy[c] * (x[c] - means[c]);
-                sums[c] += dy[c];
-            }
-        }
+        let (x, dy) = (&x[own.clone()], &dy[own]);
+        affine.with_upstream(x, dy, |dy| {
+            let (first, train) = (k * block, train);
+            vectorised_by(Sums { rows, first, train, x, dy, means, products, sums });
+        });
         for (product, &by) in products.iter_mut().zip(&deviations) {
             *product /= by;
         }
@@ -196,19 +191,86 @@ pub(super) fn batch_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
     by_rows(dx, block * columns, |k, dx| {
         let start = k * block * columns;
         let (x, dy) = (&x[start..][..dx.len()], &dy[start..][..dx.len()]);
-        let mut memory = Vec::new();
-        let dy = affine.upstream(x, dy, &mut memory);
-        let given = x.chunks(columns).zip(dy.chunks(columns));
-        for (row, (dx, (x, dy))) in (k * block..).zip(dx.chunks_mut(columns).zip(given)) {
-            if !rows.counts(row) {
-                dx.iter_mut().for_each(|dx| put(dx, T::zero(), add));
+        affine.with_upstream(x, dy, |dy| {
+            let (factors, slopes, levels) = (&factors[..], &slopes[..], &levels[..]);
+            vectorised_by(Gradient {
+                rows,
+                first: k * block,
+                add,
+                x,
+                dy,
+                means,
+                factors,
+                slopes,
+                levels,
+                dx,
+            });
+        });
+    });
+}
+
+/// Sums over rows of dy * (x - mean) and of dy.
+struct Sums<'a, T> {
+    rows: Rows,
+    first: usize,
+    train: bool,
+    x: &'a [T],
+    dy: &'a [T],
+    means: &'a [T],
+    products: &'a mut [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Sums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { rows, first, train, x, dy, means, products, sums } = self;
+        let columns = means.len();
+        for (row, (x, dy)) in (first..).zip(x.chunks_exact(columns).zip(dy.chunks_exact(columns))) {
+            if train && !rows.counts(row) {
                 continue;
             }
-            for c in 0..columns {
-                put(&mut dx[c], factors[c] * dy[c] - slopes[c] * (x[c] - means[c]) - levels[c], add);
+            for (c, (product, sum)) in products.iter_mut().zip(sums.iter_mut()).enumerate() {
+                *product += dy[c] * (x[c] - means[c]);
+                *sum += dy[c];
             }
         }
-    });
+    }
+}
+
+/// factor * dy - slope * (x - mean) - level of rows that count, 0 of others.
+struct Gradient<'a, T> {
+    rows: Rows,
+    first: usize,
+    add: bool,
+    x: &'a [T],
+    dy: &'a [T],
+    means: &'a [T],
+    factors: &'a [T],
+    slopes: &'a [T],
+    levels: &'a [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Gradient<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { rows, first, add, x, dy, means, factors, slopes, levels, dx } = self;
+        let columns = means.len();
+        let (factors, slopes, levels) = (&factors[..columns], &slopes[..columns], &levels[..columns]);
+        let given = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
+        for (row, (dx, (x, dy))) in (first..).zip(dx.chunks_exact_mut(columns).zip(given)) {
+            let counts = rows.counts(row);
+            for (c, dx) in dx.iter_mut().enumerate() {
+                let change = factors[c] * dy[c] - slopes[c] * (x[c] - means[c]) - levels[c];
+                put(dx, if counts { change } else { T::zero() }, add);
+            }
+        }
+    }
 }
 
 pub(super) fn fixed_norm_gradient<T: Real>(call: &mut Call<'_, T>) {

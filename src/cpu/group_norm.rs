@@ -4,6 +4,7 @@
 use super::Real;
 use super::call::{Call, by_costly_rows, put};
 use super::norm::Affine;
+use super::real::vectorised_by;
 use crate::kernels::kernel;
 
 /// The maps of an item and their groups.
@@ -100,6 +101,67 @@ impl<'a, T: Real> Channels<'a, T> {
     fn affine(&self, kind: usize, width: usize) -> Affine<'_, T> {
         Affine { kind, width, means: &self.means, factors: &self.factors, bias: self.bias }
     }
+
+    /// Add the sums over rows of dy * normalised and of dy.
+    fn add_sums(&self, [x, dy]: [&[T]; 2], [products, sums]: [&mut [T]; 2]) {
+        vectorised_by(Sums { channels: self, x, dy, products, sums });
+    }
+}
+
+struct Sums<'a, 'b, T> {
+    channels: &'b Channels<'a, T>,
+    x: &'b [T],
+    dy: &'b [T],
+    products: &'b mut [T],
+    sums: &'b mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Sums<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { channels, x, dy, products, sums } = self;
+        let columns = channels.means.len();
+        let (means, scales) = (&channels.means[..columns], &channels.scales[..columns]);
+        for (x, dy) in x.chunks_exact(columns).zip(dy.chunks_exact(columns)) {
+            for (c, (product, sum)) in products.iter_mut().zip(sums.iter_mut()).enumerate() {
+                *product += dy[c] * (x[c] - means[c]) * scales[c];
+                *sum += dy[c];
+            }
+        }
+    }
+}
+
+/// (dy * weight - change - normalised * product) / deviation. In the padding 1 over the deviation is 0.
+struct Gradient<'a, 'b, T> {
+    channels: &'b Channels<'a, T>,
+    add: bool,
+    x: &'b [T],
+    dy: &'b [T],
+    changes: &'b [T],
+    products: &'b [T],
+    dx: &'b mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Gradient<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { channels, add, x, dy, changes, products, dx } = self;
+        let columns = channels.means.len();
+        let (means, scales) = (&channels.means[..columns], &channels.scales[..columns]);
+        let (factors, changes, products) =
+            (&channels.factors[..columns], &changes[..columns], &products[..columns]);
+        let rows = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
+        for (dx, (x, dy)) in dx.chunks_exact_mut(columns).zip(rows) {
+            for (c, dx) in dx.iter_mut().enumerate() {
+                let normalised = (x[c] - means[c]) * scales[c];
+                put(dx, dy[c] * factors[c] - (changes[c] + normalised * products[c]) * scales[c], add);
+            }
+        }
+    }
 }
 
 pub(super) fn group_norm<T: Real>(call: &mut Call<'_, T>) {
@@ -120,16 +182,15 @@ pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
     by_costly_rows(sums, 4 * groups.groups, 2 * groups.item(), |item, sums| {
         let channels = Channels::of(groups, moments, scale, item);
         let own = item * groups.item()..(item + 1) * groups.item();
-        let (x, mut memory) = (&x[own.clone()], Vec::new());
-        let dy = channels.affine(kind, groups.channels).upstream(x, &dy[own], &mut memory);
+        let x = &x[own.clone()];
         let (mut changes, mut products) = (vec![T::zero(); groups.stride], vec![T::zero(); groups.stride]);
-        let (weight, means, scales) = (&scale[..groups.stride], &channels.means, &channels.scales);
-        for (dy, x) in dy.chunks(groups.stride).zip(x.chunks(groups.stride)) {
-            for c in 0..groups.stride {
-                let change = dy[c] * weight[c];
-                changes[c] += change;
-                products[c] += change * (x[c] - means[c]) * scales[c];
-            }
+        channels.affine(kind, groups.channels).with_upstream(x, &dy[own], |dy| {
+            channels.add_sums([x, dy], [&mut products, &mut changes]);
+        });
+        // The same weight is in every term.
+        for (sums, &weight) in products.iter_mut().zip(&mut changes).zip(scale) {
+            *sums.0 *= weight;
+            *sums.1 *= weight;
         }
         let means = groups.means(&changes).zip(groups.means(&products));
         for (sums, (change, product)) in sums.chunks_mut(4).zip(means) {
@@ -147,17 +208,11 @@ pub(super) fn group_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
         let channels = Channels::of(groups, moments, scale, item);
         let (changes, products) = (groups.spread(sums, item, 0), groups.spread(sums, item, 1));
         let own = item * groups.item()..(item + 1) * groups.item();
-        let (x, mut memory) = (&x[own.clone()], Vec::new());
-        let dy = channels.affine(kind, groups.channels).upstream(x, &dy[own], &mut memory);
-        let (weight, means, scales) = (&scale[..groups.stride], &channels.means, &channels.scales);
-        let rows = x.chunks(groups.stride).zip(dy.chunks(groups.stride));
-        for (dx, (x, dy)) in dx.chunks_mut(groups.stride).zip(rows) {
-            for c in 0..dx.len() {
-                let normalised = (x[c] - means[c]) * scales[c];
-                // In the padding the scale is 0.
-                put(&mut dx[c], (dy[c] * weight[c] - changes[c] - normalised * products[c]) * scales[c], add);
-            }
-        }
+        let x = &x[own.clone()];
+        channels.affine(kind, groups.channels).with_upstream(x, &dy[own], |dy| {
+            let (changes, products) = (&changes[..], &products[..]);
+            vectorised_by(Gradient { channels: &channels, add, x, dy, changes, products, dx });
+        });
     });
 }
 
@@ -170,7 +225,6 @@ pub(super) fn group_norm_scale<T: Real>(call: &mut Call<'_, T>) {
     let partial = &mut call.write("partial")[..rows.div_ceil(block) * 2 * stride];
     by_costly_rows(partial, 2 * stride, 2 * block * stride, |k, partial| {
         partial.fill(T::zero());
-        let mut memory = Vec::new();
         let (products, sums) = partial.split_at_mut(stride);
         let (mut row, end) = (k * block, rows.min((k + 1) * block));
         while row < end {
@@ -180,14 +234,9 @@ pub(super) fn group_norm_scale<T: Real>(call: &mut Call<'_, T>) {
             let next = end.min((item + 1) * groups.space);
             let own = row * stride..next * stride;
             let x = &x[own.clone()];
-            let dy = channels.affine(kind, groups.channels).upstream(x, &dy[own], &mut memory);
-            let (means, scales) = (&channels.means, &channels.scales);
-            for (x, dy) in x.chunks(stride).zip(dy.chunks(stride)) {
-                for c in 0..stride {
-                    products[c] += dy[c] * (x[c] - means[c]) * scales[c];
-                    sums[c] += dy[c];
-                }
-            }
+            channels.affine(kind, groups.channels).with_upstream(x, &dy[own], |dy| {
+                channels.add_sums([x, dy], [&mut *products, &mut *sums]);
+            });
             row = next;
         }
         for padding in [products, sums] {

@@ -3,6 +3,7 @@
 use super::Real;
 use super::activation::{activation, multiply_slope};
 use super::real::vectorised_by;
+use super::scratch::with_scratch;
 
 /// `activation((x - mean) * factor + bias)` of whole rows.
 #[derive(Clone, Copy)]
@@ -22,17 +23,18 @@ impl<T: Real> Affine<'_, T> {
         vectorised_by(Values { affine: self, x, y });
     }
 
-    /// The gradients of the activation's arguments, given those `dy` of its values. The arguments are computed from the rows
-    /// `x` again, and the gradients lie in `memory`; without an activation they are `dy` itself.
-    pub(super) fn upstream<'b>(self, x: &[T], dy: &'b [T], memory: &'b mut Vec<T>) -> &'b [T] {
+    /// Run `work` on the gradients of the activation's arguments, given those `dy` of its values. The arguments are computed
+    /// from the rows `x` again; without an activation the gradients are `dy` itself.
+    pub(super) fn with_upstream<R>(self, x: &[T], dy: &[T], work: impl FnOnce(&[T]) -> R) -> R {
         if self.kind == 0 {
-            return dy;
+            return work(dy);
         }
-        memory.resize(dy.len() + self.means.len(), T::zero());
-        let (gradients, arguments) = memory.split_at_mut(dy.len());
-        gradients.copy_from_slice(dy);
-        vectorised_by(Slopes { affine: self, x, gradients, arguments });
-        gradients
+        with_scratch(dy.len() + self.means.len(), |memory| {
+            let (gradients, arguments) = memory.split_at_mut(dy.len());
+            gradients.copy_from_slice(dy);
+            vectorised_by(Slopes { affine: self, x, gradients, arguments });
+            work(gradients)
+        })
     }
 
     #[inline(always)]
