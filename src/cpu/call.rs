@@ -150,3 +150,23 @@ pub(super) fn by_rows_of_two<T: Send>(
 pub(super) fn put<T: Real>(target: &mut T, value: T, accumulate: bool) {
     *target = if accumulate { *target + value } else { value };
 }
+
+/// Sums that are added side by side, as vector units do.
+const LANES: usize = 16;
+
+/// The sum of `term` over the elements of slices of equal length: in sixteen sums, whose roundings are those of short sums.
+#[inline(always)]
+pub(super) fn add_up<T: Real, const K: usize>(slices: [&[T]; K], term: impl Fn([T; K]) -> T) -> T {
+    let mut sums = [T::zero(); LANES];
+    let whole = slices[0].len() / LANES * LANES;
+    for start in (0..whole).step_by(LANES) {
+        let parts = slices.map(|slice| &slice[start..start + LANES]);
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum += term(parts.map(|part| part[lane]));
+        }
+    }
+    for i in whole..slices[0].len() {
+        sums[i - whole] += term(slices.map(|slice| slice[i]));
+    }
+    sums.into_iter().sum()
+}

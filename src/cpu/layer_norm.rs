@@ -1,7 +1,7 @@
 //! Twins of `shaders/layer_norm.wgsl`.
 
 use super::Real;
-use super::call::{Call, by_costly_rows, by_rows_of_two, put};
+use super::call::{Call, add_up, by_costly_rows, by_rows_of_two, put};
 use crate::kernels::kernel;
 
 pub(super) fn layer_norm<T: Real>(call: &mut Call<'_, T>) {
@@ -13,8 +13,8 @@ pub(super) fn layer_norm<T: Real>(call: &mut Call<'_, T>) {
         let x = &x[row * stride..][..width];
         let (y, padding) = y.split_at_mut(width);
         let count = T::of(width as f64);
-        let mean = x[0] + x.iter().map(|&value| value - x[0]).sum::<T>() / count;
-        let variance = x.iter().map(|&x| (x - mean) * (x - mean)).sum::<T>() / count;
+        let mean = x[0] + add_up([x], |[value]| value - x[0]) / count;
+        let variance = add_up([x], |[x]| (x - mean) * (x - mean)) / count;
         let factor = T::one() / (variance + epsilon).sqrt();
         for (c, y) in y.iter_mut().enumerate() {
             *y = (x[c] - mean) * factor * weight[c] + bias[c];
@@ -31,13 +31,9 @@ pub(super) fn layer_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
     by_costly_rows(&mut call.write("x_gradient")[..rows * stride], stride, 4 * stride, |row, dx| {
         let (x, dy) = (&x[row * stride..][..width], &dy[row * stride..][..width]);
         let (mean, factor, count) = (saved[4 * row], saved[4 * row + 1], T::of(width as f64));
-        let (mut sum, mut products) = (T::zero(), T::zero());
-        for c in 0..width {
-            let change = dy[c] * weight[c];
-            sum += change;
-            products += change * (x[c] - mean) * factor;
-        }
-        let (sum, products) = (sum / count, products / count);
+        let weight = &weight[..width];
+        let sum = add_up([dy, weight], |[dy, weight]| dy * weight) / count;
+        let products = add_up([x, dy, weight], |[x, dy, weight]| dy * weight * (x - mean)) * factor / count;
         let (dx, padding) = dx.split_at_mut(width);
         for (c, dx) in dx.iter_mut().enumerate() {
             let normalised = (x[c] - mean) * factor;

@@ -1,7 +1,7 @@
 //! Twins of `shaders/softmax.wgsl`.
 
 use super::Real;
-use super::call::{Call, by_costly_rows, put};
+use super::call::{Call, add_up, by_costly_rows, put};
 
 pub(super) fn softmax<T: Real>(call: &mut Call<'_, T>) {
     let (rows, stride, width) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("WIDTH"));
@@ -13,7 +13,7 @@ pub(super) fn softmax<T: Real>(call: &mut Call<'_, T>) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = (x - largest).exponential();
         }
-        let scale = T::one() / y.iter().copied().sum::<T>();
+        let scale = T::one() / add_up([&*y], |[y]| y);
         y.iter_mut().for_each(|y| *y *= scale);
         padding.fill(T::zero());
     });
@@ -24,9 +24,9 @@ pub(super) fn softmax_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (dy, y) = (call.read("y_gradient"), call.read("saved"));
     by_costly_rows(&mut call.write("x_gradient")[..rows * stride], stride, 2 * stride, |row, dx| {
         let (dy, y) = (&dy[row * stride..][..stride], &y[row * stride..][..stride]);
-        let mean = dy.iter().zip(y).map(|(&dy, &y)| dy * y).sum::<T>();
+        let sum = add_up([dy, y], |[dy, y]| dy * y);
         for ((dx, &dy), &y) in dx.iter_mut().zip(dy).zip(y) {
-            put(dx, y * (dy - mean), add);
+            put(dx, y * (dy - sum), add);
         }
     });
 }
