@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use vae::config::Config;
+use vae::config::{Config, ObjectiveConfig};
 use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
 use vae::eval::pictures;
@@ -19,9 +19,6 @@ use vae::text::thousands;
 use vae::train::{Observer, Outcome, Snapshot, Start, Trainer};
 use vae::tuning::{Matmul, Record};
 use vae::{Error, Result};
-
-/// Weight of the KL divergence below which posteriors do not fill the prior.
-const PRIOR_NEEDS: f64 = 0.01;
 
 /// The exit code of programs that were interrupted.
 pub(super) const INTERRUPTED: u8 = 130;
@@ -204,7 +201,7 @@ fn announcement(
         ""
     };
     let beta = config.objective.beta();
-    let noise = if beta < PRIOR_NEEDS {
+    let noise = if beta < ObjectiveConfig::AUTOENCODER {
         format!("the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise\n")
     } else {
         String::new()
@@ -317,7 +314,7 @@ fn summary(
     files: &[PathBuf],
 ) -> String {
     let mut text = String::new();
-    let (last, best) = (history.last(), EpochRecord::best(history));
+    let (last, best) = (history.last(), EpochRecord::best(history, config.objective.compared()));
     let mut line = |name: &str, record: &EpochRecord| {
         text += &format!(
             "held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}) after epoch {}, {name}\n",

@@ -65,6 +65,16 @@ impl ObjectiveConfig {
         }
     }
 
+    /// Weight of the KL divergence below which posteriors do not fill the prior: the model is an autoencoder.
+    pub const AUTOENCODER: f64 = 0.01;
+
+    /// The weight that the KL divergence has where epochs are compared: 1, as in the ELBO, but of an autoencoder that of
+    /// training.
+    pub fn compared(&self) -> f64 {
+        let beta = self.beta();
+        if beta < Self::AUTOENCODER { beta } else { 1.0 }
+    }
+
     /// Weight of the KL divergence, at the end of its rise.
     pub fn beta(&self) -> f64 {
         self.beta.unwrap_or(1.0)

@@ -284,6 +284,13 @@ fn what_is_left_open_is_filled_in_once() {
     assert_eq!(filled.clone().resolve().unwrap(), filled);
     assert_eq!(config("model.likelihood = 'gaussian'").data.binarize, Some(Binarize::None));
     assert_eq!(config("objective.kind = 'dreg'").objective.importance_samples, Some(50));
+    // A family's own.
+    assert_eq!((filled.objective.beta, filled.objective.compared()), (Some(1.0), 1.0));
+    let autoencoder = config("model.family = 'autoencoder-kl'");
+    assert_eq!((autoencoder.objective.beta, autoencoder.objective.compared()), (Some(1e-6), 1e-6));
+    assert_eq!(autoencoder.optimizer.learning_rate, Some(1e-4));
+    let given = config("model.family = 'autoencoder-kl'\nobjective.beta = 0.5\noptimizer.kind = 'sgd'");
+    assert_eq!((given.objective.compared(), given.optimizer.learning_rate), (1.0, Some(1e-4)));
     let two = config("model = { latent = [4, 3], hidden = [9] }");
     assert!(two.to_toml().unwrap().contains("hidden = [[9], [9]]\nlatent = [4, 3]\n"));
     let shape = crate::data::ImageShape { width: 2, height: 2, channels: 1 };

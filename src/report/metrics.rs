@@ -51,9 +51,11 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
-    /// The record with the highest held-out ELBO; of equal ones the first, whose parameters were kept.
-    pub fn best(history: &[Self]) -> Option<&Self> {
-        history.iter().rev().max_by(|a, b| a.test_elbo.total_cmp(&b.test_elbo))
+    /// The record with the highest held-out ELBO, whose KL divergence has the weight `beta`; of equal ones the first, whose
+    /// parameters were kept.
+    pub fn best(history: &[Self], beta: f64) -> Option<&Self> {
+        let score = |record: &Self| -(record.test_reconstruction + beta * record.test_kl);
+        history.iter().rev().max_by(|a, b| score(a).total_cmp(&score(b)))
     }
 
     /// Its line of the file whose further columns are `others`. `{:?}` writes the shortest digits that read back as the

@@ -268,7 +268,11 @@ impl<'a> Trainer<'a> {
             test_bound: weighs.then_some(evaluation.bound),
             divergences: used.divergences,
         };
-        let score = if weighs { evaluation.bound } else { evaluation.elbo() };
+        let compared = self.config.objective.compared();
+        let score = match weighs {
+            true => evaluation.bound,
+            false => -(evaluation.reconstruction + compared * evaluation.kl),
+        };
         let best = state.best_elbo.is_none_or(|best| score > best);
         if best {
             state.best_elbo = Some(score);

@@ -24,6 +24,24 @@ fn a_plan_is_shown_and_written() {
 }
 
 #[test]
+fn the_autoencoder_of_latent_diffusion_has_its_published_size() {
+    for (model, shape, expected) in [
+        ("autoencoder-kl", "256x256x3", 83_653_863),
+        ("autoencoder-kl-tiny", "28x28x1", 953_413),
+        ("autoencoder-kl-tiny", "64x32x3", 954_567),
+    ] {
+        let plan = ["plan", "--model", model, "--shape", shape, "--json"];
+        let output = vae(&plan).assert().success().get_output().clone();
+        let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(plan["parameters"], expected, "{model}, {shape}");
+    }
+    vae(&["plan", "--model", "autoencoder-kl", "--shape", "60x64x3"])
+        .assert()
+        .code(1)
+        .stderr(contains("divide by 8").and(contains("resize them to 64x64 with --image-size")));
+}
+
+#[test]
 fn devices_are_listed() {
     vae(&["devices"]).assert().success().stdout(contains("cpu").and(contains("auto")));
     let output = vae(&["devices", "--json"]).assert().success().get_output().clone();
