@@ -13,16 +13,18 @@ pub(super) struct Measured {
     pub(super) name: &'static str,
     /// The preset's own.
     preset: &'static str,
+    /// Sizes of minibatches in training steps; the second on a hardware GPU only.
+    pub(super) batches: [usize; 2],
 }
 
 /// The presets that are measured. A new one is one line.
 pub(super) const PRESETS: [Measured; 6] = [
-    Measured { name: "world-models", preset: "world-models" },
-    Measured { name: "disentanglement", preset: "disentanglement" },
-    Measured { name: "mnist-conv", preset: "mnist-conv" },
-    Measured { name: "residual", preset: "residual" },
-    Measured { name: "burgess", preset: "burgess" },
-    Measured { name: "autoencoder-kl", preset: "autoencoder-kl-tiny" },
+    Measured { name: "world-models", preset: "world-models", batches: [100, 1000] },
+    Measured { name: "disentanglement", preset: "disentanglement", batches: [100, 1000] },
+    Measured { name: "mnist-conv", preset: "mnist-conv", batches: [100, 1000] },
+    Measured { name: "residual", preset: "residual", batches: [100, 1000] },
+    Measured { name: "burgess", preset: "burgess", batches: [100, 1000] },
+    Measured { name: "autoencoder-kl", preset: "autoencoder-kl-tiny", batches: [16, 100] },
 ];
 
 impl Measured {

@@ -1,6 +1,7 @@
 //! The program from outside: what users type, and what they find.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod encode;
