@@ -170,3 +170,17 @@ pub(super) fn add_up<T: Real, const K: usize>(slices: [&[T]; K], term: impl Fn([
     }
     sums.into_iter().sum()
 }
+
+/// The largest of some numbers, likewise.
+#[inline(always)]
+pub(super) fn largest<T: Real>(values: &[T]) -> T {
+    let mut lanes = [T::neg_infinity(); LANES];
+    let parts = values.chunks_exact(LANES);
+    let rest = parts.remainder();
+    let more = |lanes: &mut [T; LANES], part: &[T]| {
+        lanes.iter_mut().zip(part).for_each(|(largest, &value)| *largest = largest.max(value));
+    };
+    parts.for_each(|part| more(&mut lanes, part));
+    more(&mut lanes, rest);
+    lanes.into_iter().fold(T::neg_infinity(), T::max)
+}
