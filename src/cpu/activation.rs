@@ -1,8 +1,8 @@
 //! Twins of `shaders/activation.wgsl` and `shaders/shared/activation.wgsl`.
 
 use super::Real;
-use super::call::Call;
-use super::real::{vectorised, vectorised_by};
+use super::call::{Call, add_to};
+use super::real::vectorised_by;
 use super::scratch::with_scratch;
 use rayon::prelude::*;
 
@@ -249,9 +249,7 @@ pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
             with_scratch(output.len(), |change: &mut [T]| {
                 change.copy_from_slice(upstream);
                 finish.apply(change, 1, start);
-                vectorised(|| {
-                    output.iter_mut().zip(change).for_each(|(output, &mut change)| *output += change)
-                });
+                add_to(output, change);
             });
         } else {
             output.copy_from_slice(upstream);

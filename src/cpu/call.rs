@@ -151,6 +151,11 @@ pub(super) fn put<T: Real>(target: &mut T, value: T, accumulate: bool) {
     *target = if accumulate { *target + value } else { value };
 }
 
+/// `to += from`.
+pub(super) fn add_to<T: Real>(to: &mut [T], from: &[T]) {
+    vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to += from));
+}
+
 /// Sums that are added side by side, as vector units do.
 const LANES: usize = 16;
 

@@ -6,9 +6,8 @@
 
 use super::Real;
 use super::activation::Finish;
-use super::call::Call;
+use super::call::{Call, add_to};
 use super::gemm::{by_column, by_row, product, product_on_one_thread};
-use super::real::vectorised;
 use super::scratch::with_scratch;
 use super::window::{Maps, Positions};
 use rayon::prelude::*;
@@ -34,11 +33,6 @@ fn with_bias<'a, T: Real>(call: &Call<'a, T>) -> Finish<'a, T> {
 
 fn with_derivative<'a, T: Real>(call: &Call<'a, T>) -> Finish<'a, T> {
     Finish::Derivative { kind: call.count("ACTIVATION"), saved: call.read("saved") }
-}
-
-/// `to += from`.
-fn add<T: Real>(to: &mut [T], from: &[T]) {
-    vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to += from));
 }
 
 pub(super) fn conv_nt<T: Real>(call: &mut Call<'_, T>) {
@@ -70,7 +64,7 @@ fn correlate<T: Real>(call: &mut Call<'_, T>, finish: Finish<'_, T>, accumulate:
         let each = block_rows(rows, n) * n;
         output.par_chunks_mut(each).enumerate().for_each(|(c, chunk)| finish.apply(chunk, n, c * each));
         if let Some(before) = &mut before {
-            add(output, before);
+            add_to(output, before);
         }
         return;
     }
@@ -85,7 +79,7 @@ fn correlate<T: Real>(call: &mut Call<'_, T>, finish: Finish<'_, T>, accumulate:
                 Finish::Derivative { .. } if accumulate => with_scratch(own * n, |sums: &mut [T]| {
                     product_on_one_thread([own, n, k], operands, sums, n, false);
                     finish.apply(sums, n, first * n);
-                    add(chunk, sums);
+                    add_to(chunk, sums);
                 }),
                 _ => {
                     product_on_one_thread([own, n, k], operands, chunk, n, accumulate);
@@ -202,7 +196,7 @@ fn scatter<T: Real>(call: &mut Call<'_, T>, output: &str, finish: Finish<'_, T>,
                 sums.fill(T::zero());
                 sum(sums);
                 finish_items(finish, sums, [item, used, pixel], images.start * item);
-                add(own, sums);
+                add_to(own, sums);
             });
         } else {
             if !accumulate {
@@ -262,7 +256,7 @@ pub(super) fn conv_tn<T: Real>(call: &mut Call<'_, T>) {
     let mut store = |sums: &[T], taps: &Range<usize>| {
         let (from, n) = (taps.start * positions.large.pixel, taps.len() * positions.large.pixel);
         for (output, sums) in output.chunks_mut(stride).zip(sums.chunks(n)) {
-            add(&mut output[from..from + n], sums);
+            add_to(&mut output[from..from + n], sums);
         }
     };
     let ranges = |count: usize, each: usize| -> Vec<Range<usize>> {

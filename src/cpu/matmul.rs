@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::activation::{Finish, PIECE};
-use super::call::Call;
+use super::call::{Call, add_to};
 use super::gemm::{by_column, by_row, product};
 use super::real::vectorised;
 use rayon::prelude::*;
@@ -45,9 +45,7 @@ fn multiply_derivative<T: Real>(output: &mut [T], kind: usize, saved: &[T], befo
         let start = piece * PIECE;
         Finish::Derivative { kind, saved }.apply(values, 1, start);
         if let Some(before) = before {
-            vectorised(|| {
-                values.iter_mut().zip(&before[start..]).for_each(|(value, &before)| *value += before)
-            });
+            add_to(values, &before[start..]);
         }
     });
 }

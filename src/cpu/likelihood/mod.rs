@@ -13,6 +13,7 @@ use super::call::{Call, GRAIN};
 use super::real::vectorised_by;
 use super::{Real, Twin};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The twin of the kernel called `name`.
 pub(super) fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
@@ -119,7 +120,8 @@ impl<'a, T: Real, L: Chunks<T, SECTIONS>, const SECTIONS: usize> Kernel<'a, T, L
         let parts = starts.par_iter().zip(by(together * columns, gradient, starts.len()));
         let parts = parts.zip(by(together * chunks, sums, starts.len()));
         parts.for_each(|((&first, gradient), sums)| {
-            vectorised_by(Part { kernel: self, first, gradient, sums });
+            let rows = first..rows.min(first + together);
+            vectorised_by(Part { kernel: self, rows, gradient, sums });
         });
     }
 
@@ -182,10 +184,10 @@ fn load<T: Real>(from: &[T], to: &mut [T; CHUNK]) {
     }
 }
 
-/// Some rows, from the first on.
+/// Some rows, and their gradients and sums.
 struct Part<'a, 'b, T, L, const SECTIONS: usize> {
     kernel: &'b Kernel<'a, T, L, SECTIONS>,
-    first: usize,
+    rows: Range<usize>,
     gradient: &'b mut [T],
     sums: &'b mut [T],
 }
@@ -195,14 +197,11 @@ impl<T: Real, L: Chunks<T, SECTIONS>, const SECTIONS: usize> pulp::WithSimd for 
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let sizes = self.kernel.sizes;
-        let columns = if self.gradient.is_empty() { 0 } else { SECTIONS * sizes.columns };
-        let chunks = if self.sums.is_empty() { 0 } else { sizes.chunks() };
-        let rows = if columns > 0 { self.gradient.len() / columns } else { self.sums.len() / chunks.max(1) };
-        for row in 0..rows {
-            let gradient = &mut self.gradient[row * columns..(row + 1) * columns];
-            let sums = &mut self.sums[row * chunks..(row + 1) * chunks];
-            self.kernel.row(self.first + row, gradient, sums);
+        let (columns, chunks) = (self.gradient.len() / self.rows.len(), self.sums.len() / self.rows.len());
+        for (i, row) in self.rows.enumerate() {
+            let gradient = &mut self.gradient[i * columns..(i + 1) * columns];
+            let sums = &mut self.sums[i * chunks..(i + 1) * chunks];
+            self.kernel.row(row, gradient, sums);
         }
     }
 }
