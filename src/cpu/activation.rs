@@ -1,7 +1,10 @@
 //! Twins of `shaders/activation.wgsl` and `shaders/shared/activation.wgsl`.
 
 use super::Real;
-use super::call::{Call, by_rows, put};
+use super::call::{Call, add_to};
+use super::real::vectorised_by;
+use super::scratch::with_scratch;
+use rayon::prelude::*;
 
 /// Run `$work` with `$kind` a constant where it is one that is used much: the function is then chosen once, and not for every
 /// number.
@@ -82,13 +85,20 @@ fn one<T: Real>(kind: usize, x: T) -> T {
     }
 }
 
+#[inline(always)]
+fn apply<T: Real>(kind: usize, values: &mut [T]) {
+    for value in values {
+        *value = one(kind, *value);
+    }
+}
+
 /// Apply activation number `kind` in place.
 #[inline(always)]
 pub(super) fn activation<T: Real>(kind: usize, values: &mut [T]) {
     match kind {
         0 => {}
-        5 => values.iter_mut().for_each(|value| *value = one(5, *value)),
-        _ => for_kind!(kind, |kind| values.iter_mut().for_each(|value| *value = one(kind, *value))),
+        5 => apply(5, values),
+        _ => for_kind!(kind, |kind| apply(kind, values)),
     }
 }
 
@@ -139,18 +149,6 @@ pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
     }
 }
 
-pub(super) fn activate<T: Real>(call: &mut Call<'_, T>) {
-    let (columns, section) = (4 * call.count("COLUMNS"), 4 * call.count("SECTION"));
-    let (width, kind, input) = (call.count("WIDTH"), call.count("ACTIVATION"), call.read("input"));
-    by_rows(call.write("output"), columns, |row, values| {
-        values.copy_from_slice(&input[row * columns..(row + 1) * columns]);
-        for values in values.chunks_mut(section) {
-            activation(kind, &mut values[..width]);
-            values[width..].fill(T::zero());
-        }
-    });
-}
-
 /// `values` times the derivative of activation number `kind`, from what was `saved`.
 #[inline(always)]
 pub(super) fn multiply_derivative<T: Real>(kind: usize, values: &mut [T], saved: &[T]) {
@@ -168,17 +166,94 @@ pub(super) fn multiply_slope<T: Real>(kind: usize, values: &mut [T], arguments: 
     multiply_derivative(kind, values, arguments);
 }
 
+/// What the layers of a network apply to rows of sums.
+#[derive(Clone, Copy)]
+pub(super) enum Finish<'a, T> {
+    /// Add the bias and apply an activation to the first `width` elements of each section; the rest is padding.
+    Bias {
+        kind: usize,
+        bias: &'a [T],
+        section: usize,
+        width: usize,
+    },
+    /// Multiply by the derivative of an activation.
+    Derivative {
+        kind: usize,
+        saved: &'a [T],
+    },
+    Nothing,
+}
+
+impl<T: Real> Finish<'_, T> {
+    /// Finish whole rows of `row` elements, the first of which is element `start` of the output.
+    pub(super) fn apply(self, values: &mut [T], row: usize, start: usize) {
+        vectorised_by(Finishing { finish: self, values, row, start });
+    }
+}
+
+struct Finishing<'a, 'b, T> {
+    finish: Finish<'a, T>,
+    values: &'b mut [T],
+    row: usize,
+    start: usize,
+}
+
+impl<T: Real> pulp::WithSimd for Finishing<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        match self.finish {
+            Finish::Bias { kind, bias, section, width } => {
+                for row in self.values.chunks_mut(self.row) {
+                    for (values, bias) in row.chunks_mut(section).zip(bias.chunks(section)) {
+                        for (value, &bias) in values.iter_mut().zip(bias) {
+                            *value += bias;
+                        }
+                        activation(kind, &mut values[..width]);
+                        values[width..].fill(T::zero());
+                    }
+                }
+            }
+            Finish::Derivative { kind, saved } => {
+                multiply_derivative(kind, self.values, &saved[self.start..]);
+            }
+            Finish::Nothing => {}
+        }
+    }
+}
+
+/// Elements that a thread finishes at a time.
+pub(super) const PIECE: usize = 1 << 14;
+
+pub(super) fn activate<T: Real>(call: &mut Call<'_, T>) {
+    let (columns, section) = (4 * call.count("COLUMNS"), 4 * call.count("SECTION"));
+    let (width, kind, input) = (call.count("WIDTH"), call.count("ACTIVATION"), call.read("input"));
+    let nothing = vec![T::zero(); columns];
+    let finish = Finish::Bias { kind, bias: &nothing, section, width };
+    let each = PIECE.div_ceil(columns) * columns;
+    call.write("output").par_chunks_mut(each).zip(input.par_chunks(each)).for_each(|(output, input)| {
+        output.copy_from_slice(input);
+        finish.apply(output, columns, 0);
+    });
+}
+
 pub(super) fn activate_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (kind, add) = (call.count("ACTIVATION"), call.flag("ACCUMULATE"));
     let (input, saved) = (call.read("input"), call.read("saved"));
-    /// Elements for which the function is chosen once.
-    const PIECE: usize = 256;
-    by_rows(call.write("output"), PIECE, |piece, output| {
-        let (upstream, saved) = (&input[piece * PIECE..], &saved[piece * PIECE..]);
-        for_kind!(kind, |kind| {
-            for ((output, &upstream), &saved) in output.iter_mut().zip(upstream).zip(saved) {
-                put(output, upstream * derivative(kind, saved), add);
-            }
-        });
+    call.write("output").par_chunks_mut(PIECE).enumerate().for_each(|(piece, output)| {
+        let start = piece * PIECE;
+        let upstream = &input[start..][..output.len()];
+        let finish = Finish::Derivative { kind, saved };
+        if add {
+            with_scratch(output.len(), |change: &mut [T]| {
+                change.copy_from_slice(upstream);
+                finish.apply(change, 1, start);
+                add_to(output, change);
+            });
+        } else {
+            output.copy_from_slice(upstream);
+            finish.apply(output, 1, start);
+        }
     });
 }

@@ -1,9 +1,11 @@
 //! Twins of `shaders/batch_norm.wgsl`.
 
 use super::Real;
-use super::activation::{activation, multiply_slope};
 use super::call::{Call, by_costly_rows, by_rows, put};
+use super::norm::Affine;
+use super::real::vectorised_by;
 use crate::kernels::kernel;
+use rayon::prelude::*;
 
 /// Which rows count.
 #[derive(Clone, Copy)]
@@ -133,87 +135,41 @@ fn deviations<T: Real>(call: &Call<'_, T>) -> Vec<T> {
     call.read("variance").iter().map(|&variance| (variance + epsilon).sqrt()).collect()
 }
 
+/// The factors of `(x - mean) * factor + bias`.
+fn factors<T: Real>(call: &Call<'_, T>, deviations: &[T]) -> Vec<T> {
+    call.read("scale").iter().zip(deviations).map(|(&weight, &by)| weight / by).collect()
+}
+
+fn affine<'a, T: Real>(call: &Call<'a, T>, width: usize, factors: &'a [T]) -> Affine<'a, T> {
+    let bias = &call.read("scale")[factors.len()..];
+    Affine { kind: call.count("ACTIVATION"), width, means: call.read("mean"), factors, bias }
+}
+
 pub(super) fn batch_norm<T: Real>(call: &mut Call<'_, T>) {
-    let (rows, columns) = (call.count("ROWS"), 4 * call.count("COLUMNS"));
-    let (x, means, deviations) = (call.read("x"), call.read("mean"), deviations(call));
-    let (weight, bias) = call.read("scale").split_at(columns);
-    let (kind, width) = (call.count("ACTIVATION"), call.count("WIDTH"));
-    let factors: Vec<T> = weight.iter().zip(&deviations).map(|(&weight, &by)| weight / by).collect();
-    by_rows(&mut call.write("y")[..rows * columns], columns, |row, y| {
-        let x = &x[row * columns..][..columns];
-        for c in 0..columns {
-            y[c] = (x[c] - means[c]) * factors[c] + bias[c];
-        }
-        activation(kind, &mut y[..width]);
-        y[width..].fill(T::zero());
-    });
-}
-
-/// The gradient of a normalised row, before the activation that follows it.
-struct Upstream<'a, T> {
-    kind: usize,
-    x: &'a [T],
-    y_gradient: &'a [T],
-    means: &'a [T],
-    factors: Vec<T>,
-    bias: &'a [T],
-}
-
-impl<'a, T: Real> Upstream<'a, T> {
-    fn of(call: &Call<'a, T>, deviations: &[T]) -> Self {
-        let (weight, bias) = call.read("scale").split_at(deviations.len());
-        Self {
-            kind: call.count("ACTIVATION"),
-            x: call.read("x"),
-            y_gradient: call.read("y_gradient"),
-            means: call.read("mean"),
-            factors: weight.iter().zip(deviations).map(|(&weight, &by)| weight / by).collect(),
-            bias,
-        }
-    }
-
-    /// The gradient of a row; where an activation follows, from its argument, which is computed again into `scratch`.
-    #[inline(always)]
-    fn row<'b>(&'b self, row: usize, scratch: &'b mut [T]) -> &'b [T] {
-        let columns = self.factors.len();
-        let dy = &self.y_gradient[row * columns..][..columns];
-        if self.kind == 0 {
-            return dy;
-        }
-        let (x, (argument, slopes)) = (&self.x[row * columns..][..columns], scratch.split_at_mut(columns));
-        for c in 0..columns {
-            argument[c] = (x[c] - self.means[c]) * self.factors[c] + self.bias[c];
-        }
-        slopes.copy_from_slice(dy);
-        multiply_slope(self.kind, slopes, argument);
-        slopes
-    }
-
-    fn scratch(&self) -> Vec<T> {
-        vec![T::zero(); if self.kind == 0 { 0 } else { 2 * self.factors.len() }]
-    }
+    let (rows, columns, x) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.read("x"));
+    let factors = factors(call, &deviations(call));
+    let y = &mut call.write("y")[..rows * columns];
+    let affine = affine(call, call.count("WIDTH"), &factors);
+    let block = block("BLOCK") * columns;
+    y.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(y, x)| affine.values(x, y));
 }
 
 pub(super) fn batch_norm_sums<T: Real>(call: &mut Call<'_, T>) {
     let (train, rows, columns) = (call.flag("TRAIN"), Rows::of(call), 4 * call.count("COLUMNS"));
-    let (x, means) = (call.read("x"), call.read("mean"));
+    let (x, dy, means) = (call.read("x"), call.read("y_gradient"), call.read("mean"));
     let (deviations, block) = (deviations(call), block("BLOCK"));
-    let upstream = Upstream::of(call, &deviations);
+    let factors = factors(call, &deviations);
     let partial = &mut call.write("partial")[..rows.rows.div_ceil(block) * 2 * columns];
+    let affine = affine(call, columns, &factors);
     by_costly_rows(partial, 2 * columns, 2 * block * columns, |k, partial| {
         partial.fill(T::zero());
-        let mut scratch = upstream.scratch();
         let (products, sums) = partial.split_at_mut(columns);
-        for row in k * block..rows.rows.min((k + 1) * block) {
-            if train && !rows.counts(row) {
-                continue;
-            }
-            let (x, dy) = (&x[row * columns..][..columns], upstream.row(row, &mut scratch));
-            for c in 0..columns {
-                products[c] += dy[c] * (x[c] - means[c]);
-                sums[c] += dy[c];
-            }
-        }
+        let own = k * block * columns..rows.rows.min((k + 1) * block) * columns;
+        let (x, dy) = (&x[own.clone()], &dy[own]);
+        affine.with_upstream(x, dy, |dy| {
+            let (first, train) = (k * block, train);
+            vectorised_by(Sums { rows, first, train, x, dy, means, products, sums });
+        });
         for (product, &by) in products.iter_mut().zip(&deviations) {
             *product /= by;
         }
@@ -222,29 +178,99 @@ pub(super) fn batch_norm_sums<T: Real>(call: &mut Call<'_, T>) {
 
 pub(super) fn batch_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
     let (add, rows, columns) = (call.flag("ACCUMULATE"), Rows::of(call), 4 * call.count("COLUMNS"));
-    let (x, means, deviations) = (call.read("x"), call.read("mean"), deviations(call));
-    let upstream = Upstream::of(call, &deviations);
+    let (x, dy, means) = (call.read("x"), call.read("y_gradient"), call.read("mean"));
+    let (deviations, block) = (deviations(call), block("BLOCK"));
     let (products, sums) = call.read("sums").split_at(columns);
     let count = T::of(rows.before(rows.rows) as f64);
     // dx = factor * dy - slope * (x - mean) - level
-    let factors = &upstream.factors;
+    let factors = factors(call, &deviations);
     let slopes: Vec<T> = (0..columns).map(|c| factors[c] * products[c] / (deviations[c] * count)).collect();
     let levels: Vec<T> = (0..columns).map(|c| factors[c] * sums[c] / count).collect();
-    /// Rows that share memory for their gradients.
-    const TOGETHER: usize = 32;
-    by_rows(&mut call.write("x_gradient")[..rows.rows * columns], TOGETHER * columns, |block, dx| {
-        let mut scratch = upstream.scratch();
-        for (row, dx) in (block * TOGETHER..).zip(dx.chunks_mut(columns)) {
-            if !rows.counts(row) {
-                dx.iter_mut().for_each(|dx| put(dx, T::zero(), add));
+    let dx = &mut call.write("x_gradient")[..rows.rows * columns];
+    let affine = affine(call, columns, &factors);
+    by_rows(dx, block * columns, |k, dx| {
+        let start = k * block * columns;
+        let (x, dy) = (&x[start..][..dx.len()], &dy[start..][..dx.len()]);
+        affine.with_upstream(x, dy, |dy| {
+            let (factors, slopes, levels) = (&factors[..], &slopes[..], &levels[..]);
+            vectorised_by(Gradient {
+                rows,
+                first: k * block,
+                add,
+                x,
+                dy,
+                means,
+                factors,
+                slopes,
+                levels,
+                dx,
+            });
+        });
+    });
+}
+
+/// Sums over rows of dy * (x - mean) and of dy.
+struct Sums<'a, T> {
+    rows: Rows,
+    first: usize,
+    train: bool,
+    x: &'a [T],
+    dy: &'a [T],
+    means: &'a [T],
+    products: &'a mut [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Sums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { rows, first, train, x, dy, means, products, sums } = self;
+        let columns = means.len();
+        for (row, (x, dy)) in (first..).zip(x.chunks_exact(columns).zip(dy.chunks_exact(columns))) {
+            if train && !rows.counts(row) {
                 continue;
             }
-            let (x, dy) = (&x[row * columns..][..columns], upstream.row(row, &mut scratch));
-            for c in 0..columns {
-                put(&mut dx[c], factors[c] * dy[c] - slopes[c] * (x[c] - means[c]) - levels[c], add);
+            for (c, (product, sum)) in products.iter_mut().zip(sums.iter_mut()).enumerate() {
+                *product += dy[c] * (x[c] - means[c]);
+                *sum += dy[c];
             }
         }
-    });
+    }
+}
+
+/// factor * dy - slope * (x - mean) - level of rows that count, 0 of others.
+struct Gradient<'a, T> {
+    rows: Rows,
+    first: usize,
+    add: bool,
+    x: &'a [T],
+    dy: &'a [T],
+    means: &'a [T],
+    factors: &'a [T],
+    slopes: &'a [T],
+    levels: &'a [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Gradient<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { rows, first, add, x, dy, means, factors, slopes, levels, dx } = self;
+        let columns = means.len();
+        let (factors, slopes, levels) = (&factors[..columns], &slopes[..columns], &levels[..columns]);
+        let given = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
+        for (row, (dx, (x, dy))) in (first..).zip(dx.chunks_exact_mut(columns).zip(given)) {
+            let counts = rows.counts(row);
+            for (c, dx) in dx.iter_mut().enumerate() {
+                let change = factors[c] * dy[c] - slopes[c] * (x[c] - means[c]) - levels[c];
+                put(dx, if counts { change } else { T::zero() }, add);
+            }
+        }
+    }
 }
 
 pub(super) fn fixed_norm_gradient<T: Real>(call: &mut Call<'_, T>) {

@@ -151,6 +151,11 @@ pub(super) fn put<T: Real>(target: &mut T, value: T, accumulate: bool) {
     *target = if accumulate { *target + value } else { value };
 }
 
+/// `to += from`.
+pub(super) fn add_to<T: Real>(to: &mut [T], from: &[T]) {
+    vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to += from));
+}
+
 /// Sums that are added side by side, as vector units do.
 const LANES: usize = 16;
 
@@ -169,4 +174,18 @@ pub(super) fn add_up<T: Real, const K: usize>(slices: [&[T]; K], term: impl Fn([
         sums[i - whole] += term(slices.map(|slice| slice[i]));
     }
     sums.into_iter().sum()
+}
+
+/// The largest of some numbers, likewise.
+#[inline(always)]
+pub(super) fn largest<T: Real>(values: &[T]) -> T {
+    let mut lanes = [T::neg_infinity(); LANES];
+    let parts = values.chunks_exact(LANES);
+    let rest = parts.remainder();
+    let more = |lanes: &mut [T; LANES], part: &[T]| {
+        lanes.iter_mut().zip(part).for_each(|(largest, &value)| *largest = largest.max(value));
+    };
+    parts.for_each(|part| more(&mut lanes, part));
+    more(&mut lanes, rest);
+    lanes.into_iter().fold(T::neg_infinity(), T::max)
 }

@@ -5,10 +5,9 @@
 //! The blocks depend on sizes only, never on the number of threads, and so does the order of every sum.
 
 use super::Real;
-use super::activation::{activation, multiply_derivative};
-use super::call::Call;
+use super::activation::Finish;
+use super::call::{Call, add_to};
 use super::gemm::{by_column, by_row, product, product_on_one_thread};
-use super::real::vectorised;
 use super::scratch::with_scratch;
 use super::window::{Maps, Positions};
 use rayon::prelude::*;
@@ -26,61 +25,18 @@ fn block_rows(rows: usize, columns: usize) -> usize {
     (BLOCK / columns).min(rows.div_ceil(PARTS)).max(1)
 }
 
-/// What happens to a block of sums before it is stored.
-#[derive(Clone, Copy)]
-enum Finish<'a, T> {
-    /// Add the bias and apply an activation to `width` channels; the rest is padding.
-    Bias {
-        bias: &'a [T],
-        kind: usize,
-        width: usize,
-    },
-    /// Multiply by the derivative of an activation.
-    Derivative {
-        kind: usize,
-        saved: &'a [T],
-    },
-    Nothing,
+/// Bias and activation.
+fn with_bias<'a, T: Real>(call: &Call<'a, T>) -> Finish<'a, T> {
+    let bias = call.read("bias");
+    Finish::Bias { kind: call.count("ACTIVATION"), bias, section: bias.len(), width: call.count("WIDTH") }
 }
 
-impl<'a, T: Real> Finish<'a, T> {
-    fn bias(call: &Call<'a, T>) -> Self {
-        Self::Bias { bias: call.read("bias"), kind: call.count("ACTIVATION"), width: call.count("WIDTH") }
-    }
-
-    fn derivative(call: &Call<'a, T>) -> Self {
-        Self::Derivative { kind: call.count("ACTIVATION"), saved: call.read("saved") }
-    }
-
-    /// Finish pixels of `stride` elements, the first of which is element `start` of the output.
-    fn apply(self, values: &mut [T], stride: usize, start: usize) {
-        vectorised(|| match self {
-            Self::Bias { bias, kind, width } => {
-                for pixel in values.chunks_mut(stride) {
-                    for (value, &bias) in pixel.iter_mut().zip(bias) {
-                        *value += bias;
-                    }
-                }
-                activation(kind, values);
-                if width < stride {
-                    values.chunks_mut(stride).for_each(|pixel| pixel[width..].fill(T::zero()));
-                }
-            }
-            Self::Derivative { kind, saved } => {
-                multiply_derivative(kind, values, &saved[start..]);
-            }
-            Self::Nothing => {}
-        });
-    }
-}
-
-/// `to += from`.
-fn add<T: Real>(to: &mut [T], from: &[T]) {
-    vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to += from));
+fn with_derivative<'a, T: Real>(call: &Call<'a, T>) -> Finish<'a, T> {
+    Finish::Derivative { kind: call.count("ACTIVATION"), saved: call.read("saved") }
 }
 
 pub(super) fn conv_nt<T: Real>(call: &mut Call<'_, T>) {
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     correlate(call, finish, false);
 }
 
@@ -90,7 +46,7 @@ pub(super) fn conv_nt_gradient<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn conv_nt_derivative<T: Real>(call: &mut Call<'_, T>) {
-    let (finish, accumulate) = (Finish::derivative(call), call.flag("ACCUMULATE"));
+    let (finish, accumulate) = (with_derivative(call), call.flag("ACCUMULATE"));
     correlate(call, finish, accumulate);
 }
 
@@ -108,7 +64,7 @@ fn correlate<T: Real>(call: &mut Call<'_, T>, finish: Finish<'_, T>, accumulate:
         let each = block_rows(rows, n) * n;
         output.par_chunks_mut(each).enumerate().for_each(|(c, chunk)| finish.apply(chunk, n, c * each));
         if let Some(before) = &mut before {
-            add(output, before);
+            add_to(output, before);
         }
         return;
     }
@@ -123,7 +79,7 @@ fn correlate<T: Real>(call: &mut Call<'_, T>, finish: Finish<'_, T>, accumulate:
                 Finish::Derivative { .. } if accumulate => with_scratch(own * n, |sums: &mut [T]| {
                     product_on_one_thread([own, n, k], operands, sums, n, false);
                     finish.apply(sums, n, first * n);
-                    add(chunk, sums);
+                    add_to(chunk, sums);
                 }),
                 _ => {
                     product_on_one_thread([own, n, k], operands, chunk, n, accumulate);
@@ -152,7 +108,7 @@ fn transposed<T: Real>(weights: &[T], n: usize, k: usize, stride: usize) -> Vec<
 pub(super) fn conv_nt_packed<T: Real>(call: &mut Call<'_, T>) {
     let positions = Positions::of(call);
     let (n, k) = (4 * call.count("COLUMNS"), positions.window());
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     let (large, weights) = (call.operand("a"), call.operand("b"));
     let weights = transposed(weights, n, k, positions.weight_stride());
     let Maps { pixel, item, .. } = positions.small;
@@ -188,17 +144,17 @@ pub(super) fn conv_nn_packed<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn conv_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
-    let (finish, accumulate) = (Finish::derivative(call), call.flag("ACCUMULATE"));
+    let (finish, accumulate) = (with_derivative(call), call.flag("ACCUMULATE"));
     scatter(call, "output", finish, accumulate);
 }
 
 pub(super) fn conv_nn_bias<T: Real>(call: &mut Call<'_, T>) {
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     scatter(call, "output", finish, false);
 }
 
 pub(super) fn conv_nn_bias_packed<T: Real>(call: &mut Call<'_, T>) {
-    let finish = Finish::bias(call);
+    let finish = with_bias(call);
     scatter(call, "output_elements", finish, false);
 }
 
@@ -240,7 +196,7 @@ fn scatter<T: Real>(call: &mut Call<'_, T>, output: &str, finish: Finish<'_, T>,
                 sums.fill(T::zero());
                 sum(sums);
                 finish_items(finish, sums, [item, used, pixel], images.start * item);
-                add(own, sums);
+                add_to(own, sums);
             });
         } else {
             if !accumulate {
@@ -300,7 +256,7 @@ pub(super) fn conv_tn<T: Real>(call: &mut Call<'_, T>) {
     let mut store = |sums: &[T], taps: &Range<usize>| {
         let (from, n) = (taps.start * positions.large.pixel, taps.len() * positions.large.pixel);
         for (output, sums) in output.chunks_mut(stride).zip(sums.chunks(n)) {
-            add(&mut output[from..from + n], sums);
+            add_to(&mut output[from..from + n], sums);
         }
     };
     let ranges = |count: usize, each: usize| -> Vec<Range<usize>> {

@@ -2,7 +2,10 @@
 
 use super::Real;
 use super::call::{Call, by_costly_rows, put};
+use super::real::vectorised_by;
+use super::scratch::with_scratch;
 use crate::kernels::kernel;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// The maps and the window.
@@ -43,38 +46,18 @@ impl Sizes {
         let at = (position * self.stride[axis] + kernel).checked_sub(self.padding[axis])?;
         (at < self.large[axis]).then_some(at)
     }
-
-    /// The position whose window has its element `kernel` at `at` of the large maps.
-    #[inline(always)]
-    fn small_at(self, axis: usize, at: usize, kernel: usize) -> Option<usize> {
-        let distance = (at + self.padding[axis]).checked_sub(kernel)?;
-        let position = distance / self.stride[axis];
-        (distance % self.stride[axis] == 0 && position < self.small[axis]).then_some(position)
-    }
-
-    /// The positions along a line where element `kernel` of the window lies inside the large maps.
-    fn inside(self, kernel: usize) -> Range<usize> {
-        let [stride, padding, large] = [self.stride[1], self.padding[1], self.large[1]];
-        let begin = padding.saturating_sub(kernel).div_ceil(stride);
-        let end = (large + padding).saturating_sub(kernel).div_ceil(stride);
-        begin..end.min(self.small[1]).max(begin)
-    }
 }
 
-/// Run `work::<L>(c)` for pieces of L channels, large ones first.
+/// Call the method with pieces of 16 channels, then of 4.
 macro_rules! by_channels {
-    ($channels:expr, $work:ident($($argument:expr),*)) => {{
+    ($channels:expr, $own:ident.$work:ident($($argument:expr),*)) => {{
         let mut channel = 0;
-        while channel + 32 <= $channels {
-            $work::<T, 32>($($argument,)* channel);
-            channel += 32;
-        }
         while channel + 16 <= $channels {
-            $work::<T, 16>($($argument,)* channel);
+            $own.$work::<16>($($argument,)* channel);
             channel += 16;
         }
         while channel < $channels {
-            $work::<T, 4>($($argument,)* channel);
+            $own.$work::<4>($($argument,)* channel);
             channel += 4;
         }
     }};
@@ -82,87 +65,156 @@ macro_rules! by_channels {
 
 /// sum += a * b for L channels.
 #[inline(always)]
-fn multiply_add<T: Real, const L: usize>(sum: &mut [T; L], a: &[T], b: &[T]) {
-    let (a, b) = (&a[..L], &b[..L]);
+fn multiply_add<T: Real, const L: usize>(sum: &mut [T; L], a: &[T; L], b: &[T]) {
+    let b = &b[..L];
     for c in 0..L {
         sum[c] += a[c] * b[c];
     }
 }
 
-/// A line of small maps: `lines` are the lines of the large maps under those of the window, each with its weights.
-#[inline(always)]
-fn forward<T: Real, const L: usize>(sizes: Sizes, lines: &[(&[T], &[T])], small: &mut [T], channel: usize) {
-    for (x, small) in small.chunks_mut(sizes.pixel).enumerate() {
-        let mut sum = [T::zero(); L];
-        for (large, weight) in lines {
-            for kx in 0..sizes.kernel[1] {
-                if let Some(at) = sizes.large_at(1, x, kx) {
-                    let (large, weight) =
-                        (&large[at * sizes.pixel + channel..], &weight[kx * sizes.pixel + channel..]);
-                    multiply_add(&mut sum, large, weight);
+/// A stride of the window over an item that has zeros around it, so that no position is a special case.
+struct Padded<'a, T> {
+    values: &'a [T],
+    /// Pixels in a line.
+    width: usize,
+    stride: [usize; 2],
+    kernel: [usize; 2],
+    /// Elements of a pixel.
+    pixel: usize,
+}
+
+impl<T: Real> Padded<'_, T> {
+    /// `output[y, x] = sum of weight[ky, kx] * values[y * stride + ky, x * stride + kx]`, or added, for L channels.
+    #[inline(always)]
+    fn correlate<const L: usize>(
+        &self,
+        weight: &[T],
+        output: &mut [T],
+        (columns, add): (usize, bool),
+        channel: usize,
+    ) {
+        for (y, line) in output.chunks_mut(columns * self.pixel).enumerate() {
+            let mut x = 0;
+            while x + 8 <= columns {
+                self.pixels::<L, 8>(weight, line, [y, x, channel], add);
+                x += 8;
+            }
+            while x + 4 <= columns {
+                self.pixels::<L, 4>(weight, line, [y, x, channel], add);
+                x += 4;
+            }
+            while x < columns {
+                self.pixels::<L, 1>(weight, line, [y, x, channel], add);
+                x += 1;
+            }
+        }
+    }
+
+    /// P pixels of a line, which share each weight.
+    #[inline(always)]
+    fn pixels<const L: usize, const P: usize>(
+        &self,
+        weight: &[T],
+        line: &mut [T],
+        [y, x, channel]: [usize; 3],
+        add: bool,
+    ) {
+        let mut sums = [[T::zero(); L]; P];
+        for ky in 0..self.kernel[0] {
+            let from = (y * self.stride[0] + ky) * self.width + x * self.stride[1];
+            for kx in 0..self.kernel[1] {
+                let mut own = [T::zero(); L];
+                own.copy_from_slice(&weight[(ky * self.kernel[1] + kx) * self.pixel + channel..][..L]);
+                let values = &self.values[(from + kx) * self.pixel + channel..];
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    multiply_add(sum, &own, &values[p * self.stride[1] * self.pixel..]);
                 }
             }
         }
-        small[channel..channel + L].copy_from_slice(&sum);
+        for (p, sum) in sums.into_iter().enumerate() {
+            for (to, sum) in line[(x + p) * self.pixel + channel..][..L].iter_mut().zip(sum) {
+                put(to, sum, add);
+            }
+        }
     }
+}
+
+struct Correlate<'a, 'b, T> {
+    padded: &'b Padded<'a, T>,
+    weight: &'b [T],
+    output: &'b mut [T],
+    how: (usize, bool),
+}
+
+impl<T: Real> pulp::WithSimd for Correlate<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { padded, weight, output, how } = self;
+        by_channels!(padded.pixel, padded.correlate(weight, output, how));
+    }
+}
+
+/// Each item of `from`, of `size` pixels, in maps of `padded` pixels full of zeros: its pixels `spacing` apart, the first at
+/// `start`; what falls outside is left out. Then `window` over it, into the items of `output`.
+fn slide<T: Real>(
+    [from, weight]: [&[T]; 2],
+    output: &mut [T],
+    ([size, padded, spacing], start): ([[usize; 2]; 3], [isize; 2]),
+    ([kernel, stride, positions], pixel): ([[usize; 2]; 3], usize),
+    add: bool,
+) {
+    let (item, own) = (size[0] * size[1] * pixel, positions[0] * positions[1] * pixel);
+    output.par_chunks_mut(own).enumerate().for_each(|(i, output)| {
+        with_scratch(padded[0] * padded[1] * pixel, |values: &mut [T]| {
+            values.fill(T::zero());
+            let place = |axis: usize, at: usize| {
+                let place = (at * spacing[axis]) as isize + start[axis];
+                (place >= 0 && (place as usize) < padded[axis]).then_some(place as usize)
+            };
+            for (y, line) in from[i * item..][..item].chunks(size[1] * pixel).enumerate() {
+                let Some(y) = place(0, y) else { continue };
+                for (x, from) in line.chunks(pixel).enumerate() {
+                    if let Some(x) = place(1, x) {
+                        values[(y * padded[1] + x) * pixel..][..pixel].copy_from_slice(from);
+                    }
+                }
+            }
+            let window = Padded { values, width: padded[1], stride, kernel, pixel };
+            vectorised_by(Correlate { padded: &window, weight, output, how: (positions[1], add) });
+        });
+    });
+}
+
+/// Height and width of what windows of `kernel` cover at so many positions.
+fn covered(positions: [usize; 2], stride: [usize; 2], kernel: [usize; 2]) -> [usize; 2] {
+    [0, 1].map(|axis| (positions[axis] - 1) * stride[axis] + kernel[axis])
 }
 
 pub(super) fn depthwise<T: Real>(call: &mut Call<'_, T>) {
     let (sizes, large, weight) = (Sizes::of(call), call.read("large"), call.read("weight"));
-    let [large_line, small_line, weight_line] = sizes.lines();
+    let [_, small_line, _] = sizes.lines();
     let small = &mut call.write("small")[..sizes.items * sizes.small[0] * small_line];
-    by_costly_rows(small, small_line, small_line * sizes.kernel[0] * sizes.kernel[1], |line, small| {
-        let (item, y) = (line / sizes.small[0], line % sizes.small[0]);
-        let under = |ky: usize| {
-            let at = item * sizes.large[0] + sizes.large_at(0, y, ky)?;
-            Some((&large[at * large_line..][..large_line], &weight[ky * weight_line..][..weight_line]))
-        };
-        let lines: Vec<_> = (0..sizes.kernel[0]).filter_map(under).collect();
-        by_channels!(sizes.pixel, forward(sizes, &lines, small));
-    });
+    let padded = covered(sizes.small, sizes.stride, sizes.kernel);
+    let start = sizes.padding.map(|padding| padding as isize);
+    let window = ([sizes.kernel, sizes.stride, sizes.small], sizes.pixel);
+    slide([large, weight], small, ([sizes.large, padded, [1, 1]], start), window, false);
 }
 
-/// A line of the gradient of large maps: `lines` are those of the small maps' gradient, each with its weights.
-#[inline(always)]
-fn backward<T: Real, const L: usize>(
-    sizes: Sizes,
-    lines: &[(&[T], &[T])],
-    (large, add): (&mut [T], bool),
-    channel: usize,
-) {
-    for (x, large) in large.chunks_mut(sizes.pixel).enumerate() {
-        let mut sum = [T::zero(); L];
-        for (small, weight) in lines {
-            for kx in 0..sizes.kernel[1] {
-                if let Some(at) = sizes.small_at(1, x, kx) {
-                    let (small, weight) =
-                        (&small[at * sizes.pixel + channel..], &weight[kx * sizes.pixel + channel..]);
-                    multiply_add(&mut sum, small, weight);
-                }
-            }
-        }
-        for (large, sum) in large[channel..channel + L].iter_mut().zip(sum) {
-            put(large, sum, add);
-        }
-    }
-}
-
+/// The same with strides and padding exchanged, and the window the other way round.
 pub(super) fn depthwise_input<T: Real>(call: &mut Call<'_, T>) {
     let (sizes, small, weight) = (Sizes::of(call), call.read("small_gradient"), call.read("weight"));
-    let ([large_line, small_line, weight_line], add) = (sizes.lines(), call.flag("ACCUMULATE"));
+    let ([large_line, _, _], add) = (sizes.lines(), call.flag("ACCUMULATE"));
     let large = &mut call.write("large_gradient")[..sizes.items * sizes.large[0] * large_line];
-    by_costly_rows(large, large_line, large_line * sizes.kernel[0] * sizes.kernel[1], |line, large| {
-        let (item, y) = (line / sizes.large[0], line % sizes.large[0]);
-        let over = |ky: usize| {
-            let at = item * sizes.small[0] + sizes.small_at(0, y, ky)?;
-            Some((&small[at * small_line..][..small_line], &weight[ky * weight_line..][..weight_line]))
-        };
-        let lines: Vec<_> = (0..sizes.kernel[0]).filter_map(over).collect();
-        by_channels!(sizes.pixel, backward(sizes, &lines, (&mut *large, add)));
-    });
+    let flipped: Vec<T> = weight.chunks(sizes.pixel).rev().flatten().copied().collect();
+    let padded = covered(sizes.large, [1, 1], sizes.kernel);
+    let start = [0, 1].map(|axis| sizes.kernel[axis] as isize - 1 - sizes.padding[axis] as isize);
+    let window = ([sizes.kernel, [1, 1], sizes.large], sizes.pixel);
+    slide([small, &flipped], large, ([sizes.small, padded, sizes.stride], start), window, add);
 }
 
-/// A part of a line of small maps: the lines of small and large maps' first elements, and the positions.
+/// A part of a line of small maps: the first element of its line, and the positions.
 struct Part {
     small: usize,
     /// The line of the large maps under each line of the window.
@@ -171,33 +223,71 @@ struct Part {
 }
 
 /// What all parts of a block add to the gradient of the weights.
-#[inline(always)]
-fn of_weight<T: Real, const L: usize>(
+struct OfWeight<'a, T> {
     sizes: Sizes,
-    (small, large): (&[T], &[T]),
-    parts: &[Part],
-    partial: &mut [T],
-    channel: usize,
-) {
-    for (tap, partial) in partial.chunks_mut(sizes.pixel).enumerate() {
-        let (ky, kx) = (tap / sizes.kernel[1], tap % sizes.kernel[1]);
-        let inside = sizes.inside(kx);
-        let mut sum = [T::zero(); L];
-        for part in parts {
-            let Some(line) = part.large[ky] else { continue };
-            let range = part.positions.start.max(inside.start)..part.positions.end.min(inside.end);
-            if range.is_empty() {
-                continue;
+    maps: (&'a [T], &'a [T]),
+    parts: &'a [Part],
+    partial: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for OfWeight<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(mut self, _: S) {
+        by_channels!(self.sizes.pixel, self.channels());
+    }
+}
+
+impl<T: Real> OfWeight<'_, T> {
+    #[inline(always)]
+    fn channels<const L: usize>(&mut self, channel: usize) {
+        for ky in 0..self.sizes.kernel[0] {
+            let mut kx = 0;
+            while kx + 5 <= self.sizes.kernel[1] {
+                self.weights::<L, 5>([ky, kx, channel]);
+                kx += 5;
             }
-            let first = range.start * sizes.stride[1] + kx - sizes.padding[1];
-            let small = &small[part.small + range.start * sizes.pixel + channel..];
-            let large = &large[line + first * sizes.pixel + channel..];
-            let large = large.chunks(sizes.stride[1] * sizes.pixel);
-            for (small, large) in small.chunks(sizes.pixel).zip(large).take(range.len()) {
-                multiply_add(&mut sum, small, large);
+            while kx + 3 <= self.sizes.kernel[1] {
+                self.weights::<L, 3>([ky, kx, channel]);
+                kx += 3;
+            }
+            while kx < self.sizes.kernel[1] {
+                self.weights::<L, 1>([ky, kx, channel]);
+                kx += 1;
             }
         }
-        partial[channel..channel + L].copy_from_slice(&sum);
+    }
+
+    /// K weights side by side, which share each pixel of the small maps.
+    #[inline(always)]
+    fn weights<const L: usize, const K: usize>(&mut self, [ky, kx, channel]: [usize; 3]) {
+        let Self { sizes, maps: (small, large), parts, partial } = self;
+        let (pixel, width) = (sizes.pixel, sizes.large[1]);
+        let mut sums = [[T::zero(); L]; K];
+        for part in parts.iter() {
+            let Some(line) = part.large[ky] else { continue };
+            for x in part.positions.clone() {
+                let mut own = [T::zero(); L];
+                own.copy_from_slice(&small[part.small + x * pixel + channel..][..L]);
+                let (at, padding) = (x * sizes.stride[1] + kx, sizes.padding[1]);
+                if at >= padding && at + K <= width + padding {
+                    let large = &large[line + (at - padding) * pixel + channel..];
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        multiply_add(sum, &own, &large[k * pixel..]);
+                    }
+                } else {
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        if at + k >= padding && at + k < width + padding {
+                            multiply_add(sum, &own, &large[line + (at + k - padding) * pixel + channel..]);
+                        }
+                    }
+                }
+            }
+        }
+        for (k, sum) in sums.into_iter().enumerate() {
+            partial[(ky * sizes.kernel[1] + kx + k) * pixel + channel..][..L].copy_from_slice(&sum);
+        }
     }
 }
 
@@ -220,6 +310,6 @@ pub(super) fn depthwise_weight<T: Real>(call: &mut Call<'_, T>) {
             let large = (0..sizes.kernel[0]).map(under).collect();
             parts.push(Part { small: line * small_line, large, positions });
         }
-        by_channels!(sizes.pixel, of_weight(sizes, (small, large), &parts, partial));
+        vectorised_by(OfWeight { sizes, maps: (small, large), parts: &parts, partial });
     });
 }

@@ -11,9 +11,11 @@ pub(super) fn drop_values<T: Real>(call: &mut Call<'_, T>) {
     by_rows(&mut call.write("output")[..length], 4 * TOGETHER, |row, output| {
         let words = words_of_many(step, row * TOGETHER, stream);
         let input = &input[row * 4 * TOGETHER..];
-        for (element, (output, &input)) in output.iter_mut().zip(input).enumerate() {
-            let kept = words[element % 4][element / 4] >= threshold;
-            put(output, if kept { scale * input } else { T::zero() }, add);
+        for (i, (output, input)) in output.chunks_mut(4).zip(input.chunks(4)).enumerate() {
+            for (element, words) in words.iter().enumerate() {
+                let kept = words[i] >= threshold;
+                put(&mut output[element], if kept { scale * input[element] } else { T::zero() }, add);
+            }
         }
     });
 }

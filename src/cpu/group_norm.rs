@@ -2,8 +2,9 @@
 //! channels of a group are put together at the end.
 
 use super::Real;
-use super::activation::{activation, multiply_slope};
 use super::call::{Call, by_costly_rows, put};
+use super::norm::Affine;
+use super::real::vectorised_by;
 use crate::kernels::kernel;
 
 /// The maps of an item and their groups.
@@ -80,76 +81,116 @@ pub(super) fn group_moments<T: Real>(call: &mut Call<'_, T>) {
     });
 }
 
-pub(super) fn group_norm<T: Real>(call: &mut Call<'_, T>) {
-    let (groups, x, moments) = (Groups::of(call), call.read("x"), call.read("saved"));
-    let (weight, bias) = call.read("scale").split_at(groups.stride);
-    let kind = call.count("ACTIVATION");
-    let y = &mut call.write("y")[..groups.items * groups.item()];
-    by_costly_rows(y, groups.item(), groups.item(), |item, y| {
-        let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
-        let x = &x[item * groups.item()..];
-        for (y, x) in y.chunks_mut(groups.stride).zip(x.chunks(groups.stride)) {
-            for c in 0..y.len() {
-                y[c] = (x[c] - means[c]) * scales[c] * weight[c] + bias[c];
-            }
-            activation(kind, &mut y[..groups.channels]);
-            y[groups.channels..].fill(T::zero());
-        }
-    });
-}
-
-/// The gradient of a normalised row, before the activation that follows it.
-struct Upstream<'a, T> {
-    kind: usize,
-    weight: &'a [T],
+/// What the maps of an item are multiplied with and moved by, channel by channel.
+struct Channels<'a, T> {
+    means: Vec<T>,
+    /// 1 over the standard deviation.
+    scales: Vec<T>,
+    factors: Vec<T>,
     bias: &'a [T],
 }
 
-impl<'a, T: Real> Upstream<'a, T> {
-    fn of(call: &Call<'a, T>) -> Self {
-        let scale = call.read("scale");
-        let (weight, bias) = scale.split_at(scale.len() / 2);
-        Self { kind: call.count("ACTIVATION"), weight, bias }
+impl<'a, T: Real> Channels<'a, T> {
+    fn of(groups: Groups, moments: &[T], scale: &'a [T], item: usize) -> Self {
+        let (weight, bias) = scale.split_at(groups.stride);
+        let scales = groups.spread(moments, item, 1);
+        let factors = scales.iter().zip(weight).map(|(&scale, &weight)| scale * weight).collect();
+        Self { means: groups.spread(moments, item, 0), scales, factors, bias }
     }
 
-    fn scratch(&self) -> Vec<T> {
-        vec![T::zero(); if self.kind == 0 { 0 } else { 2 * self.weight.len() }]
+    fn affine(&self, kind: usize, width: usize) -> Affine<'_, T> {
+        Affine { kind, width, means: &self.means, factors: &self.factors, bias: self.bias }
     }
 
-    /// The gradient of a row, given that of the activation's value; from the argument, which is computed again.
-    #[inline(always)]
-    fn row<'b>(&self, x: &[T], dy: &'b [T], [means, scales]: [&[T]; 2], scratch: &'b mut [T]) -> &'b [T] {
-        if self.kind == 0 {
-            return dy;
-        }
-        let stride = self.weight.len();
-        let (argument, slopes) = scratch.split_at_mut(stride);
-        for c in 0..stride {
-            argument[c] = (x[c] - means[c]) * scales[c] * self.weight[c] + self.bias[c];
-        }
-        slopes.copy_from_slice(&dy[..stride]);
-        multiply_slope(self.kind, slopes, argument);
-        slopes
+    /// Add the sums over rows of dy * normalised and of dy.
+    fn add_sums(&self, [x, dy]: [&[T]; 2], [products, sums]: [&mut [T]; 2]) {
+        vectorised_by(Sums { channels: self, x, dy, products, sums });
     }
 }
 
+struct Sums<'a, 'b, T> {
+    channels: &'b Channels<'a, T>,
+    x: &'b [T],
+    dy: &'b [T],
+    products: &'b mut [T],
+    sums: &'b mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Sums<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { channels, x, dy, products, sums } = self;
+        let columns = channels.means.len();
+        let (means, scales) = (&channels.means[..columns], &channels.scales[..columns]);
+        for (x, dy) in x.chunks_exact(columns).zip(dy.chunks_exact(columns)) {
+            for (c, (product, sum)) in products.iter_mut().zip(sums.iter_mut()).enumerate() {
+                *product += dy[c] * (x[c] - means[c]) * scales[c];
+                *sum += dy[c];
+            }
+        }
+    }
+}
+
+/// (dy * weight - change - normalised * product) / deviation. In the padding 1 over the deviation is 0.
+struct Gradient<'a, 'b, T> {
+    channels: &'b Channels<'a, T>,
+    add: bool,
+    x: &'b [T],
+    dy: &'b [T],
+    changes: &'b [T],
+    products: &'b [T],
+    dx: &'b mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Gradient<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { channels, add, x, dy, changes, products, dx } = self;
+        let columns = channels.means.len();
+        let (means, scales) = (&channels.means[..columns], &channels.scales[..columns]);
+        let (factors, changes, products) =
+            (&channels.factors[..columns], &changes[..columns], &products[..columns]);
+        let rows = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
+        for (dx, (x, dy)) in dx.chunks_exact_mut(columns).zip(rows) {
+            for (c, dx) in dx.iter_mut().enumerate() {
+                let normalised = (x[c] - means[c]) * scales[c];
+                put(dx, dy[c] * factors[c] - (changes[c] + normalised * products[c]) * scales[c], add);
+            }
+        }
+    }
+}
+
+pub(super) fn group_norm<T: Real>(call: &mut Call<'_, T>) {
+    let (groups, x, moments) = (Groups::of(call), call.read("x"), call.read("saved"));
+    let (scale, kind) = (call.read("scale"), call.count("ACTIVATION"));
+    let y = &mut call.write("y")[..groups.items * groups.item()];
+    by_costly_rows(y, groups.item(), groups.item(), |item, y| {
+        let channels = Channels::of(groups, moments, scale, item);
+        channels.affine(kind, groups.channels).values(&x[item * groups.item()..][..y.len()], y);
+    });
+}
+
 pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
-    let groups = Groups::of(call);
+    let (groups, kind) = (Groups::of(call), call.count("ACTIVATION"));
     let (x, dy) = (call.read("x"), call.read("y_gradient"));
-    let (moments, weight, upstream) = (call.read("saved"), call.read("scale"), Upstream::of(call));
+    let (moments, scale) = (call.read("saved"), call.read("scale"));
     let sums = &mut call.write("sums")[..4 * groups.items * groups.groups];
     by_costly_rows(sums, 4 * groups.groups, 2 * groups.item(), |item, sums| {
-        let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
-        let (x, dy) = (&x[item * groups.item()..], &dy[item * groups.item()..][..groups.item()]);
+        let channels = Channels::of(groups, moments, scale, item);
+        let own = item * groups.item()..(item + 1) * groups.item();
+        let x = &x[own.clone()];
         let (mut changes, mut products) = (vec![T::zero(); groups.stride], vec![T::zero(); groups.stride]);
-        let mut scratch = upstream.scratch();
-        for (dy, x) in dy.chunks(groups.stride).zip(x.chunks(groups.stride)) {
-            let dy = upstream.row(x, dy, [&means, &scales], &mut scratch);
-            for c in 0..groups.stride {
-                let change = dy[c] * weight[c];
-                changes[c] += change;
-                products[c] += change * (x[c] - means[c]) * scales[c];
-            }
+        channels.affine(kind, groups.channels).with_upstream(x, &dy[own], |dy| {
+            channels.add_sums([x, dy], [&mut products, &mut changes]);
+        });
+        // The same weight is in every term.
+        for (sums, &weight) in products.iter_mut().zip(&mut changes).zip(scale) {
+            *sums.0 *= weight;
+            *sums.1 *= weight;
         }
         let means = groups.means(&changes).zip(groups.means(&products));
         for (sums, (change, product)) in sums.chunks_mut(4).zip(means) {
@@ -159,52 +200,43 @@ pub(super) fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) {
 }
 
 pub(super) fn group_norm_gradient<T: Real>(call: &mut Call<'_, T>) {
-    let (groups, add) = (Groups::of(call), call.flag("ACCUMULATE"));
-    let (x, dy, weight) = (call.read("x"), call.read("y_gradient"), call.read("scale"));
-    let (moments, sums, upstream) = (call.read("saved"), call.read("means"), Upstream::of(call));
+    let (groups, add, kind) = (Groups::of(call), call.flag("ACCUMULATE"), call.count("ACTIVATION"));
+    let (x, dy, scale) = (call.read("x"), call.read("y_gradient"), call.read("scale"));
+    let (moments, sums) = (call.read("saved"), call.read("means"));
     let dx = &mut call.write("x_gradient")[..groups.items * groups.item()];
     by_costly_rows(dx, groups.item(), groups.item(), |item, dx| {
-        let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
+        let channels = Channels::of(groups, moments, scale, item);
         let (changes, products) = (groups.spread(sums, item, 0), groups.spread(sums, item, 1));
-        let (x, dy) = (&x[item * groups.item()..], &dy[item * groups.item()..]);
-        let rows = x.chunks(groups.stride).zip(dy.chunks(groups.stride));
-        let mut scratch = upstream.scratch();
-        for (dx, (x, dy)) in dx.chunks_mut(groups.stride).zip(rows) {
-            let dy = upstream.row(x, dy, [&means, &scales], &mut scratch);
-            for c in 0..dx.len() {
-                let normalised = (x[c] - means[c]) * scales[c];
-                // In the padding the scale is 0.
-                put(&mut dx[c], (dy[c] * weight[c] - changes[c] - normalised * products[c]) * scales[c], add);
-            }
-        }
+        let own = item * groups.item()..(item + 1) * groups.item();
+        let x = &x[own.clone()];
+        channels.affine(kind, groups.channels).with_upstream(x, &dy[own], |dy| {
+            let (changes, products) = (&changes[..], &products[..]);
+            vectorised_by(Gradient { channels: &channels, add, x, dy, changes, products, dx });
+        });
     });
 }
 
 pub(super) fn group_norm_scale<T: Real>(call: &mut Call<'_, T>) {
-    let (groups, x, dy, moments) =
-        (Groups::of(call), call.read("x"), call.read("y_gradient"), call.read("saved"));
-    let upstream = Upstream::of(call);
+    let (groups, kind) = (Groups::of(call), call.count("ACTIVATION"));
+    let (x, dy, moments, scale) =
+        (call.read("x"), call.read("y_gradient"), call.read("saved"), call.read("scale"));
     let (block, rows, stride) =
         (kernel("group_norm_scale").constant("BLOCK") as usize, groups.items * groups.space, groups.stride);
     let partial = &mut call.write("partial")[..rows.div_ceil(block) * 2 * stride];
     by_costly_rows(partial, 2 * stride, 2 * block * stride, |k, partial| {
         partial.fill(T::zero());
-        let mut scratch = upstream.scratch();
         let (products, sums) = partial.split_at_mut(stride);
         let (mut row, end) = (k * block, rows.min((k + 1) * block));
         while row < end {
             // The rows of one item have the same moments.
             let item = row / groups.space;
-            let (means, scales) = (groups.spread(moments, item, 0), groups.spread(moments, item, 1));
+            let channels = Channels::of(groups, moments, scale, item);
             let next = end.min((item + 1) * groups.space);
-            for row in row..next {
-                let (x, dy) = (&x[row * stride..][..stride], &dy[row * stride..][..stride]);
-                let dy = upstream.row(x, dy, [&means, &scales], &mut scratch);
-                for c in 0..stride {
-                    products[c] += dy[c] * (x[c] - means[c]) * scales[c];
-                    sums[c] += dy[c];
-                }
-            }
+            let own = row * stride..next * stride;
+            let x = &x[own.clone()];
+            channels.affine(kind, groups.channels).with_upstream(x, &dy[own], |dy| {
+                channels.add_sums([x, dy], [&mut *products, &mut *sums]);
+            });
             row = next;
         }
         for padding in [products, sums] {

@@ -1,8 +1,8 @@
 //! Twins of `shaders/matmul.wgsl`, and of the variants of its kernels.
 
 use super::Real;
-use super::activation;
-use super::call::{Call, by_rows};
+use super::activation::{Finish, PIECE};
+use super::call::{Call, add_to};
 use super::gemm::{by_column, by_row, product};
 use super::real::vectorised;
 use rayon::prelude::*;
@@ -18,15 +18,8 @@ pub(super) fn matmul_nt<T: Real>(call: &mut Call<'_, T>) {
 
 /// Add the bias, apply the activation, and put zeros into the padding of each section.
 fn finish_rows<T: Real>(output: &mut [T], n: usize, [section, width, kind]: [usize; 3], bias: &[T]) {
-    by_rows(output, n, |_, row| {
-        for (values, bias) in row.chunks_mut(section).zip(bias.chunks(section)) {
-            for (value, &bias) in values.iter_mut().zip(bias).take(width) {
-                *value += bias;
-            }
-            activation::activation(kind, &mut values[..width]);
-            values[width..].fill(T::zero());
-        }
-    });
+    let (finish, each) = (Finish::Bias { kind, bias, section, width }, PIECE.div_ceil(n) * n);
+    output.par_chunks_mut(each).for_each(|rows| finish.apply(rows, n, 0));
 }
 
 pub(super) fn matmul_nn<T: Real>(call: &mut Call<'_, T>) {
@@ -43,17 +36,16 @@ pub(super) fn matmul_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
     let output = call.write("output");
     let before = accumulate.then(|| output.to_vec());
     product([m, n, k], (by_row(a, k), by_row(b, n)), output, false);
-    multiply_derivative(output, n, kind, saved, before.as_deref());
+    multiply_derivative(output, kind, saved, before.as_deref());
 }
 
 /// `output * activation'(saved)`, plus what was `before`.
-fn multiply_derivative<T: Real>(output: &mut [T], n: usize, kind: usize, saved: &[T], before: Option<&[T]>) {
-    by_rows(output, n, |row, values| {
-        activation::multiply_derivative(kind, values, &saved[row * n..]);
+fn multiply_derivative<T: Real>(output: &mut [T], kind: usize, saved: &[T], before: Option<&[T]>) {
+    output.par_chunks_mut(PIECE).enumerate().for_each(|(piece, values)| {
+        let start = piece * PIECE;
+        Finish::Derivative { kind, saved }.apply(values, 1, start);
         if let Some(before) = before {
-            for (value, &before) in values.iter_mut().zip(&before[row * n..]) {
-                *value += before;
-            }
+            add_to(values, &before[start..]);
         }
     });
 }
@@ -188,7 +180,7 @@ pub(super) fn finish_nn_derivative<T: Real>(call: &mut Call<'_, T>) {
     let output = call.write("output");
     let before = accumulate.then(|| output.to_vec());
     add_parts(parts, m * n, &mut output[..m * n], false);
-    multiply_derivative(output, n, kind, saved, before.as_deref());
+    multiply_derivative(output, kind, saved, before.as_deref());
 }
 
 pub(super) fn finish_tn<T: Real>(call: &mut Call<'_, T>) {

@@ -32,6 +32,7 @@ mod likelihood;
 mod mask;
 mod matmul;
 mod noncentred;
+mod norm;
 mod optimizer;
 pub(crate) mod peak;
 mod pool;

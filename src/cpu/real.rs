@@ -29,12 +29,19 @@ pub trait Real:
     fn normal_distribution(self) -> Self;
 }
 
-/// Run `work` compiled for the widest vector units this processor has.
+/// Run `work` compiled for the widest vector units this processor has. A closure that is too long to be inlined is not: see
+/// [`vectorised_by`].
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Arch::new);
     ARCH.dispatch(work)
 }
+
+/// The same for work of any length, in a method that is always inlined.
+pub(super) fn vectorised_by<W: pulp::WithSimd>(work: W) -> W::Output {
+    ARCH.dispatch(work)
+}
+
+static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Arch::new);
 
 impl Real for f32 {
     fn of(value: f64) -> Self {

@@ -1,7 +1,7 @@
 //! Twins of `shaders/softmax.wgsl`.
 
 use super::Real;
-use super::call::{Call, add_up, by_costly_rows, put};
+use super::call::{Call, add_up, by_costly_rows, largest, put};
 
 pub(super) fn softmax<T: Real>(call: &mut Call<'_, T>) {
     let (rows, stride, width) = (call.count("ROWS"), 4 * call.count("COLUMNS"), call.count("WIDTH"));
@@ -9,7 +9,7 @@ pub(super) fn softmax<T: Real>(call: &mut Call<'_, T>) {
     by_costly_rows(&mut call.write("y")[..rows * stride], stride, 8 * stride, |row, y| {
         let x = &x[row * stride..][..width];
         let (y, padding) = y.split_at_mut(width);
-        let largest = x.iter().fold(T::neg_infinity(), |largest, &x| largest.max(x));
+        let largest = largest(x);
         for (y, &x) in y.iter_mut().zip(x) {
             *y = (x - largest).exponential();
         }

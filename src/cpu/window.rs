@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::call::Call;
-use super::real::vectorised;
+use super::real::{vectorised, vectorised_by};
 use std::ops::Range;
 
 /// How feature maps lie in memory.
@@ -168,14 +168,30 @@ impl Positions {
 
     /// Add `rows` of the matrix to the large maps of the items from `first` on.
     pub(super) fn scatter<T: Real>(&self, matrix: &[T], rows: Range<usize>, first: usize, large: &mut [T]) {
-        vectorised(|| {
-            self.each(rows, &(0..self.taps()), |item, range, [before, after], start| {
-                let values = &matrix[range.start + before..range.end - after];
-                let to = (item - first) * self.large.item + start;
-                for (to, &value) in large[to..to + values.len()].iter_mut().zip(values) {
-                    *to += value;
-                }
-            });
+        vectorised_by(Scatter { positions: self, matrix, rows, first, large });
+    }
+}
+
+struct Scatter<'a, T> {
+    positions: &'a Positions,
+    matrix: &'a [T],
+    rows: Range<usize>,
+    first: usize,
+    large: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Scatter<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { positions, matrix, rows, first, large } = self;
+        positions.each(rows, &(0..positions.taps()), |item, range, [before, after], start| {
+            let values = &matrix[range.start + before..range.end - after];
+            let to = (item - first) * positions.large.item + start;
+            for (to, &value) in large[to..to + values.len()].iter_mut().zip(values) {
+                *to += value;
+            }
         });
     }
 }

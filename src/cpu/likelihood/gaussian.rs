@@ -1,6 +1,6 @@
 //! Twins of `shaders/likelihood/gaussian.wgsl`, `gaussian_shared.wgsl` and `gaussian_learned.wgsl`.
 
-use super::{CHUNK, Call, Kernel, OneByOne, Pixels, Real, Rows, Sizes, by_chunks, chunk_sums_and_gradient};
+use super::{CHUNK, Call, Chunks, Kernel, OneByOne, Pixels, Real, Sizes, Terms, chunk_sums_and_gradient};
 use crate::cpu::activation::{
     activated, activation, derivative, multiply_derivative, sigmoid, sigmoid_root, softplus,
 };
@@ -57,7 +57,7 @@ impl<T: Real> Gaussian<T> {
 
     /// The same for a chunk of the decoder's outputs; the second by the output.
     #[inline(always)]
-    fn chunk(&self, mut outputs: [T; CHUNK], image: [T; CHUNK]) -> [[T; CHUNK]; 3] {
+    fn all_terms(&self, mut outputs: [T; CHUNK], image: [T; CHUNK]) -> [[T; CHUNK]; 3] {
         activation(self.activation, &mut outputs);
         let mut terms = [[T::zero(); CHUNK]; 3];
         for pixel in 0..CHUNK {
@@ -68,30 +68,22 @@ impl<T: Real> Gaussian<T> {
     }
 }
 
-impl<T: Real> Rows<T> for Gaussian<T> {
-    const SECTIONS: usize = 1;
-
+impl<T: Real> Chunks<T, 1> for Gaussian<T> {
     #[inline(always)]
-    fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
-        by_chunks(sizes, [decoded, image], gradient, sums, |[outputs], image| {
-            let [terms, slopes, _] = self.chunk(outputs, image);
-            (terms, [slopes])
-        });
+    fn chunk(&self, [outputs]: [[T; CHUNK]; 1], image: [T; CHUNK]) -> Terms<T, 1> {
+        let [terms, slopes, _] = self.all_terms(outputs, image);
+        (terms, [slopes])
     }
 }
 
 /// What pixels add to the gradient of the log-variance, as if those were their values.
 struct ByLogVariance<T>(Gaussian<T>, T);
 
-impl<T: Real> Rows<T> for ByLogVariance<T> {
-    const SECTIONS: usize = 1;
-
+impl<T: Real> Chunks<T, 1> for ByLogVariance<T> {
     #[inline(always)]
-    fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
-        by_chunks(sizes, [decoded, image], gradient, sums, |[outputs], image| {
-            let [_, _, slopes] = self.0.chunk(outputs, image);
-            (slopes.map(|slope| slope * self.1), [outputs])
-        });
+    fn chunk(&self, [outputs]: [[T; CHUNK]; 1], image: [T; CHUNK]) -> Terms<T, 1> {
+        let [_, _, slopes] = self.0.all_terms(outputs, image);
+        (slopes.map(|slope| slope * self.1), [outputs])
     }
 }
 

@@ -1,6 +1,6 @@
 //! Twin of `shaders/likelihood/laplace.wgsl`.
 
-use super::{CHUNK, Call, Real, Rows, Sizes, by_chunks, chunk_sums_and_gradient};
+use super::{CHUNK, Call, Chunks, Real, Terms, chunk_sums_and_gradient};
 use crate::cpu::activation::{activation, multiply_derivative};
 
 pub(super) fn laplace<T: Real>(call: &mut Call<'_, T>) {
@@ -17,22 +17,18 @@ struct Laplace<T> {
     level: T,
 }
 
-impl<T: Real> Rows<T> for Laplace<T> {
-    const SECTIONS: usize = 1;
-
+impl<T: Real> Chunks<T, 1> for Laplace<T> {
     #[inline(always)]
-    fn row(&self, sizes: Sizes, decoded: &[T], image: &[T], gradient: &mut [T], sums: &mut [T]) {
-        by_chunks(sizes, [decoded, image], gradient, sums, |[mut means], image| {
-            activation(self.activation, &mut means);
-            let (mut terms, mut slopes) = ([T::zero(); CHUNK], [T::zero(); CHUNK]);
-            for pixel in 0..CHUNK {
-                let difference = means[pixel] - image[pixel];
-                let sign = if difference == T::zero() { T::zero() } else { difference.signum() };
-                terms[pixel] = difference.abs() / self.scale + self.level;
-                slopes[pixel] = sign / self.scale;
-            }
-            multiply_derivative(self.activation, &mut slopes, &means);
-            (terms, [slopes])
-        });
+    fn chunk(&self, [mut means]: [[T; CHUNK]; 1], image: [T; CHUNK]) -> Terms<T, 1> {
+        activation(self.activation, &mut means);
+        let (mut terms, mut slopes) = ([T::zero(); CHUNK], [T::zero(); CHUNK]);
+        for pixel in 0..CHUNK {
+            let difference = means[pixel] - image[pixel];
+            let sign = if difference == T::zero() { T::zero() } else { difference.signum() };
+            terms[pixel] = difference.abs() / self.scale + self.level;
+            slopes[pixel] = sign / self.scale;
+        }
+        multiply_derivative(self.activation, &mut slopes, &means);
+        (terms, [slopes])
     }
 }
