@@ -2,9 +2,13 @@
 
 use crate::config::{Config, Preset};
 use crate::data::ImageShape;
+use crate::device::OpenDevice;
 use crate::graph::{Setting, Tensors, lower_unfused};
 use crate::plan::Plan;
 use crate::{Error, Result};
+
+/// Images in a minibatch.
+const BATCH: usize = 100;
 
 /// A preset under the name that its rows have.
 #[derive(Clone, Copy, Debug)]
@@ -13,21 +17,37 @@ pub(super) struct Measured {
     pub(super) name: &'static str,
     /// The preset's own.
     preset: &'static str,
-    /// Sizes of minibatches in training steps; the second on a hardware GPU only.
-    pub(super) batches: [usize; 2],
+    /// Images in the minibatches of a software adapter; all others take [`BATCH`].
+    pub(super) on_software: usize,
+    /// Images in more minibatches of a hardware GPU.
+    pub(super) on_hardware: Option<usize>,
 }
 
 /// The presets that are measured. A new one is one line.
 pub(super) const PRESETS: [Measured; 6] = [
-    Measured { name: "world-models", preset: "world-models", batches: [100, 1000] },
-    Measured { name: "disentanglement", preset: "disentanglement", batches: [100, 1000] },
-    Measured { name: "mnist-conv", preset: "mnist-conv", batches: [100, 1000] },
-    Measured { name: "residual", preset: "residual", batches: [100, 1000] },
-    Measured { name: "burgess", preset: "burgess", batches: [100, 1000] },
-    Measured { name: "autoencoder-kl", preset: "autoencoder-kl-tiny", batches: [16, 100] },
+    Measured { name: "world-models", preset: "world-models", on_software: BATCH, on_hardware: Some(1000) },
+    Measured {
+        name: "disentanglement",
+        preset: "disentanglement",
+        on_software: BATCH,
+        on_hardware: Some(1000),
+    },
+    Measured { name: "mnist-conv", preset: "mnist-conv", on_software: BATCH, on_hardware: Some(1000) },
+    Measured { name: "residual", preset: "residual", on_software: BATCH, on_hardware: Some(1000) },
+    Measured { name: "burgess", preset: "burgess", on_software: BATCH, on_hardware: Some(1000) },
+    Measured { name: "autoencoder-kl", preset: "autoencoder-kl-tiny", on_software: 16, on_hardware: None },
 ];
 
 impl Measured {
+    /// Sizes of minibatches in training steps.
+    pub(super) fn batches(&self, device: &OpenDevice) -> Vec<usize> {
+        match device {
+            OpenDevice::Gpu(gpu) if gpu.info().is_software() => vec![self.on_software],
+            OpenDevice::Gpu(_) => [Some(BATCH), self.on_hardware].into_iter().flatten().collect(),
+            OpenDevice::Cpu => vec![BATCH],
+        }
+    }
+
     /// The plan of a training step, an operation a dispatch.
     ///
     /// # Errors

@@ -238,7 +238,6 @@ impl Model {
 impl Bench {
     /// Models with sizes of minibatches and names of rows.
     fn training(&self) -> Vec<(Model, usize, String)> {
-        let hardware = matches!(&self.device, OpenDevice::Gpu(gpu) if !gpu.info().is_software());
         // In a hurry: every perceptron at the usual size, the first at a large one too.
         let quick = |number: usize, batch: usize| batch == 128 || (number == 0 && batch == 1024);
         let perceptrons = PERCEPTRONS
@@ -248,8 +247,7 @@ impl Bench {
             .filter(|&(number, _, batch)| !self.options.quick || quick(number, batch))
             .map(|(_, model, batch)| (model, batch));
         let presets = PRESETS.into_iter().flat_map(|preset| {
-            let batches = preset.batches.into_iter().take(if hardware { 2 } else { 1 });
-            batches.map(move |batch| (Model::Preset(preset), batch))
+            preset.batches(&self.device).into_iter().map(move |batch| (Model::Preset(preset), batch))
         });
         perceptrons
             .chain(presets)
