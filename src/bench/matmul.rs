@@ -204,6 +204,8 @@ impl Bench {
     fn variants(&self) -> &'static [Variant] {
         match self.device {
             OpenDevice::Cpu => &Variant::ALL[..1],
+            // Software adapters never choose the others, which take long there.
+            OpenDevice::Gpu(ref gpu) if self.options.quick && gpu.info().is_software() => &Variant::ALL[..1],
             OpenDevice::Gpu(_) => &Variant::ALL,
         }
     }
