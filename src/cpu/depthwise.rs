@@ -48,10 +48,14 @@ impl Sizes {
     }
 }
 
-/// Call the method with pieces of 16 channels, then of 4.
+/// Call the method with pieces of 16 channels, then of 4; where `$wide`, of 32 first.
 macro_rules! by_channels {
-    ($channels:expr, $own:ident.$work:ident($($argument:expr),*)) => {{
+    ($channels:expr, $wide:expr, $own:ident.$work:ident($($argument:expr),*)) => {{
         let mut channel = 0;
+        while $wide && channel + 32 <= $channels {
+            $own.$work::<32>($($argument,)* channel);
+            channel += 32;
+        }
         while channel + 16 <= $channels {
             $own.$work::<16>($($argument,)* channel);
             channel += 16;
@@ -152,7 +156,7 @@ impl<T: Real> pulp::WithSimd for Correlate<'_, '_, T> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self { padded, weight, output, how } = self;
-        by_channels!(padded.pixel, padded.correlate(weight, output, how));
+        by_channels!(padded.pixel, false, padded.correlate(weight, output, how));
     }
 }
 
@@ -235,7 +239,8 @@ impl<T: Real> pulp::WithSimd for OfWeight<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(mut self, _: S) {
-        by_channels!(self.sizes.pixel, self.channels());
+        // Five sums of 32 numbers fill ten registers of 16; narrower ones would not do.
+        by_channels!(self.sizes.pixel, S::F32_LANES >= 16, self.channels());
     }
 }
 
