@@ -64,6 +64,13 @@ impl Train {
         let config = config.resolve()?;
         if let Some(out) = &self.out {
             RunFolder::check(out, self.overwrite)?;
+            let source = config.run.from.as_ref().and_then(|from| from.canonicalize().ok());
+            if let (Some(source), Ok(out)) = (source, out.canonicalize())
+                && source.starts_with(&out)
+            {
+                let problem = "it holds the weights that --from names, and would be replaced";
+                return Err(Error::setting("--out", problem, "choose another folder for the new run"));
+            }
         }
         let dataset = config.open_dataset()?;
         let config = config.for_images(dataset.shape)?;

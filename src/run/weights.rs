@@ -136,6 +136,13 @@ impl Weights {
         let format = metadata(&path)?.remove("format").unwrap_or_default();
         // Names of the first format of checkpoints.
         let old = format == "vae-1";
+        // PyTorch counts minibatches in integers, which no model here takes; numbers of 8 bits and fewer are weights.
+        if let Some((name, view)) =
+            file.iter().find(|(_, view)| format!("{:?}", view.dtype()).starts_with("F8"))
+        {
+            let problem = format!("tensor '{name}' holds numbers of type {:?}", view.dtype());
+            return Err(Error::checkpoint(&path, problem, "convert it, in PyTorch with tensor.float()"));
+        }
         let own = file.iter().filter(|(name, _)| !name.starts_with("optimizer."));
         let tensors = own.filter_map(|(name, view)| {
             let name = if old { name.replace(".upper.", ".layer2.") } else { current_name(name) };

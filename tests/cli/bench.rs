@@ -27,6 +27,19 @@ fn a_report_is_a_page_and_numbers_without_paths() {
     for expected in ["## Training steps", "| selftest | all ", "--report FOLDER"] {
         assert!(page.contains(expected), "{page}");
     }
+    // A second report of the same minute takes another name.
+    let filter = "train_step/784-500-2-tanh/128";
+    vae(&["bench", "--device", "cpu", "--quick", "--filter", filter, "--report", text(&folder)])
+        .assert()
+        .success();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+    // What cannot be written is refused before anything is measured.
+    let file = place.path("my report/file");
+    std::fs::write(&file, "").unwrap();
+    vae(&["bench", "--device", "cpu", "--report", text(&file)])
+        .assert()
+        .code(1)
+        .stderr(predicates::str::contains("--report: nothing can be written into"));
     for private in [text(&folder), "my report", env!("CARGO_MANIFEST_DIR")] {
         assert!(!page.contains(private) && !json.contains(private), "{private}");
     }

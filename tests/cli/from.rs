@@ -40,6 +40,15 @@ fn a_run_begins_with_the_model_and_the_weights_of_another() {
         .assert()
         .code(1)
         .stderr(contains("--from: a run keeps the settings it began with"));
+    // Nothing replaces what it is read from.
+    let file = first.join("checkpoint.safetensors");
+    for source in [&first, &file] {
+        vae(&["train", "--from", text(source), "--out", text(&first), "--overwrite", "--device", "cpu"])
+            .assert()
+            .code(1)
+            .stderr(contains("--out: it holds the weights that --from names"));
+    }
+    assert!(file.exists());
 }
 
 #[test]

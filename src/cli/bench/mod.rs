@@ -10,9 +10,9 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tables::Section;
+use vae::Result;
 use vae::bench::{Bench as Benchmarks, Options, Report};
 use vae::device::{DeviceChoice, OpenDevice};
-use vae::{Error, Result};
 
 /// Measure a device: its ceilings, the share of them that each kernel reaches, and the speed of training. Every result is
 /// checked before it is timed.
@@ -43,13 +43,13 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         output::check_json(self.json.as_deref())?;
-        if let Some(folder) = &self.report {
-            std::fs::create_dir_all(folder).map_err(|problem| Error::io(folder, problem))?;
-        }
         let about = About::new(self.command());
         let options = Options { filter: self.filter.clone(), quick: self.quick };
         let device = OpenDevice::open(&self.device)?;
         let bench = Benchmarks::new(device.clone(), options)?;
+        if let Some(folder) = &self.report {
+            report::check(folder)?;
+        }
         let tables = self.json.as_deref() != Some(Path::new("-"));
         let show = |text: String| if tables { output::print(&text) } else { Ok(()) };
         let show_all = |sections: &[Section]| show(sections.iter().map(Section::text).collect());

@@ -164,8 +164,21 @@ fn slug(name: &str) -> String {
     slug
 }
 
+/// Make `folder`, and see that files can be written there: the measurement takes minutes.
+///
+/// # Errors
+/// [`Error::Setting`] if not.
+pub(super) fn check(folder: &Path) -> Result<()> {
+    let probe = folder.join(format!(".vae-report-{}", std::process::id()));
+    let made = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, []));
+    made.and_then(|()| std::fs::remove_file(&probe)).map_err(|problem| {
+        let problem = format!("nothing can be written into {}: {problem}", folder.display());
+        Error::setting("--report", problem, "name a folder of yours; it is made where there is none")
+    })
+}
+
 impl Record<'_> {
-    /// Device and time: names of two machines differ, unless they begin in the same minute.
+    /// Device and time.
     fn stem(&self) -> String {
         let device = &self.report.device;
         let name = if device.backend == "none" {
@@ -214,6 +227,9 @@ impl Record<'_> {
     /// If that fails.
     pub(super) fn write(&self, folder: &Path) -> Result<[String; 2]> {
         let stem = self.stem();
+        let free = |stem: &String| !folder.join(format!("{stem}.json")).exists();
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let stem = std::iter::once(stem.clone()).chain(numbered).find(free).unwrap_or_default();
         let [page, json] = ["md", "json"].map(|ending| format!("{stem}.{ending}"));
         let path = folder.join(&page);
         std::fs::write(&path, self.page()).map_err(|problem| Error::io(path, problem))?;

@@ -10,6 +10,9 @@ pub(crate) const SIGMA: f64 = 1.0;
 /// The scale of a likelihood that takes none.
 pub(crate) const SCALE: f64 = 1.0;
 
+/// Scales that leave room for differences and gradients in single precision.
+const SCALES: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
 /// The likelihood with the settings `sigma` and `scale`, of which it takes one or none.
 pub(crate) fn likelihood(
     kind: LikelihoodKind,
@@ -31,7 +34,7 @@ pub(crate) fn check_scale(kind: LikelihoodKind, [sigma, scale]: [f64; 2]) -> Res
     }
     if kind != LikelihoodKind::Laplace && scale != SCALE {
         let problem = format!("the likelihood is {kind}, which takes no scale");
-        let hint = "leave it out, or choose model.likelihood = laplace";
+        let hint = "give a scale of 1, that of likelihoods that take none, or choose laplace";
         return Err(Error::setting("model.scale", problem, hint));
     }
     Ok(())
@@ -51,6 +54,10 @@ pub(crate) fn check_likelihood(likelihood: Likelihood) -> Result<()> {
     let Likelihood { kind, sigma, mean_activation } = likelihood;
     let scaled = kind == LikelihoodKind::Laplace;
     positive(if scaled { "model.scale" } else { "model.sigma" }, sigma)?;
+    if scaled && !SCALES.contains(&sigma) {
+        let problem = format!("single precision has no room for {sigma:e}");
+        return Err(Error::setting("model.scale", problem, "give a number from 1e-6 to 1e6"));
+    }
     if kind.takes_logits() && mean_activation != Activation::Identity {
         let problem = format!("has no effect with {kind}, whose decoder outputs logits");
         let hint = "leave it out, or choose a gaussian model.likelihood";

@@ -191,7 +191,8 @@ impl FamilyConfig for AutoencoderKlConfig {
     }
 
     fn interchange(&self, shape: ImageShape) -> Option<Interchange> {
-        Some(diffusers::interchange(self, shape))
+        // That library's decoder gives pixels from -1 to 1.
+        self.output_layer().centred.then(|| diffusers::interchange(self, shape))
     }
 
     fn output_layer(&self) -> OutputLayer {
@@ -220,6 +221,7 @@ mod tests {
             ("latent = 0", "model.latent: 0 is too few"),
             ("sigma = 0.5", "model.sigma: the likelihood is laplace"),
             ("scale = 0.0", "model.scale: 0 is not above zero"),
+            ("scale = 1e300", "model.scale: single precision has no room for 1e300"),
             ("scale = 0.5\nlikelihood = 'gaussian'", "model.scale: the likelihood is gaussian"),
         ] {
             let problem = refused(text, 64, 64);
