@@ -4,14 +4,13 @@ Images lie on the device, and no loss is read while the clock runs. Once ready i
 runs; then, for every line on standard input, it trains for SECONDS and prints images a second.
 """
 
-import argparse
-import json
 import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+import turns
 
 CONV, UP, RELU = nn.Conv2d, nn.ConvTranspose2d, nn.ReLU
 
@@ -187,39 +186,11 @@ class Training:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = turns.parser(__doc__, batch=100, seconds=3.0)
     parser.add_argument("--model", choices=MODELS, required=True)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--mode", default="eager", help="eager, or a mode of torch.compile")
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--threads", type=int, help="[default: PyTorch's choice]")
     arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    wait = torch.cuda.synchronize if arguments.device == "cuda" else lambda: None
-
-    step = Training(arguments.model, arguments.device, arguments.batch, arguments.mode)
-    for _ in range(3):
-        loss = step()
-    wait()
-    name = torch.cuda.get_device_name() if arguments.device == "cuda" else f"CPU ({torch.get_num_threads()} threads)"
-    ready = {"torch": torch.__version__, "device": name, "loss": loss.item(), "cuda": torch.cuda.is_available()}
-    print(json.dumps(ready), flush=True)
-
-    for _ in sys.stdin:
-        # A short run says how many steps fill the time, so that the clock is not read in between.
-        wait()
-        start = time.perf_counter()
-        for _ in range(2):
-            step()
-        wait()
-        steps = max(1, round(arguments.seconds / (time.perf_counter() - start) * 2))
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        wait()
-        print(steps * arguments.batch / (time.perf_counter() - start), flush=True)
+    build = lambda: Training(arguments.model, arguments.device, arguments.batch, arguments.mode)
+    turns.take_turns(arguments, build, warm_up=3, trial=2)
 
 
 if __name__ == "__main__":

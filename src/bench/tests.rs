@@ -18,7 +18,7 @@ fn every_kernel_is_measured() {
     let cases = super::kernels::all_cases(100);
     let missing: Vec<_> = registry::all()
         .filter(|kernel| !kernel.file.starts_with("tests/"))
-        // Products and convolutions have tables of their own, with all variants.
+        // Products and convolutions stand in other tables, with all variants.
         .filter(|kernel| !kernel.name.contains("_tiled_"))
         .filter(|kernel| !["partial_", "finish_"].iter().any(|part| kernel.name.starts_with(part)))
         // No training step has these.

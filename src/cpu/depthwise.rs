@@ -191,7 +191,7 @@ fn slide<T: Real>(
     });
 }
 
-/// Height and width of what windows of `kernel` cover at so many positions.
+/// Height and width of the pixels that a window of `kernel` covers, moved by `stride` to each of `positions`.
 fn covered(positions: [usize; 2], stride: [usize; 2], kernel: [usize; 2]) -> [usize; 2] {
     [0, 1].map(|axis| (positions[axis] - 1) * stride[axis] + kernel[axis])
 }

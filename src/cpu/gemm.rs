@@ -90,7 +90,8 @@ pub(super) fn product_on_one_thread<T: Real>(
     multiply(sizes, operands, Output::new(output), stride, accumulate);
 }
 
-/// A slice of which several threads write elements of their own: parts of columns lie between each other.
+/// A slice that several threads write, each to different elements. Columns of a row-major matrix are not contiguous, so a part of
+/// them is no slice.
 #[derive(Clone, Copy)]
 struct Output<'a, T> {
     start: *mut T,

@@ -130,7 +130,7 @@ fn fastest<T>(
             std::thread::yield_now();
         }
     };
-    // Threads of their own: those of the pool may hold other work, and would wait for each other.
+    // New threads: those of the pool may be busy, and the others would wait for them.
     let thread = || {
         let (mut own, mut times) = (prepare(), first);
         loop {

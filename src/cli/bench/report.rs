@@ -173,7 +173,7 @@ pub(super) fn check(folder: &Path) -> Result<()> {
     let made = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, []));
     made.and_then(|()| std::fs::remove_file(&probe)).map_err(|problem| {
         let problem = format!("nothing can be written into {}: {problem}", folder.display());
-        Error::setting("--report", problem, "name a folder of yours; it is made where there is none")
+        Error::setting("--report", problem, "name a folder that you may write to; a new one is created")
     })
 }
 

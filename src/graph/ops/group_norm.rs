@@ -21,7 +21,7 @@ impl Groups {
         }
     }
 
-    /// The same for kernels that know of an activation, of which there is none yet.
+    /// The same for kernels that can apply an activation. Only a fusion pass chooses one.
     fn with_activation(self) -> BTreeMap<&'static str, f64> {
         let mut constants = self.constants();
         constants.extend(constants! { ACTIVATION: Activation::Identity.number() });
