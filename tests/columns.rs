@@ -66,8 +66,7 @@ fn part(count: usize, first: usize) -> Part {
 
 fn dataset() -> Dataset {
     let classes = (0..10).map(|class| class.to_string()).collect();
-    let set =
-        Dataset { name: "moves".into(), shape: PIXELS, train: part(23, 0), test: part(9, 100), classes };
+    let set = Dataset::new("moves", PIXELS, part(23, 0), part(9, 100)).with_classes(classes);
     set.validate().unwrap();
     set
 }

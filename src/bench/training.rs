@@ -212,7 +212,7 @@ fn noise(shape: ImageShape, images: usize) -> Dataset {
         Part::of_images(pixels, shape)
     };
     let (train, test) = (part(images), part(1));
-    Dataset { name: "noise".into(), shape, train, test, classes: Vec::new() }
+    Dataset::new("noise", shape, train, test)
 }
 
 impl Model {

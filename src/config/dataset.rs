@@ -67,6 +67,7 @@ impl Config {
                 colour: self.data.color,
                 test_fraction: self.data.test_fraction,
                 seed: self.run.seed,
+                held_out: data::HeldOut::Validation,
             };
             data::open(&self.data.dataset, &options)?
         };

@@ -131,7 +131,7 @@ pub(super) fn read(path: &Path, key: Option<&str>, options: &Options) -> Result<
         None => split::split(train, options.test_fraction, options.seed, path)?,
     };
     let name = path.file_stem().map_or("dataset".into(), |stem| stem.to_string_lossy().into_owned());
-    let mut dataset = Dataset { name, shape, train, test, classes: Vec::new() };
+    let mut dataset = Dataset::new(name, shape, train, test);
     dataset.drop_half_labels(path);
     let labels = [&dataset.train, &dataset.test].into_iter().filter_map(|part| part.labels());
     dataset.classes =

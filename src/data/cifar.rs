@@ -67,7 +67,7 @@ fn read_files(files: &Files, folder: &Path, options: &Options) -> Result<Dataset
         (train, part(&files.test, folder, options)?.1)
     };
     let classes = CLASSES.map(str::to_string).to_vec();
-    Ok(Dataset { name: NAME.into(), shape, train, test, classes })
+    Ok(Dataset::new(NAME, shape, train, test).with_classes(classes))
 }
 
 fn part(paths: &[PathBuf], folder: &Path, options: &Options) -> Result<(ImageShape, Part)> {

@@ -115,6 +115,8 @@ pub struct Part {
     pub columns: Vec<Column>,
     /// How many items.
     pub count: usize,
+    /// What each item is called: the path of its file within the dataset. Empty where items have no names.
+    pub names: Vec<String>,
 }
 
 impl Part {
@@ -122,7 +124,7 @@ impl Part {
     pub fn of_images(pixels: Vec<u8>, shape: ImageShape) -> Self {
         let count = pixels.len() / shape.pixels().max(1);
         let shape = [shape.height, shape.width, shape.channels];
-        Self { columns: vec![Column::new(IMAGES, &shape, Values::Bytes(pixels))], count }
+        Self { columns: vec![Column::new(IMAGES, &shape, Values::Bytes(pixels))], count, names: Vec::new() }
     }
 
     /// The same items with one more column, or with another of that name.
@@ -131,6 +133,12 @@ impl Part {
         self.remove(&column.name);
         self.columns.push(column);
         self
+    }
+
+    /// The same items with a name each.
+    #[must_use]
+    pub fn with_names(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 
     /// The same items with one class number each, an index into [`super::Dataset::classes`].
@@ -176,6 +184,7 @@ impl Part {
     pub fn truncate(&mut self, count: usize) {
         if count < self.count {
             self.count = count;
+            self.names.truncate(count);
             self.columns.iter_mut().for_each(|column| column.truncate(count));
         }
     }

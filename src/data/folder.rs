@@ -3,6 +3,7 @@
 //! The pictures lie in the folder itself, or in one subfolder a class. Folders named `train` and `test`, each
 //! laid out in one of these two ways, are the parts. Deeper folders are not searched.
 
+use super::file::File;
 use super::{Dataset, Options, Part, folder_name, pictures, split};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
@@ -34,8 +35,8 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Option<Dataset>> 
     }
     let listings =
         [&train, test.as_ref().unwrap_or(&Listing::default())].map(|listing| listing.pictures.clone());
-    let paths: Vec<&Path> = listings.iter().flatten().map(PathBuf::as_path).collect();
-    let images = pictures::read(folder, &paths, options)?;
+    let files: Vec<File> = listings.iter().flatten().map(|path| file(folder, path)).collect();
+    let images = pictures::read(folder, &files, options)?;
 
     let names: BTreeSet<&String> = [Some(&train), test.as_ref()]
         .into_iter()
@@ -44,7 +45,8 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Option<Dataset>> 
         .collect();
     let classes: Vec<String> = names.into_iter().cloned().collect();
     let part = |listing: &Listing, pixels| {
-        let part = Part::of_images(pixels, images.shape);
+        let names = listing.pictures.iter().map(|path| file(folder, path).name).collect();
+        let part = Part::of_images(pixels, images.shape).with_names(names);
         let Some(names) = &listing.classes else { return part };
         let labels = names.iter().filter_map(|name| classes.binary_search(name).ok());
         part.with_labels(labels.map(|label| label as u32).collect())
@@ -57,9 +59,16 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Option<Dataset>> 
         }
         None => split::split(part(&train, pixels), options.test_fraction, options.seed, folder)?,
     };
-    let mut dataset = Dataset { name: folder_name(folder), shape: images.shape, train, test, classes };
+    let mut dataset = Dataset::new(folder_name(folder), images.shape, train, test).with_classes(classes);
     dataset.drop_half_labels(folder);
     Ok(Some(dataset))
+}
+
+/// The file at `path`, called by its place in `folder`.
+fn file(folder: &Path, path: &Path) -> File {
+    let inside = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+    File::at(path.to_path_buf(), parts.join("/"))
 }
 
 fn scan(folder: &Path) -> Result<Option<Scan>> {

@@ -195,7 +195,7 @@ impl Set {
                 test
             }
         };
-        let mut dataset = Dataset { name, shape, train, test, classes: Vec::new() };
+        let mut dataset = Dataset::new(name, shape, train, test);
         dataset.drop_half_labels(path);
         let labels = [&dataset.train, &dataset.test].into_iter().filter_map(|part| part.labels());
         if let Some(last) = labels.flatten().max() {

@@ -7,7 +7,9 @@ mod arrays;
 mod cifar;
 mod column;
 mod convert;
+mod file;
 mod folder;
+mod found;
 pub mod idx;
 mod idx_folder;
 mod locate;
@@ -19,6 +21,7 @@ mod zip;
 
 pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
+pub use found::{Found, PassedOver};
 pub use locate::KNOWN_NAMES;
 pub use npy::write_npy;
 pub use pictures::read_pictures;
@@ -68,9 +71,22 @@ pub struct Dataset {
     pub test: Part,
     /// Class names by label; empty when nothing is labelled.
     pub classes: Vec<String>,
+    /// What reading it showed.
+    pub found: Found,
 }
 
 impl Dataset {
+    /// A dataset without classes, and with nothing to say of its reading.
+    pub fn new(name: impl Into<String>, shape: ImageShape, train: Part, test: Part) -> Self {
+        Self { name: name.into(), shape, train, test, classes: Vec::new(), found: Found::default() }
+    }
+
+    /// The same dataset with these class names.
+    #[must_use]
+    pub fn with_classes(self, classes: Vec<String>) -> Self {
+        Self { classes, ..self }
+    }
+
     /// Drops the labels of one part when the other has none.
     fn drop_half_labels(&mut self, path: &Path) {
         if self.train.labels().is_some() != self.test.labels().is_some() {
@@ -105,8 +121,7 @@ impl Colour {
 }
 
 /// Options for reading a dataset.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// `--data-dir`: where datasets known by name are looked for first.
     pub data_dir: Option<PathBuf>,
@@ -118,11 +133,30 @@ pub struct Options {
     pub test_fraction: f64,
     /// Seed of the choice of held-out images.
     pub seed: u64,
+    /// The part to hold out of a dataset that has one for validation and one for the last test.
+    pub held_out: HeldOut,
+}
+
+/// The part that is held out, where there are two to choose from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeldOut {
+    /// The part for validation: training looks at it all the time.
+    #[default]
+    Validation,
+    /// The part for the last test.
+    Test,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { data_dir: None, image_size: None, colour: None, test_fraction: 0.1, seed: 0 }
+        Self {
+            data_dir: None,
+            image_size: None,
+            colour: None,
+            test_fraction: 0.1,
+            seed: 0,
+            held_out: HeldOut::default(),
+        }
     }
 }
 

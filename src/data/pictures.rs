@@ -1,11 +1,13 @@
 //! Many picture files as bytes of one size, read in parallel.
 
+use super::file::File;
 use super::idx::Images;
 use super::{Colour, ImageShape, Options, Part, convert};
 use crate::{Error, Result};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use rayon::prelude::*;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 /// The most bytes one picture may take when decoded, before it is resized: 8192x8192 with four channels.
@@ -18,13 +20,13 @@ struct Header {
     coloured: bool,
 }
 
-/// Reads the pictures of `folder` at `paths`, in this order.
+/// Reads the pictures of `folder` in `files`, in this order.
 ///
 /// Every header is read before any pixel, so that different sizes, or too many bytes, are reported at once.
 /// Without a choice of colour, the images are grey if every file is of a grey type (with or without
 /// transparency), and red, green, blue otherwise. The orientation in a camera's metadata is applied.
-pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<Images> {
-    let headers: Vec<Header> = in_parallel(paths, header)?;
+pub(super) fn read(folder: &Path, files: &[File], options: &Options) -> Result<Images> {
+    let headers: Vec<Header> = in_parallel(files, header)?;
     let Some(first) = headers.first() else {
         return Err(Error::data(folder, "there are no pictures", "give a folder of png or jpeg files"));
     };
@@ -34,10 +36,10 @@ pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<
     if let (None, Some(other)) = (options.image_size, other) {
         let problem = format!(
             "the pictures have different sizes: {} is {}x{}, {} is {}x{}",
-            paths[0].display(),
+            files[0].path().display(),
             first.width,
             first.height,
-            paths[other].display(),
+            files[other].path().display(),
             headers[other].width,
             headers[other].height
         );
@@ -47,14 +49,14 @@ pub(super) fn read(folder: &Path, paths: &[&Path], options: &Options) -> Result<
     let colour = options.colour.unwrap_or(if grey { Colour::Grey } else { Colour::Rgb });
     let shape = ImageShape { width, height, channels: colour.channels() };
 
-    let mut pixels = vec![0; convert::check_total(folder, paths.len(), shape)?];
-    let places: Vec<_> = pixels.chunks_exact_mut(shape.pixels()).zip(paths).collect();
+    let mut pixels = vec![0; convert::check_total(folder, files.len(), shape)?];
+    let places: Vec<_> = pixels.chunks_exact_mut(shape.pixels()).zip(files).collect();
     let results: Vec<Result<()>> = places
         .into_par_iter()
-        .map(|(place, path)| {
-            let bytes = convert::to_bytes(decode(path)?, shape);
+        .map(|(place, file)| {
+            let bytes = convert::to_bytes(decode(file)?, shape);
             if bytes.len() != place.len() {
-                return Err(unreadable(path, "its size changed while it was read"));
+                return Err(unreadable(file.path(), "its size changed while it was read"));
             }
             place.copy_from_slice(&bytes);
             Ok(())
@@ -72,13 +74,15 @@ pub fn read_pictures(paths: &[PathBuf], shape: ImageShape) -> Result<Part> {
     let colour = if shape.channels == 1 { Colour::Grey } else { Colour::Rgb };
     let options =
         Options { image_size: Some((shape.width, shape.height)), colour: Some(colour), ..Options::default() };
-    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    Ok(Part::of_images(read(Path::new("pictures"), &paths, &options)?.pixels, shape))
+    let files: Vec<File> =
+        paths.iter().map(|path| File::at(path.clone(), path.to_string_lossy().into_owned())).collect();
+    let names = files.iter().map(|file| file.name.clone()).collect();
+    Ok(Part::of_images(read(Path::new("pictures"), &files, &options)?.pixels, shape).with_names(names))
 }
 
-/// Maps in parallel; of several errors, that of the first path is returned, whichever thread was faster.
-fn in_parallel<T: Send>(paths: &[&Path], read: impl Fn(&Path) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let results: Vec<Result<T>> = paths.par_iter().map(|path| read(path)).collect();
+/// Maps in parallel; of several errors, that of the first file is returned, whichever thread was faster.
+fn in_parallel<T: Send>(files: &[File], read: impl Fn(&File) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let results: Vec<Result<T>> = files.par_iter().map(|file| read(file)).collect();
     results.into_iter().collect()
 }
 
@@ -97,10 +101,10 @@ fn picture_error(path: &Path, error: ImageError) -> Error {
     }
 }
 
-/// A decoder for the format that the file's first bytes show, whatever its name, and the picture's orientation.
-fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation)> {
+/// A decoder for the format that the file's first bytes show, whatever the file's name, and the picture's orientation.
+fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(impl ImageDecoder + 'a, Orientation)> {
     let io = |error| Error::io(path, error);
-    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(io)?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * PICTURE_LIMIT);
     reader.limits(limits);
@@ -114,8 +118,9 @@ fn open(path: &Path) -> Result<(impl ImageDecoder, Orientation)> {
     Ok((decoder, orientation))
 }
 
-fn header(path: &Path) -> Result<Header> {
-    let (decoder, orientation) = open(path)?;
+fn header(file: &File) -> Result<Header> {
+    let (path, bytes) = (file.path(), file.read()?);
+    let (decoder, orientation) = open(&bytes, path)?;
     let (mut width, mut height) = decoder.dimensions();
     if matches!(
         orientation,
@@ -132,8 +137,9 @@ fn header(path: &Path) -> Result<Header> {
     Ok(Header { width, height, coloured: decoder.color_type().has_color() })
 }
 
-fn decode(path: &Path) -> Result<DynamicImage> {
-    let (decoder, orientation) = open(path)?;
+fn decode(file: &File) -> Result<DynamicImage> {
+    let (path, bytes) = (file.path(), file.read()?);
+    let (decoder, orientation) = open(&bytes, path)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| picture_error(path, error))?;
     picture.apply_orientation(orientation);
     Ok(picture)

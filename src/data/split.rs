@@ -24,7 +24,15 @@ pub fn split(mut all: Part, fraction: f64, seed: u64, path: &Path) -> Result<(Pa
 
     let columns = all.columns.iter_mut().map(|column| column.take(&chosen)).collect();
     all.count -= held_out;
-    let test = Part { columns, count: held_out };
+    let (mut names, mut index) = (Vec::new(), 0);
+    all.names.retain_mut(|name| {
+        index += 1;
+        if chosen[index - 1] {
+            names.push(std::mem::take(name));
+        }
+        !chosen[index - 1]
+    });
+    let test = Part { columns, count: held_out, names };
     Ok((all, test))
 }
 

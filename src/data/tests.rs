@@ -111,22 +111,12 @@ fn folders_have_names() {
 }
 
 #[test]
-fn options_come_back_from_their_file() {
-    let options = Options { colour: Some(Colour::Grey), image_size: Some((64, 48)), ..Options::default() };
-    let text = toml::to_string(&options).unwrap();
-    assert!(text.contains("colour = \"grey\""), "{text}");
-    assert_eq!(toml::from_str::<Options>(&text).unwrap(), options);
-    assert_eq!(toml::from_str::<Options>("").unwrap(), Options::default());
-    assert!(toml::from_str::<Options>("color = 1").is_err());
-}
-
-#[test]
 fn validation_finds_each_fault() {
     let shape = ImageShape { width: 2, height: 1, channels: 1 };
     let weights = Column::new("weights", &[3], Values::Reals(vec![0.5; 6]));
     let part = Part::of_images(vec![0; 4], shape).with_labels(vec![0, 1]).with(weights);
     let classes = vec!["a".to_string(), "b".to_string()];
-    let good = Dataset { name: "toy".into(), shape, train: part.clone(), test: part, classes };
+    let good = Dataset::new("toy", shape, part.clone(), part).with_classes(classes);
     good.validate().unwrap();
     let check = |spoil: fn(&mut Dataset), expected: &str| {
         let mut bad = good.clone();

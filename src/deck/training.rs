@@ -117,13 +117,7 @@ impl Trained {
         optimizers: Option<&Optimizers>,
     ) -> Result<Session> {
         let part = Part::of_images(images.concat(), options.dataset.shape);
-        let dataset = Dataset {
-            name: options.dataset.name.clone(),
-            shape: options.dataset.shape,
-            train: part.clone(),
-            test: part,
-            classes: Vec::new(),
-        };
+        let dataset = Dataset::new(&*options.dataset.name, options.dataset.shape, part.clone(), part);
         let mut config = self.config.clone();
         config.run.batch_size = batch;
         config.objective.noise_samples = samples;

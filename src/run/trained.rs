@@ -87,7 +87,7 @@ impl TrainedModel {
     ) -> Result<Self> {
         Self::open_with(path, file, device, |_, shape| {
             let (train, test) = (Part::of_images(Vec::new(), shape), data::read_pictures(pictures, shape)?);
-            Ok(Dataset { name: "pictures".into(), shape, train, test, classes: Vec::new() })
+            Ok(Dataset::new("pictures", shape, train, test))
         })
     }
 

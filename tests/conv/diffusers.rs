@@ -78,7 +78,7 @@ impl Case {
         let pixels = (0..2 * self.shape.pixels() as u32).map(|i| (hashed(i) % 256) as u8).collect();
         let part = Part::of_images(pixels, self.shape);
         let (train, test) = (part.clone(), part);
-        let dataset = Dataset { name: "noise".into(), shape: self.shape, train, test, classes: Vec::new() };
+        let dataset = Dataset::new("noise", self.shape, train, test);
         let config = self.config();
         let task = config.task(self.shape);
         let mut session = Session::open(device, &task, Some(&config.optimizers()), &dataset).unwrap();

@@ -29,7 +29,7 @@ fn images() -> Dataset {
     let part = |count: usize| Part::of_images((0..count * SHAPE.pixels()).map(pixel).collect(), SHAPE);
     // More than one binding holds: the images are sent with each submit.
     let (train, test) = (part(11 * BATCH), part(1));
-    Dataset { name: "noise".into(), shape: SHAPE, train, test, classes: Vec::new() }
+    Dataset::new("noise", SHAPE, train, test)
 }
 
 fn open(device: &OpenDevice, dataset: &Dataset, settings: &str, batch: usize) -> Result<Session> {

@@ -33,13 +33,7 @@ fn dataset(shape: ImageShape, [train, test]: [usize; 2]) -> Dataset {
         };
         Part::of_images((0..count * shape.pixels()).map(pixel).collect(), shape)
     };
-    Dataset {
-        name: "waves".into(),
-        shape,
-        train: part(train, 0),
-        test: part(test, train),
-        classes: Vec::new(),
-    }
+    Dataset::new("waves", shape, part(train, 0), part(test, train))
 }
 
 /// The settings with a model for images of `shape`, a convolutional one where they name no family.

@@ -47,8 +47,7 @@ fn pytorch_reads_the_checkpoint_of_v_and_finds_the_same_posteriors() {
     let (config, shape) = preset("world-models", None);
     let part =
         Part::of_images((0..2 * shape.pixels() as u32).map(|i| (hashed(i) % 256) as u8).collect(), shape);
-    let dataset =
-        Dataset { name: "noise".into(), shape, train: part.clone(), test: part, classes: Vec::new() };
+    let dataset = Dataset::new("noise", shape, part.clone(), part);
     let text = include_str!("../fixtures/world-models-posteriors.json");
     let [means, log_variances]: [Vec<f32>; 2] = serde_json::from_str(text).unwrap();
     // Names in the order of the script, with the inputs of a sum.

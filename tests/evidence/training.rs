@@ -31,7 +31,7 @@ fn dataset() -> Dataset {
     }
     let shape = ImageShape { width: 3, height: 3, channels: 1 };
     let part = Part::of_images(pixels, shape);
-    Dataset { name: "factors".into(), shape, train: part.clone(), test: part, classes: Vec::new() }
+    Dataset::new("factors", shape, part.clone(), part)
 }
 
 pub(crate) fn linear(latent: usize, pixels: usize, batch: usize) -> Spec {

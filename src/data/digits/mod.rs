@@ -57,13 +57,9 @@ pub fn digits_sized(train: usize, test: usize, seed: u64, width: usize, height: 
     let skeletons = Skeletons::embedded()?;
     let canvas = Canvas { width, height };
     let part = |start, count| draw_part(&skeletons, canvas, seed, start, count);
-    Ok(Dataset {
-        name: "digits".into(),
-        shape: ImageShape { width, height, channels: 1 },
-        train: part(0, train),
-        test: part(TEST_START, test),
-        classes: (0..10).map(|class| class.to_string()).collect(),
-    })
+    let shape = ImageShape { width, height, channels: 1 };
+    let classes = (0..10).map(|class| class.to_string()).collect();
+    Ok(Dataset::new("digits", shape, part(0, train), part(TEST_START, test)).with_classes(classes))
 }
 
 fn draw_part(skeletons: &Skeletons, canvas: Canvas, seed: u64, start: u64, count: usize) -> Part {
