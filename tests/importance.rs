@@ -68,7 +68,7 @@ fn parameters(shift: f64, widen: f64) -> Weights {
         };
         tensor.put(&mut flat, &single(values));
     }
-    Weights { tensors, flat }
+    Weights { tensors, flat, states: Default::default() }
 }
 
 fn images() -> Part {

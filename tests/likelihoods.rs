@@ -13,6 +13,8 @@ use vae::config::Config;
 use vae::cpu::CpuExecutor;
 use vae::data::digits::digits;
 use vae::device::OpenDevice;
+use vae::eval::density::{Density, Weights};
+use vae::eval::importance::ImportanceSampler;
 use vae::graph::{
     Activation, Binarize, Graph, Likelihood, LikelihoodKind, Mode, ProgramSpec, Setting, Shape, Tensors,
     lower,
@@ -82,6 +84,8 @@ fn gaussians_integrate_to_one() {
     for (kind, outputs, deviation) in [
         (LikelihoodKind::Gaussian, vec![0.3], 0.2),
         (LikelihoodKind::GaussianShared, vec![-1.5], 2.0),
+        // Before any training.
+        (LikelihoodKind::GaussianOptimal, vec![-1.5], 1.0),
         // Log-variance -3 above its floor, and far below it: the floor is one grey level.
         (LikelihoodKind::GaussianLearned, vec![0.3, -3.0], (-1.5_f64).exp()),
         (LikelihoodKind::GaussianLearned, vec![0.3, -40.0], 1.0 / 255.0),
@@ -172,5 +176,77 @@ fn the_decoder_can_begin_at_the_mean_image() {
             }
             assert!(between > pixels / 3, "{between} pixels are grey in the mean");
         }
+    }
+}
+
+/// With all other parameters 0 the decoder's output is its bias, whatever is encoded: every number has a closed form.
+#[test]
+fn the_optimal_deviation_is_that_of_the_residuals() {
+    let dataset = digits(10, 5, 4).unwrap();
+    let pixels = dataset.shape.pixels();
+    let text = "model = { hidden = [3], likelihood = 'gaussian-optimal' }\nrun.batch-size = 4\nobjective.noise-samples = 2";
+    let config = Config::default().with(text).unwrap().resolve().unwrap();
+    let bias: Vec<f32> = (0..pixels).map(|i| 0.2 + 0.5 * (i % 7) as f32 / 7.0).collect();
+    let squared = |part: &vae::data::Part, number: usize| -> f64 {
+        let values = part.image(number).iter().zip(&bias);
+        values.map(|(&x, &mean)| (f64::from(x) / 255.0 - f64::from(mean)).powi(2)).sum()
+    };
+    let negative_log = |variance: f64, squared: f64| {
+        0.5 * (pixels as f64 * (std::f64::consts::TAU * variance).ln() + squared / variance)
+    };
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 2e-5 * b.abs(), "{a} is not {b}");
+    for (name, device) in common::devices() {
+        println!("{name}");
+        let task = config.task(dataset.shape);
+        let mut session = Session::open(device.clone(), &task, Some(&config.optimizers()), &dataset).unwrap();
+        let mut parameters = vec![0.0; session.table().length()];
+        session.table().find("decoder.output.bias").unwrap().put(&mut parameters, &bias);
+        session.write_flat("parameters", &parameters).unwrap();
+        let held_out = (0..5).map(|number| squared(&dataset.test, number)).sum::<f64>() / 5.0;
+        let reconstruction = |session: &mut Session| session.evaluate(5, 2).unwrap().reconstruction;
+        near(reconstruction(&mut session), negative_log(1.0, held_out));
+
+        // An epoch of three minibatches, without moving; then one step of the next.
+        let mut so_far = Vec::new();
+        for (step, batch) in
+            [&[0, 1, 2, 3][..], &[4, 5, 6, 7], &[8, 9], &[5, 2, 9, 0]].into_iter().enumerate()
+        {
+            let mut record = Step::seeded(1, 0).at(step as u64);
+            session.plan().set_number(&mut record, "beta", 1.0);
+            session.plan().set_number(&mut record, "epoch_ends", f64::from(u8::from(step == 2)));
+            config.optimizers().default.prepare(step as u64 + 1, 0.0, 0, &mut record);
+            session.submit("train", vae::session::Which::Train, &[batch], vec![record]).unwrap();
+            let received = session.receive(0).unwrap();
+            let found = received[0].rows().next().unwrap()[session.plan().metric("reconstruction").unwrap()];
+            let own: Vec<f64> =
+                batch.iter().map(|&number| squared(&dataset.train, number as usize)).collect();
+            let mean = |squares: &[f64]| squares.iter().sum::<f64>() / squares.len() as f64;
+            let variance = mean(&own) / pixels as f64;
+            near(f64::from(found), negative_log(variance, mean(&own)));
+            near(f64::from(found), 0.5 * pixels as f64 * ((std::f64::consts::TAU * variance).ln() + 1.0));
+            if step < 3 {
+                so_far.extend(own);
+            }
+            near(reconstruction(&mut session), negative_log(mean(&so_far) / pixels as f64, held_out));
+        }
+        let kept = session.read_states().unwrap().remove("decoder.residuals").unwrap();
+        assert_eq!((kept.0, kept.1[1], kept.1[3]), (vec![4], 4.0, 10.0));
+
+        // Densities and importance weights have the same deviation.
+        let variance = so_far.iter().sum::<f64>() / 10.0 / pixels as f64;
+        let weights = Weights::of(&mut session).unwrap();
+        let task = task.for_evaluation();
+        let mut density = Density::open(&device, &task, &weights, (1, 3), 1, 1).unwrap();
+        let image: Vec<f32> = dataset.test.image(0).iter().map(|&x| f32::from(x) / 255.0).collect();
+        density.set_images(&image).unwrap();
+        let expected = negative_log(variance, squared(&dataset.test, 0));
+        near(-density.log_likelihood(&[0.5, -1.0]).unwrap()[0], expected);
+        // Draws at a quantile of one deviation.
+        let drawn = density.simulate(&[0.5, -1.0], || 0.5, || 1.0).unwrap();
+        near(f64::from(drawn[3] - bias[3]), variance.sqrt());
+        let mut sampler = ImportanceSampler::open(&device, &task, &weights, 4).unwrap();
+        let bound = sampler.bounds(&dataset.test, &[0], &mut |_| {}).unwrap()[0];
+        let divergence = session.evaluate(1, 1).unwrap().kl;
+        near(-bound.bound - divergence, expected);
     }
 }

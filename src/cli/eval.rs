@@ -88,6 +88,9 @@ fn text(report: &Report, model: &TrainedModel, widths: &[usize]) -> String {
         (LikelihoodKind::Bernoulli, Binarize::Dynamic) => "Bernoulli, pixels black or white, drawn each time",
         (LikelihoodKind::Gaussian, _) => "Gaussian density with a fixed deviation",
         (LikelihoodKind::GaussianShared, _) => "Gaussian density with one learned deviation",
+        (LikelihoodKind::GaussianOptimal, _) => {
+            "Gaussian density with the deviation of the training residuals"
+        }
         (LikelihoodKind::GaussianLearned, _) => "Gaussian density with a predicted deviation per pixel",
         (LikelihoodKind::DiscretizedLogistic, _) => {
             "probability of the 256 grey levels, discretized logistic"

@@ -99,7 +99,12 @@ impl Config {
             _ => None,
         };
         let bernoulli = share.is_none_or(|share| share >= MOSTLY);
-        let kind = if bernoulli { LikelihoodKind::Bernoulli } else { LikelihoodKind::GaussianShared };
+        let kind = match bernoulli {
+            true => LikelihoodKind::Bernoulli,
+            // The optimum of a minibatch is that of the ELBO.
+            false if self.objective.kind.weighting().is_some() => LikelihoodKind::GaussianShared,
+            false => LikelihoodKind::GaussianOptimal,
+        };
         *self.model.likelihood_choice() = kind.into();
         let standard = if bernoulli { Binarize::Dynamic } else { Binarize::None };
         self.data.binarize.get_or_insert(standard);
@@ -148,11 +153,13 @@ mod tests {
             (config.model.likelihood().kind, config.data.binarize.unwrap(), said.len())
         };
         let (bernoulli, dynamic) = (LikelihoodKind::Bernoulli, Binarize::Dynamic);
-        let shared = LikelihoodKind::GaussianShared;
+        let (shared, optimal) = (LikelihoodKind::GaussianShared, LikelihoodKind::GaussianOptimal);
         // 80 % are enough; a grey level of 6 is no black one.
         let large = |other, every| pictures(10_000, other, every);
         assert_eq!(chosen(&auto, &large(6, 5)), (bernoulli, dynamic, 1));
-        assert_eq!(chosen(&auto, &large(6, 4)), (shared, Binarize::None, 1));
+        assert_eq!(chosen(&auto, &large(6, 4)), (optimal, Binarize::None, 1));
+        let weighs = config("model.likelihood = 'auto'\nobjective.kind = 'iwae'");
+        assert_eq!(chosen(&weighs, &large(6, 4)), (shared, Binarize::None, 1));
         assert_eq!(chosen(&auto, &large(5, 4)), (bernoulli, dynamic, 1));
         let digits = config("data.dataset = 'mnist'\nmodel.likelihood = 'auto'");
         assert_eq!(chosen(&digits, &large(100, 2)), (bernoulli, dynamic, 0));
@@ -161,7 +168,7 @@ mod tests {
         // Files that do not name it are older than the choice.
         assert_eq!(chosen(&config(""), &large(100, 2)), (bernoulli, dynamic, 0));
         let text = auto.for_dataset(&large(6, 4)).unwrap().0.to_toml().unwrap();
-        assert!(text.contains("likelihood = \"gaussian-shared\""), "{text}");
+        assert!(text.contains("likelihood = \"gaussian-optimal\""), "{text}");
     }
 
     #[test]

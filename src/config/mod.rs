@@ -73,6 +73,15 @@ impl Config {
         let standard =
             if likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
         let binarize = *config.data.binarize.get_or_insert(standard);
+        let weighs = config.objective.kind.weighting().is_some();
+        if likelihood == LikelihoodKind::GaussianOptimal && weighs {
+            let problem = format!(
+                "the objective is {}, which weighs samples, and the optimal deviation is that of equal weights",
+                config.objective.kind
+            );
+            let hint = "choose model.likelihood = gaussian-shared, or objective.kind = elbo";
+            return Err(Error::setting("model.likelihood", problem, hint));
+        }
         if likelihood == LikelihoodKind::DiscretizedLogistic && binarize != Binarize::None {
             let problem = "the likelihood is discretized-logistic, which is of 256 grey levels";
             let hint = "leave it out, or choose model.likelihood = bernoulli";

@@ -33,6 +33,7 @@ mod mask;
 mod matmul;
 mod noncentred;
 mod norm;
+mod optimal_variance;
 mod optimizer;
 pub(crate) mod peak;
 mod pool;
@@ -149,6 +150,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "partial_conv_nt" => convolution_parts::partial_conv_nt,
         "partial_conv_nn" => convolution_parts::partial_conv_nn,
         "partial_conv_tn" => convolution_parts::partial_conv_tn,
+        "optimal_variance" => optimal_variance::optimal_variance,
+        "kept_variance" => optimal_variance::kept_variance,
         "adam" => optimizer::adam,
         "adamax" => optimizer::adamax,
         "adagrad" => optimizer::adagrad,

@@ -5,7 +5,7 @@ use super::call::Call;
 use crate::kernels::kernel;
 
 /// A sum in pairs, whose error grows with the logarithm of the length.
-fn pairwise<T: Real>(values: &[T], term: &impl Fn(T) -> T) -> T {
+pub(super) fn pairwise<T: Real>(values: &[T], term: &impl Fn(T) -> T) -> T {
     if values.len() <= 64 {
         return values.iter().map(|&value| term(value)).sum();
     }

@@ -3,13 +3,13 @@
 
 use crate::device::OpenDevice;
 use crate::graph::Tensors;
-use crate::likelihood::{LogVariance, Pixel, Random};
+use crate::likelihood::{LogVariance, Pixel, RESIDUALS, Random, kept_log_variance};
 use crate::model::density::MAX_TRANSITIONS;
 use crate::model::{DensityModel, LatentModel, Task};
 use crate::pace::{Pace, SUBMIT};
 use crate::plan::Step;
 use crate::random::stream;
-use crate::session::{Host, Posteriors, Session};
+use crate::session::{Host, Posteriors, Session, States};
 use crate::{Error, Result};
 
 /// Numbers of the likelihood's parameters that one pass holds at most: 64 MiB of decoder output and as much gradient.
@@ -22,6 +22,8 @@ pub struct Weights {
     pub tensors: Tensors,
     /// All of them, padding included.
     pub flat: Vec<f32>,
+    /// What training keeps beside them, such as running statistics; those that are left out have their first values.
+    pub states: States,
 }
 
 impl Weights {
@@ -32,7 +34,7 @@ impl Weights {
     pub fn of(session: &mut Session) -> Result<Self> {
         let flat = session.read_flat("parameters")?;
         let flat = flat.ok_or_else(|| Error::Internal("a model without parameters".into()))?;
-        Ok(Self { tensors: session.table().clone(), flat })
+        Ok(Self { tensors: session.table().clone(), flat, states: session.read_states()? })
     }
 
     /// The tensor called `name`, without padding.
@@ -107,6 +109,7 @@ impl Density {
         let mut host = Host::open(device, model.plan(leapfrog)?, MAX_TRANSITIONS)?;
         let parameters = host.buffer("parameters")?;
         host.write_flat(parameters, &weights.flat)?;
+        host.write_states(&weights.tensors, &weights.states)?;
         Ok(Self {
             task: task.clone(),
             weights: weights.clone(),
@@ -275,6 +278,9 @@ impl Density {
         let (width, likelihood) = (self.latent(), self.task.latent("a density of latents")?.likelihood());
         let log_variance = match (likelihood.kind.log_variance(), self.weights.get("decoder.log_variance")) {
             (LogVariance::Shared, Some(value)) => f64::from(value[0]),
+            (LogVariance::Optimal, _) => {
+                self.weights.states.get(RESIDUALS).map_or(0.0, |(_, residuals)| kept_log_variance(residuals))
+            }
             _ => 2.0 * likelihood.sigma.ln(),
         };
         let [picture, decoded] = match self.host.plan().program("decode").map(|it| &it.wanted[..]) {

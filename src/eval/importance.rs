@@ -141,6 +141,7 @@ impl ImportanceSampler {
         let mut host = Host::open(device, plan(&task, &weights.tensors, share)?, MAX_STEPS)?;
         let buffer = host.buffer("parameters")?;
         host.write_flat(buffer, &weights.flat)?;
+        host.write_states(&weights.tensors, &weights.states)?;
         let pace = host.pace(SUBMIT);
         Ok(Self { task, samples, share, host, pace })
     }

@@ -121,6 +121,19 @@ impl State {
         let Shape { rows, sections, columns, .. } = self.shape;
         if rows * sections == 1 { vec![columns] } else { self.shape.dimensions() }
     }
+
+    /// `values` with the padding of memory; `None` if they are not as many as the state has.
+    pub(crate) fn padded(&self, values: &[f32]) -> Option<Vec<f32>> {
+        let shape = self.shape;
+        if shape.rows * shape.sections * shape.columns != values.len() {
+            return None;
+        }
+        let mut flat = vec![0.0; shape.length()];
+        for (to, from) in flat.chunks_mut(shape.section_stride()).zip(values.chunks(shape.columns)) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        Some(flat)
+    }
 }
 
 #[derive(Debug, Default)]

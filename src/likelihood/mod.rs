@@ -8,10 +8,12 @@ mod continuous_bernoulli;
 mod discretized_logistic;
 mod gaussian;
 mod gaussian_learned;
+mod gaussian_optimal;
 mod gaussian_shared;
 mod laplace;
 
 use crate::activation::Activation;
+pub(crate) use gaussian_optimal::{RESIDUALS, kept_log_variance};
 use serde::{Deserialize, Serialize};
 
 macro_rules! likelihoods {
@@ -71,6 +73,9 @@ likelihoods! {
     Gaussian: gaussian,
     /// Gaussian with one learned standard deviation.
     GaussianShared: gaussian_shared,
+    /// Gaussian with one standard deviation, the best for each minibatch in training and that of the last epoch's residuals
+    /// elsewhere.
+    GaussianOptimal: gaussian_optimal,
     /// Gaussian with a standard deviation per pixel, given by the decoder.
     GaussianLearned: gaussian_learned,
     /// The mass of a logistic distribution on each of 256 grey levels; the decoder gives its mean and scale per pixel.
@@ -154,6 +159,8 @@ pub(crate) enum LogVariance {
     Scale,
     /// A parameter.
     Shared,
+    /// That under which the minibatch is most likely; outside of training the one of the last epoch.
+    Optimal,
 }
 
 /// How expected pixels follow from the decoder's output.
@@ -216,6 +223,11 @@ impl LikelihoodKind {
     /// Whether all pixels have one log-variance, and who sets it.
     pub(crate) fn log_variance(self) -> LogVariance {
         self.distribution().log_variance()
+    }
+
+    /// Whether training computes it in another way than evaluation.
+    pub(crate) fn depends_on_mode(self) -> bool {
+        self.log_variance() == LogVariance::Optimal
     }
 
     /// The section of the decoder's output that [`LikelihoodKind::draw`] needs beside the expected pixel.

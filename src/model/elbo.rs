@@ -11,7 +11,8 @@ use crate::{Error, Result};
 /// [`Built::programs`].
 ///
 /// # Errors
-/// [`Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits, a floor or a capacity.
+/// [`Error::Shape`] if a size is zero, or an objective other than the ELBO has free bits, a floor, a capacity or
+/// the optimal deviation.
 pub(super) fn build(
     model: &dyn LatentModel,
     tensors: &Tensors,
@@ -24,6 +25,11 @@ pub(super) fn build(
         let problem = format!("{kind} has no free bits, floor or capacity: these are for elbo");
         return Err(Error::shape("objective", problem));
     }
+    let of_likelihood = model.likelihood().kind.depends_on_mode();
+    if of_likelihood && kind.weighting().is_some() {
+        let problem = format!("{kind} weighs samples, and the optimal deviation is that of equal weights");
+        return Err(Error::shape("likelihood", problem));
+    }
     tensors.group("vae");
     let mut graph = Graph::new(tensors, mode);
     let images = graph.minibatch(task.batch, model.pixels(), task.binarize, task.mirror)?;
@@ -31,11 +37,14 @@ pub(super) fn build(
     let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights })?;
     let losses = losses(&mut graph, model, task, (&inferred, images, weights))?;
-    let twice = mode == Mode::Train && model.depends_on_mode();
+    let twice = mode == Mode::Train && (model.depends_on_mode() || of_likelihood);
     let evaluated = if twice {
         graph.with_mode(Mode::Evaluate, |graph| {
             let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
-            let inferred = model.infer(graph, images, &mut Reparametrized { samples, weights })?;
+            let inferred = match model.depends_on_mode() {
+                true => model.infer(graph, images, &mut Reparametrized { samples, weights })?,
+                false => inferred,
+            };
             self::losses(graph, model, task, (&inferred, images, weights))?;
             Ok(inferred)
         })?

@@ -1,7 +1,8 @@
 //! A plan on a device, and access to the values of its programs without their padding.
 
-use super::{bits, floats};
+use super::{States, bits, floats};
 use crate::device::OpenDevice;
+use crate::graph::Tensors;
 use crate::pace::{Pace, SUBMIT};
 use crate::plan::{BufferId, Executor, MetricRows, Plan, Port, Step};
 use crate::{Error, Result};
@@ -55,6 +56,29 @@ impl Host {
     /// [`Error::Internal`] if there is none.
     pub(crate) fn buffer(&self, name: &str) -> Result<BufferId> {
         self.plan.buffer(name).ok_or_else(|| Error::Internal(format!("the plan has no buffer '{name}'")))
+    }
+
+    /// Give each state of `tensors` that the plan has the values of `states`, or its first ones.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if a state has another size; else if the device fails.
+    pub(crate) fn write_states(&mut self, tensors: &Tensors, states: &States) -> Result<()> {
+        for (name, values) in tensors.first_states() {
+            if let Some(buffer) = self.plan.buffer(&name) {
+                self.write_flat(buffer, &values)?;
+            }
+        }
+        for state in tensors.states() {
+            let (Some(buffer), Some((_, values))) = (self.plan.buffer(&state.name), states.get(&state.name))
+            else {
+                continue;
+            };
+            let flat = state.padded(values);
+            let flat =
+                flat.ok_or_else(|| Error::Internal(format!("the state '{}' does not fit", state.name)))?;
+            self.write_flat(buffer, &flat)?;
+        }
+        Ok(())
     }
 
     /// The value called `name`, which a program is given or leaves.

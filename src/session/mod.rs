@@ -351,14 +351,10 @@ impl Session {
     /// # Errors
     /// [`Error::Internal`] if there is none of this name and size; else if the device fails.
     pub fn write_state(&mut self, name: &str, values: &[f32]) -> Result<()> {
-        let shape = self.states().into_iter().find(|state| state.name == name).map(|state| state.shape);
-        let Some(shape) = shape.filter(|it| it.rows * it.sections * it.columns == values.len()) else {
+        let state = self.states().into_iter().find(|state| state.name == name);
+        let Some(flat) = state.and_then(|state| state.padded(values)) else {
             return Err(Error::Internal(format!("there is no state '{name}' of {} numbers", values.len())));
         };
-        let mut flat = vec![0.0; shape.length()];
-        for (to, from) in flat.chunks_mut(shape.section_stride()).zip(values.chunks(shape.columns)) {
-            to[..from.len()].copy_from_slice(from);
-        }
         let buffer = self.host.buffer(name)?;
         self.host.write_flat(buffer, &flat)
     }

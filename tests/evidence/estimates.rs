@@ -29,7 +29,7 @@ fn model(latent: usize) -> (LinearGaussian, Weights) {
         ("encoder.log_variance.bias".to_string(), vec![-2.0; latent]),
     ];
     let table = linear(latent, PIXELS, 1).tensors();
-    let mut weights = Weights { flat: vec![0.0; table.length()], tensors: table };
+    let mut weights = Weights { flat: vec![0.0; table.length()], tensors: table, states: Default::default() };
     for (name, values) in tensors {
         weights.tensors.find(&name).unwrap().put(&mut weights.flat, &values);
     }

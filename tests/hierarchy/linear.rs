@@ -101,7 +101,7 @@ impl Linear {
             };
             tensor.put(&mut flat, &values.into_iter().map(|value| value as f32).collect::<Vec<_>>());
         }
-        Weights { tensors, flat }
+        Weights { tensors, flat, states: Default::default() }
     }
 
     /// log N(x; m W + B, v W Wᵀ + SIGMA^2 I) of image `number`, with the mean m and the variance v of the first layer.

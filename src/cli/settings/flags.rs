@@ -152,10 +152,11 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "DISTRIBUTION",
         takes: Value(one_of::<LikelihoodChoice>),
         of: Plan,
-        help: "Distribution of a pixel. The standard deviation is fixed (gaussian), learned (gaussian-shared) \
-               or predicted for each pixel (gaussian-learned); discretized-logistic has 256 grey levels, \
+        help: "Distribution of a pixel. The standard deviation is fixed (gaussian), learned (gaussian-shared), \
+               the best for all pixels of a minibatch (gaussian-optimal) or predicted for each pixel \
+               (gaussian-learned); discretized-logistic has 256 grey levels, \
                continuous-bernoulli a density, laplace one of a fixed scale. auto is bernoulli for digits, mnist, \
-               kmnist, emnist and wherever 80 % of the pixels are black or white, else gaussian-shared [default: \
+               kmnist, emnist and wherever 80 % of the pixels are black or white, else gaussian-optimal [default: \
                auto; bernoulli with --binarize, --sigma, --scale, --mean-activation or --config]",
     },
     Flag {

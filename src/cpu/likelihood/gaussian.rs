@@ -1,4 +1,4 @@
-//! Twins of `shaders/likelihood/gaussian.wgsl`, `gaussian_shared.wgsl` and `gaussian_learned.wgsl`.
+//! Twins of `shaders/likelihood/gaussian.wgsl`, `gaussian_optimal.wgsl`, `gaussian_shared.wgsl` and `gaussian_learned.wgsl`.
 
 use super::{CHUNK, Call, Chunks, Kernel, OneByOne, Pixels, Real, Sizes, Terms, chunk_sums_and_gradient};
 use crate::cpu::activation::{
@@ -8,6 +8,11 @@ use crate::kernels::kernel;
 
 pub(super) fn gaussian<T: Real>(call: &mut Call<'_, T>) {
     let v = call.number("LOG_VARIANCE");
+    chunk_sums_and_gradient(call, &Gaussian::new(call.count("MEAN_ACTIVATION"), v));
+}
+
+pub(super) fn gaussian_optimal<T: Real>(call: &mut Call<'_, T>) {
+    let v = call.read("log_variance")[0];
     chunk_sums_and_gradient(call, &Gaussian::new(call.count("MEAN_ACTIVATION"), v));
 }
 

@@ -21,6 +21,7 @@ pub(super) fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
     Some(match likelihood.unwrap_or(name) {
         "bernoulli" => bernoulli::bernoulli,
         "gaussian" => gaussian::gaussian,
+        "gaussian_optimal" => gaussian::gaussian_optimal,
         "gaussian_shared" => gaussian::gaussian_shared,
         "gaussian_learned" => gaussian::gaussian_learned,
         "laplace" => laplace::laplace,

@@ -7,7 +7,7 @@ use crate::likelihood::{LogVariance, Picture};
 use crate::plan::{Grid, WITHOUT_NUMBER, constants};
 use crate::{Error, Result};
 
-/// Inputs: decoder output, images, and the log-variance where it is shared.
+/// Inputs: decoder output, images, and the log-variance where it is a value: shared or optimal.
 #[derive(Clone, Copy, Debug)]
 struct NegativeLogLikelihood {
     likelihood: Likelihood,
@@ -38,7 +38,7 @@ impl NegativeLogLikelihood {
             LogVariance::Scale => {
                 constants.insert("SCALE", self.likelihood.sigma);
             }
-            LogVariance::None | LogVariance::Shared => {}
+            LogVariance::None | LogVariance::Shared | LogVariance::Optimal => {}
         }
         let flops = rows * self.pixels * 8;
         let grid = Grid::Elements(self.chunks().rows * self.chunks().columns);
@@ -77,7 +77,7 @@ impl Operation for NegativeLogLikelihood {
         let shape = gradients.shape(decoded);
         let part = gradients.part_or_unused(decoded);
         let mut outputs = vec![part];
-        if node.inputs.len() > 2 {
+        if self.likelihood.kind.log_variance() == LogVariance::Shared {
             outputs.push(gradients.temporary("gradient.log_variance.terms".into(), self.terms_shape()));
         }
         gradients.push(label, LikelihoodGradient(*self), &node.inputs, &outputs);
@@ -191,8 +191,10 @@ impl Operation for LikelihoodGradient {
             ("images", node.inputs[1]),
             ("decoded_gradient", node.outputs[0]),
         ];
-        if let (Some(&log_variance), Some(&terms)) = (node.inputs.get(2), node.outputs.get(1)) {
+        if let Some(&log_variance) = node.inputs.get(2) {
             values.push(("log_variance", log_variance));
+        }
+        if let Some(&terms) = node.outputs.get(1) {
             values.push(("log_variance_terms", terms));
         }
         self.0.lower_kernel(node, self.0.likelihood.kind.kernels().gradient, &values, lowering)
@@ -269,6 +271,9 @@ impl Graph {
         let samples = d.rows / x.rows;
         let operation = NegativeLogLikelihood { likelihood, batch: x.rows, samples, pixels: x.columns };
         let mut inputs = vec![decoded, images];
+        if likelihood.kind.log_variance() == LogVariance::Optimal {
+            inputs.push(self.optimal_log_variance(decoded, images, likelihood)?);
+        }
         if likelihood.kind.log_variance() == LogVariance::Shared {
             let name = "decoder.log_variance";
             let tensor = Tensor {

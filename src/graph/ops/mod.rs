@@ -21,6 +21,7 @@ pub(super) mod likelihood;
 mod linear;
 mod mask;
 mod noncentred;
+mod optimal_variance;
 mod pool;
 mod residual;
 pub(super) mod sampled_kl;

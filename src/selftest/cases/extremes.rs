@@ -131,11 +131,11 @@ fn likelihoods() -> Vec<Case> {
             if has_gradient {
                 contents.push(("decoded_gradient", Normal(4 * sections * batch * columns)));
             }
-            if kind.log_variance() == LogVariance::Shared {
+            if matches!(kind.log_variance(), LogVariance::Shared | LogVariance::Optimal) {
                 contents.push(("log_variance", Normal(4)));
-                if has_gradient {
-                    contents.push(("log_variance_terms", Normal(sums)));
-                }
+            }
+            if kind.log_variance() == LogVariance::Shared && has_gradient {
+                contents.push(("log_variance_terms", Normal(sums)));
             }
             let grid = Grid::Elements(sums);
             cases.push(Case::new(kernel, constants).buffers(&contents).grid(grid).rows(batch));

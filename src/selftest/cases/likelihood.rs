@@ -41,8 +41,10 @@ pub(super) fn all() -> Vec<Case> {
             let mut inputs = vec![("decoded", Normal(sections * values)), images];
             let value = ("value", Normal(total));
             let mut changes = vec![("decoded_gradient", Normal(sections * values))];
-            if kind.log_variance() == LogVariance::Shared {
+            if matches!(kind.log_variance(), LogVariance::Shared | LogVariance::Optimal) {
                 inputs.push(("log_variance", Normal(4)));
+            }
+            if kind.log_variance() == LogVariance::Shared {
                 changes.push(("log_variance_terms", Normal(total)));
             }
             let grid = Grid::Elements(total);

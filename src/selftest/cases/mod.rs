@@ -20,6 +20,7 @@ mod matmul;
 mod matmul_tiled;
 mod noncentred;
 mod norm;
+mod optimal_variance;
 mod optimizer;
 mod parts;
 mod sampled_kl;
@@ -103,6 +104,7 @@ pub(super) fn all() -> Vec<Case> {
         gate::all(),
         squared_error::all(),
         sum::all(),
+        optimal_variance::all(),
         optimizer::all(),
         bench::all(),
         hmc::all(),
