@@ -82,6 +82,7 @@ impl Train {
             Some(out) => RunFolder::create(out, &config, self.overwrite)?,
             None => RunFolder::create_next(&dataset.name, &config)?,
         };
+        run.keep_pictures(&dataset, config.run.keep_pictures)?;
         if let Some(fit) = fit {
             say(&fit.to_string());
         }

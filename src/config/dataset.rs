@@ -1,7 +1,7 @@
 //! The dataset that the settings name.
 
 use super::Config;
-use crate::data::{self, Dataset, ImageShape};
+use crate::data::{self, Colour, Dataset, HeldOut, ImageShape};
 use crate::{Error, Result};
 
 /// Training images of the procedural digits where `data.images` does not say.
@@ -46,6 +46,26 @@ impl Config {
     /// # Errors
     /// If it is missing or broken, or has fewer images than a minibatch.
     pub fn open_dataset(&self) -> Result<Dataset> {
+        let dataset = self.read_dataset(HeldOut::Validation)?;
+        self.check_batch(dataset.train.count)?;
+        Ok(dataset)
+    }
+
+    /// Open the dataset the settings name for a model of images of `shape`: in that size and colour, and however few there
+    /// are.
+    ///
+    /// # Errors
+    /// If it is missing or broken.
+    pub fn read_images(&self, shape: ImageShape, held_out: HeldOut) -> Result<Dataset> {
+        let mut config = self.clone();
+        config.data.image_size = Some([shape.width, shape.height]);
+        if !config.data.is_digits() {
+            config.data.color = Some(if shape.channels == 1 { Colour::Grey } else { Colour::Rgb });
+        }
+        config.read_dataset(held_out)
+    }
+
+    fn read_dataset(&self, held_out: HeldOut) -> Result<Dataset> {
         let mut dataset = if self.data.is_digits() {
             let (train, test) = self.digit_counts();
             let [width, height] = self.data.image_size.unwrap_or([28, 28]);
@@ -67,14 +87,13 @@ impl Config {
                 colour: self.data.color,
                 test_fraction: self.data.test_fraction,
                 seed: self.run.seed,
-                held_out: data::HeldOut::Validation,
+                held_out,
             };
             data::open(&self.data.dataset, &options)?
         };
         if let Some(images) = self.data.images {
             dataset.train.truncate(images);
         }
-        self.check_batch(dataset.train.count)?;
         Ok(dataset)
     }
 

@@ -14,6 +14,7 @@ pub mod idx;
 mod idx_folder;
 mod locate;
 mod npy;
+mod npz;
 mod pictures;
 mod split;
 mod validate;
@@ -23,7 +24,7 @@ pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use found::{Found, PassedOver};
 pub use locate::KNOWN_NAMES;
-pub use npy::write_npy;
+pub use npz::{ArrayValues, Arrays, write_array, write_arrays};
 pub use pictures::read_pictures;
 pub use split::split;
 

@@ -7,6 +7,7 @@ mod common;
 mod encode;
 mod evaluation;
 mod from;
+mod moved;
 mod program;
 mod resume;
 mod runs;

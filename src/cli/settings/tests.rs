@@ -44,7 +44,8 @@ fn other(flag: &Flag) -> &'static str {
         "sigma" | "scale" | "beta" | "kl-warmup" | "kl-cycle" | "capacity" | "capacity-epochs" => "2.5",
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
-        "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed" => "17",
+        "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed"
+        | "keep-pictures" => "17",
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "optimizer" => "sgd",
