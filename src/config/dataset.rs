@@ -1,6 +1,6 @@
 //! The dataset that the settings name.
 
-use super::Config;
+use super::{Config, Stretch};
 use crate::data::{self, Dataset, ImageShape};
 use crate::{Error, Result};
 
@@ -65,6 +65,11 @@ impl Config {
                 data_dir: self.data.data_dir.clone(),
                 image_size: self.data.image_size.map(|[width, height]| (width, height)),
                 colour: self.data.color,
+                fit: self.data.fit,
+                background: self.data.background,
+                stretch: self.data.stretch == Stretch::Found(true),
+                range: self.data.stretch.range(),
+                skip_unreadable: self.data.skip_unreadable,
                 test_fraction: self.data.test_fraction,
                 seed: self.run.seed,
                 held_out: data::HeldOut::Validation,
@@ -80,8 +85,12 @@ impl Config {
 
     /// The digits are drawn: a folder or a colour given for them was meant for another dataset.
     fn refuse_what_digits_ignore(&self) -> Result<()> {
-        let given =
-            [("data.data-dir", self.data.data_dir.is_some()), ("data.color", self.data.color.is_some())];
+        let given = [
+            ("data.data-dir", self.data.data_dir.is_some()),
+            ("data.color", self.data.color.is_some()),
+            ("data.background", self.data.background.is_some()),
+            ("data.stretch", self.data.stretch != Stretch::default()),
+        ];
         match given.iter().find(|(_, given)| *given) {
             Some((flag, _)) => {
                 let hint = "leave it out, or name the dataset it is for, such as data.dataset = mnist";
