@@ -4,7 +4,7 @@ use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, wa
 use clap::builder::ValueParser;
 use vae::data::{Background, Colour, Fit};
 use vae::device::DeviceChoice;
-use vae::graph::{Activation, Binarize, LikelihoodKind};
+use vae::graph::{Activation, Binarize, LikelihoodChoice};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
 use vae::optimizer::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
@@ -185,11 +185,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "likelihood",
         path: "model.likelihood",
         value_name: "DISTRIBUTION",
-        takes: Value(one_of::<LikelihoodKind>),
+        takes: Value(one_of::<LikelihoodChoice>),
         of: Plan,
         help: "Distribution of a pixel. The standard deviation is fixed (gaussian), learned (gaussian-shared) \
                or predicted for each pixel (gaussian-learned); discretized-logistic has 256 grey levels, \
-               continuous-bernoulli a density, laplace one of a fixed scale [default: bernoulli]",
+               continuous-bernoulli a density, laplace one of a fixed scale. auto is bernoulli for digits, mnist, \
+               kmnist, emnist and wherever 80 % of the pixels are black or white, else gaussian-shared [default: \
+               auto; bernoulli with --binarize, --sigma, --scale, --mean-activation or --config]",
     },
     Flag {
         name: "sigma",
@@ -382,7 +384,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(number::<usize>),
         of: Plan,
-        help: "Images in a minibatch [default: 64]",
+        help: "Images in a minibatch [default: 64, or all training images where they are fewer]",
     },
     Flag {
         name: "epochs",
@@ -390,7 +392,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(number::<u64>),
         of: Training,
-        help: "Passes over the training images [default: 16]",
+        help: "Passes over the training images [default: 16, or as many as take 2,500 steps]",
     },
     Flag {
         name: "steps",
@@ -399,6 +401,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<u64>),
         of: Training,
         help: "Training steps, instead of --epochs; each takes one minibatch",
+    },
+    Flag {
+        name: "evaluate-every",
+        path: "run.evaluate-every",
+        value_name: "EPOCHS",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Epochs from one evaluation, with its line, its row of metrics.csv and its checkpoint, to the next \
+               [default: 1; more where --epochs is not given and rises]",
     },
     Flag {
         name: "seed",
