@@ -5,7 +5,7 @@ use super::run::RunArguments;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use vae::data::{ArrayValues, write_array};
+use vae::data::write_npy;
 use vae::run::Wanted;
 use vae::{Error, Result};
 
@@ -36,7 +36,7 @@ impl Encode {
         let count = self.files.len();
         let numbers: Vec<u32> = (0..count as u32).collect();
         let means = model.session.encode(&numbers)?.means;
-        write_array(&self.out, &[count, means.len() / count], ArrayValues::Floats(&means))?;
+        write_npy(&self.out, &[count, means.len() / count], &means)?;
         output::print(&format!("{}\n", self.out.display()))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -46,14 +46,6 @@ impl ArrayValues<'_> {
     }
 }
 
-/// Write an array of this shape as `path`, a file `.npy`.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be written.
-pub fn write_array(path: &Path, shape: &[usize], values: ArrayValues<'_>) -> Result<()> {
-    files::write_atomically(path, &values.file(shape))
-}
-
 /// Write `arrays`, each with its name and its shape, as `path`, a file `.npz` of stored entries.
 ///
 /// # Errors

@@ -38,9 +38,12 @@ impl Wanted<'_> {
                 let blank = Part::of_images(vec![0; shape.pixels()], shape);
                 Ok(Dataset::new(config.data.name(), shape, none(), blank))
             }
-            Self::Files(files) => {
-                Ok(Dataset::new("pictures", shape, none(), data::read_pictures(files, shape)?))
-            }
+            Self::Files(files) => Ok(Dataset::new(
+                "pictures",
+                shape,
+                none(),
+                data::read_pictures(files, shape, &config.data.look())?,
+            )),
             Self::All(place) => place.read(folder, config, shape),
             Self::Some(place) => match place.read(folder, config, shape) {
                 Err(error) if *place == Place::default() => {
