@@ -71,9 +71,7 @@ fn a_run_needs_its_folder_only() {
             .stderr(contains("the run's dataset is not there").and(contains("with --dataset")));
     }
     assert_eq!(eval(&run, &["--dataset", text(&moved)])["images"], 9);
-    vae(&["posterior", text(&run), "--dataset", text(&moved)]).assert().success();
-    // Another dataset, in the size and colour of the run's.
-    assert_eq!(eval(&run, &["--dataset", "digits"])["images"], 2000);
+    vae(&["posterior", text(&run), "--dataset", text(&moved), "--chains", "0"]).assert().success();
     vae(&["eval", text(&run), "--dataset", "digit"])
         .assert()
         .code(1)
