@@ -4,6 +4,7 @@
 //! laid out in one of these two ways, are the parts. Deeper folders are not searched.
 
 use super::file::File;
+use super::pictures::Pictures;
 use super::{Dataset, Options, Part, folder_name, pictures, split};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
@@ -15,6 +16,18 @@ use std::path::{Path, PathBuf};
 struct Listing {
     pictures: Vec<PathBuf>,
     classes: Option<Vec<String>>,
+}
+
+impl Listing {
+    /// Keep the pictures that were `used`.
+    fn keep(&mut self, used: &[bool]) {
+        let mut marks = used.iter();
+        self.pictures.retain(|_| marks.next().is_some_and(|used| *used));
+        let mut marks = used.iter();
+        if let Some(classes) = &mut self.classes {
+            classes.retain(|_| marks.next().is_some_and(|used| *used));
+        }
+    }
 }
 
 /// The pictures of a folder, and the number of files and folders that were skipped.
@@ -36,7 +49,19 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Option<Dataset>> 
     let listings =
         [&train, test.as_ref().unwrap_or(&Listing::default())].map(|listing| listing.pictures.clone());
     let files: Vec<File> = listings.iter().flatten().map(|path| file(folder, path)).collect();
-    let images = pictures::read(folder, &files, options)?;
+    let Pictures { images, used, found } = pictures::read(folder, &files, options)?;
+    let (mut train, mut test) = (train, test);
+    let (used_train, used_test) = used.split_at(train.pictures.len());
+    train.keep(used_train);
+    if let Some(test) = &mut test {
+        test.keep(used_test);
+        let empty =
+            [(&train, "train"), (test, "test")].into_iter().find(|(part, _)| part.pictures.is_empty());
+        if let Some((_, name)) = empty {
+            let problem = format!("no picture of the part '{name}' can be read");
+            return Err(Error::data(folder, problem, "put whole pictures into it"));
+        }
+    }
 
     let names: BTreeSet<&String> = [Some(&train), test.as_ref()]
         .into_iter()
@@ -60,6 +85,7 @@ pub(super) fn read(folder: &Path, options: &Options) -> Result<Option<Dataset>> 
         None => split::split(part(&train, pixels), options.test_fraction, options.seed, folder)?,
     };
     let mut dataset = Dataset::new(folder_name(folder), images.shape, train, test).with_classes(classes);
+    dataset.found = found;
     dataset.drop_half_labels(folder);
     Ok(Some(dataset))
 }
@@ -164,7 +190,9 @@ fn entries(folder: &Path) -> Result<Entries> {
 /// Whether a file's name ends like a picture in a format that this program reads.
 pub(super) fn is_picture(path: &Path) -> bool {
     let known = |extension: &std::ffi::OsStr| {
-        ["png", "jpg", "jpeg"].iter().any(|k| extension.eq_ignore_ascii_case(k))
+        ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"]
+            .iter()
+            .any(|k| extension.eq_ignore_ascii_case(k))
     };
     path.extension().is_some_and(known)
 }

@@ -211,7 +211,7 @@ fn load_part(path: &Path, labels: Option<&Path>, options: &Options) -> Result<(I
     if file_name(path).to_lowercase().starts_with("emnist") {
         images = transpose(&images);
     }
-    let images = convert::convert(images, options.image_size, options.colour, path)?;
+    let images = convert::convert(images, options, path)?;
     let count = images.count();
     let labels = labels.map(|labels_path| -> Result<Vec<u32>> {
         let labels = idx::read_labels(labels_path)?;
