@@ -89,7 +89,7 @@ impl Progress {
         let bar = target.map(|target| {
             let bar = ProgressBar::with_draw_target(total_steps, target);
             let template = if total_steps.is_some() {
-                "{bar:14.cyan/237} {wide_msg}"
+                "{bar:12.cyan/237} {wide_msg}"
             } else {
                 "{spinner:.cyan} {wide_msg}"
             };
@@ -243,13 +243,13 @@ fn epoch_row(
         None => (String::new(), 0, String::new()),
     };
     [
-        entry("epoch", 9, epoch_name(record.epoch, epochs)),
+        entry("epoch", 10, epoch_name(record.epoch, epochs)),
         entry("ELBO", 11, nats(record.test_elbo, 10)),
         entry("reconstruction", 15, nats(record.test_reconstruction, 14)),
         entry("KL", 9, nats(record.test_kl, 8)),
         bound,
         entry("active", 8, active),
-        entry("images/s", 10, speed(record.images_per_second)),
+        entry("images/s", 9, speed(record.images_per_second)),
         entry("left", 8, left.map_or(String::new(), human_duration)),
     ]
 }
@@ -358,7 +358,7 @@ mod tests {
         }
         let mut progress = Progress::new(Some(1000), 1, false, Box::new(Log::default()));
         progress.last = Snapshot { epoch: 1000, epochs: Some(1000), elbo: -123_456.78, ..snapshot() };
-        assert!(progress.step_text(1000).chars().count() + 15 <= 80, "{}", progress.step_text(1000));
+        assert!(progress.step_text(1000).chars().count() + 13 <= 80, "{}", progress.step_text(1000));
     }
 
     #[test]
@@ -407,7 +407,7 @@ mod tests {
             progress.finish();
             assert_eq!(log.text(), "");
         }
-        for template in ["{bar:14.cyan/237} {wide_msg}", "{spinner:.cyan} {wide_msg}"] {
+        for template in ["{bar:12.cyan/237} {wide_msg}", "{spinner:.cyan} {wide_msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }
