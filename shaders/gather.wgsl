@@ -111,19 +111,19 @@ fn value_of(row: u32, element: u32) -> f32 {
     let lane = element % 4u;
     let byte = (images[place(row) * COLUMNS + column] >> (8u * lane)) & 255u;
     let key = vec2<u32>(step.seed_low, step.seed_high);
-    switch BINARIZE {
-        case 1u: { return select(0.0, 1.0, byte >= 128u); }
-        case 2u: {
-            let counter = vec4<u32>(column, indices[step.first_index + row], 0u, step.stream + STREAM_BINARIZE);
-            return bernoulli(philox(counter, key), vec4<u32>(byte))[lane];
-        }
-        case 3u: {
-            let i = row * COLUMNS + column;
-            let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream + STREAM_BINARIZE);
-            return bernoulli(philox(counter, key), vec4<u32>(byte))[lane];
-        }
-        default: { return f32(byte) * (1.0 / 255.0); }
+    // No `switch`: `gather_mirrored` calls this in a loop (see shared/activation.wgsl).
+    var value = f32(byte) * (1.0 / 255.0);
+    if BINARIZE == 1u {
+        value = select(0.0, 1.0, byte >= 128u);
+    } else if BINARIZE == 2u {
+        let counter = vec4<u32>(column, indices[step.first_index + row], 0u, step.stream + STREAM_BINARIZE);
+        value = bernoulli(philox(counter, key), vec4<u32>(byte))[lane];
+    } else if BINARIZE == 3u {
+        let i = row * COLUMNS + column;
+        let counter = vec4<u32>(i, step.counter_low, step.counter_high, step.stream + STREAM_BINARIZE);
+        value = bernoulli(philox(counter, key), vec4<u32>(byte))[lane];
     }
+    return value;
 }
 
 @compute @workgroup_size(64)

@@ -70,6 +70,44 @@ fn every_kernel_translates_to_spirv_msl_hlsl_and_glsl() {
     }
 }
 
+/// Whether `block`, a loop's body where `in_loop`, runs a `switch` in a loop: itself, or in a function that it calls.
+fn switches_in_loop(module: &naga::Module, block: &naga::Block, in_loop: bool) -> bool {
+    use naga::Statement as S;
+    block.iter().any(|statement| match statement {
+        S::Switch { cases, .. } => {
+            in_loop || cases.iter().any(|case| switches_in_loop(module, &case.body, false))
+        }
+        S::Loop { body, continuing, .. } => {
+            switches_in_loop(module, body, true) || switches_in_loop(module, continuing, true)
+        }
+        S::If { accept, reject, .. } => {
+            switches_in_loop(module, accept, in_loop) || switches_in_loop(module, reject, in_loop)
+        }
+        S::Block(block) => switches_in_loop(module, block, in_loop),
+        S::Call { function, .. } => switches_in_loop(module, &module.functions[*function].body, in_loop),
+        _ => false,
+    })
+}
+
+/// FXC, the compiler of DirectX where DXC is missing, fails on it (gfx-rs/wgpu#5656).
+#[test]
+fn no_kernel_has_a_switch_inside_a_loop() {
+    let found = |text: &str| {
+        let module = naga::front::wgsl::parse_str(text).unwrap();
+        switches_in_loop(&module, &module.entry_points[0].function.body, false)
+    };
+    let called = "fn f(i: u32) { switch i { case 1u: { return; } default: {} } }";
+    assert!(!found(&format!("{called} @compute @workgroup_size(1) fn main() {{ f(3u); }}")));
+    assert!(found(&format!(
+        "{called} @compute @workgroup_size(1) fn main() {{ for (var i = 0u; i < 2u; i++) {{ f(i); }} }}"
+    )));
+    for kernel in kernels::all() {
+        let (module, _) = specialised(kernel);
+        let body = &module.entry_points[0].function.body;
+        assert!(!switches_in_loop(&module, body, false), "{}", kernel.name);
+    }
+}
+
 #[test]
 fn kernels_stay_within_the_limits_every_adapter_has() {
     for kernel in kernels::all() {

@@ -1,5 +1,5 @@
 // Activation functions and their derivatives, four values at a time.
-// The numbers are those of `Activation` in src/graph/activation.rs.
+// The numbers are those of `Activation` in src/activation.rs.
 
 const IDENTITY = 0u;
 const TANH = 1u;
@@ -39,47 +39,62 @@ fn normal_distribution(x: vec4<f32>) -> vec4<f32> {
     return select(tail, 1.0 - tail, x > vec4<f32>(0.0));
 }
 
+// Kernels call these two in loops, with a constant of the pipeline as `kind`. There is no `switch` in them: compilers as weak
+// as FXC fail on a `switch` inside a loop (gfx-rs/wgpu#5656), and each function has one end for the same reason.
 fn activation(kind: u32, x: vec4<f32>) -> vec4<f32> {
-    switch kind {
+    var y = x;
+    if kind == TANH {
         // Some Metal drivers return NaN for the tanh of large numbers (tracel-ai/burn#520).
-        case TANH: { return tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))); }
-        case RELU: { return max(x, vec4<f32>(0.0)); }
-        case LEAKY_RELU: { return max(x, 0.01 * x); }
-        case ELU: { return select(exp(min(x, vec4<f32>(0.0))) - 1.0, x, x > vec4<f32>(0.0)); }
-        case SOFTPLUS: { return softplus(x); }
-        case SIGMOID: { return sigmoid(x); }
-        case SILU: { return x * sigmoid(x); }
-        case GELU: { return x * normal_distribution(x); }
-        default: { return x; }
+        y = tanh(clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0)));
+    } else if kind == RELU {
+        y = max(x, vec4<f32>(0.0));
+    } else if kind == LEAKY_RELU {
+        y = max(x, 0.01 * x);
+    } else if kind == ELU {
+        y = select(exp(min(x, vec4<f32>(0.0))) - 1.0, x, x > vec4<f32>(0.0));
+    } else if kind == SOFTPLUS {
+        y = softplus(x);
+    } else if kind == SIGMOID {
+        y = sigmoid(x);
+    } else if kind == SILU {
+        y = x * sigmoid(x);
+    } else if kind == GELU {
+        y = x * normal_distribution(x);
     }
+    return y;
 }
 
 // The derivative, from the argument.
 fn activation_slope(kind: u32, x: vec4<f32>) -> vec4<f32> {
-    if kind == IDENTITY || kind == SILU || kind == GELU {
-        return activation_derivative(kind, x);
+    var y = x;
+    if kind != SILU && kind != GELU {
+        y = activation(kind, x);
     }
-    return activation_derivative(kind, activation(kind, x));
+    return activation_derivative(kind, y);
 }
 
 // The derivative, from the function's value `y`; from its argument for SILU and GELU, whose values do
 // not tell.
 fn activation_derivative(kind: u32, y: vec4<f32>) -> vec4<f32> {
-    switch kind {
-        case TANH: { return 1.0 - y * y; }
-        case RELU: { return select(vec4<f32>(0.0), vec4<f32>(1.0), y > vec4<f32>(0.0)); }
-        case LEAKY_RELU: { return select(vec4<f32>(0.01), vec4<f32>(1.0), y > vec4<f32>(0.0)); }
-        case ELU: { return select(y + 1.0, vec4<f32>(1.0), y > vec4<f32>(0.0)); }
-        case SOFTPLUS: { return 1.0 - exp(-y); }
-        case SIGMOID: { return y * (1.0 - y); }
-        case SILU: {
-            let s = sigmoid(y);
-            return s * (1.0 + y * (1.0 - s));
-        }
-        case GELU: {
-            let near = clamp(y, vec4<f32>(-20.0), vec4<f32>(20.0));
-            return normal_distribution(y) + y * exp(-0.5 * near * near) * 0.39894228;
-        }
-        default: { return vec4<f32>(1.0); }
+    var slope = vec4<f32>(1.0);
+    if kind == TANH {
+        slope = 1.0 - y * y;
+    } else if kind == RELU {
+        slope = select(vec4<f32>(0.0), vec4<f32>(1.0), y > vec4<f32>(0.0));
+    } else if kind == LEAKY_RELU {
+        slope = select(vec4<f32>(0.01), vec4<f32>(1.0), y > vec4<f32>(0.0));
+    } else if kind == ELU {
+        slope = select(y + 1.0, vec4<f32>(1.0), y > vec4<f32>(0.0));
+    } else if kind == SOFTPLUS {
+        slope = 1.0 - exp(-y);
+    } else if kind == SIGMOID {
+        slope = y * (1.0 - y);
+    } else if kind == SILU {
+        let s = sigmoid(y);
+        slope = s * (1.0 + y * (1.0 - s));
+    } else if kind == GELU {
+        let near = clamp(y, vec4<f32>(-20.0), vec4<f32>(20.0));
+        slope = normal_distribution(y) + y * exp(-0.5 * near * near) * 0.39894228;
     }
+    return slope;
 }

@@ -2,6 +2,7 @@
 
 mod ais;
 mod bench;
+mod data;
 mod deck;
 mod devices;
 mod encode;
@@ -45,6 +46,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a model, and draw what it has learned
     Train(Box<train::Train>),
+    /// Look at a dataset before training on it: what is read, its values, copies, and what is likely to be a mistake
+    Data(data::Data),
     /// Measure a trained model: the evidence lower bound on held-out images
     Eval(eval::Eval),
     /// Check log p(x) = ELBO + KL(q || posterior) on held-out images, for one or two latent dimensions
@@ -94,6 +97,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Train(command) => command.run(),
+            Self::Data(command) => command.run(),
             Self::Eval(command) => command.run(),
             Self::Posterior(command) => command.run(),
             Self::Reconstruct(command) => command.run(),

@@ -46,6 +46,16 @@ impl Config {
     /// # Errors
     /// If it is missing or broken, or has fewer images than a minibatch.
     pub fn open_dataset(&self) -> Result<Dataset> {
+        let dataset = self.read_dataset()?;
+        self.check_batch(dataset.train.count)?;
+        Ok(dataset)
+    }
+
+    /// Open the dataset the settings name, to look at it: it may have fewer images than a minibatch.
+    ///
+    /// # Errors
+    /// If it is missing or broken.
+    pub fn read_dataset(&self) -> Result<Dataset> {
         let mut dataset = if self.data.is_digits() {
             let (train, test) = self.digit_counts();
             let [width, height] = self.data.image_size.unwrap_or([28, 28]);
@@ -74,7 +84,6 @@ impl Config {
         if let Some(images) = self.data.images {
             dataset.train.truncate(images);
         }
-        self.check_batch(dataset.train.count)?;
         Ok(dataset)
     }
 

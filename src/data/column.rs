@@ -117,6 +117,8 @@ pub struct Part {
     pub count: usize,
     /// What each item is called: the path of its file within the dataset. Empty where items have no names.
     pub names: Vec<String>,
+    /// The place of each item in the dataset before it was split. Empty where the dataset's own part is meant.
+    pub places: Vec<u32>,
 }
 
 impl Part {
@@ -124,7 +126,12 @@ impl Part {
     pub fn of_images(pixels: Vec<u8>, shape: ImageShape) -> Self {
         let count = pixels.len() / shape.pixels().max(1);
         let shape = [shape.height, shape.width, shape.channels];
-        Self { columns: vec![Column::new(IMAGES, &shape, Values::Bytes(pixels))], count, names: Vec::new() }
+        Self {
+            columns: vec![Column::new(IMAGES, &shape, Values::Bytes(pixels))],
+            count,
+            names: Vec::new(),
+            places: Vec::new(),
+        }
     }
 
     /// The same items with one more column, or with another of that name.
@@ -185,6 +192,7 @@ impl Part {
         if count < self.count {
             self.count = count;
             self.names.truncate(count);
+            self.places.truncate(count);
             self.columns.iter_mut().for_each(|column| column.truncate(count));
         }
     }

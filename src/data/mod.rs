@@ -19,6 +19,7 @@ mod npy;
 mod pictures;
 mod source;
 mod split;
+mod survey;
 mod tree;
 mod validate;
 mod zip;
@@ -27,9 +28,10 @@ pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use found::{Found, PassedOver};
 pub use locate::KNOWN_NAMES;
-pub use npy::write_npy;
+pub use npy::{Element, write_npy};
 pub use pictures::read_pictures;
 pub use split::split;
+pub use survey::{Channel, Survey};
 
 use crate::Result;
 use locate::Roots;
@@ -89,6 +91,19 @@ impl Dataset {
     #[must_use]
     pub fn with_classes(self, classes: Vec<String>) -> Self {
         Self { classes, ..self }
+    }
+
+    /// All images in the order of the dataset's files: that before a part of them was held out; or the training images, and
+    /// then those of the dataset's own part.
+    pub fn in_order(&self) -> Vec<&[u8]> {
+        let mut all: Vec<(u32, &[u8])> = Vec::new();
+        for part in [&self.train, &self.test] {
+            let first = all.len();
+            let place = |index| part.places.get(index).copied().unwrap_or((first + index) as u32);
+            all.extend((0..part.count).map(|index| (place(index), part.image(index))));
+        }
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, image)| image).collect()
     }
 
     /// Drops the labels of one part when the other has none.

@@ -212,14 +212,39 @@ fn in_c_order(values: &[u8], shape: &[usize]) -> Vec<u8> {
     ordered
 }
 
+/// A number that an array of NumPy holds.
+pub trait Element: Copy {
+    /// What NumPy calls its type.
+    const DESCR: &'static str;
+
+    /// Append its bytes.
+    fn append(self, bytes: &mut Vec<u8>);
+}
+
+impl Element for f32 {
+    const DESCR: &'static str = "<f4";
+
+    fn append(self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.to_le_bytes());
+    }
+}
+
+impl Element for u8 {
+    const DESCR: &'static str = "|u1";
+
+    fn append(self, bytes: &mut Vec<u8>) {
+        bytes.push(self);
+    }
+}
+
 /// Write `values`, an array of this shape, as `path`.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be written.
-pub fn write_npy(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
+pub fn write_npy<T: Element>(path: &Path, shape: &[usize], values: &[T]) -> Result<()> {
     let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
-    let mut bytes = encoded("<f4", false, &sizes);
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    let mut bytes = encoded(T::DESCR, false, &sizes);
+    values.iter().for_each(|value| value.append(&mut bytes));
     files::write_atomically(path, &bytes)
 }
 

@@ -32,7 +32,9 @@ pub fn split(mut all: Part, fraction: f64, seed: u64, path: &Path) -> Result<(Pa
         }
         !chosen[index - 1]
     });
-    let test = Part { columns, count: held_out, names };
+    let places = |of: bool| (0..).zip(&chosen).filter(|(_, it)| **it == of).map(|(place, _)| place).collect();
+    all.places = places(false);
+    let test = Part { columns, count: held_out, names, places: places(true) };
     Ok((all, test))
 }
 
@@ -101,6 +103,9 @@ mod tests {
             }
             all.extend(labels);
         }
+        let shape = ImageShape { width: 2, height: 1, channels: 1 };
+        let set = crate::data::Dataset::new("toy", shape, train, test);
+        assert!(set.in_order().iter().zip(0..).all(|(image, index)| *image == [index; 2]));
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<u32>>());
     }

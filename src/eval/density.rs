@@ -6,17 +6,14 @@ use crate::graph::Tensors;
 use crate::likelihood::{LogVariance, Pixel, Random};
 use crate::model::density::MAX_TRANSITIONS;
 use crate::model::{DensityModel, LatentModel, Task};
-use crate::pace::Pace;
+use crate::pace::{Pace, SUBMIT};
 use crate::plan::Step;
 use crate::random::stream;
 use crate::session::{Host, Posteriors, Session};
 use crate::{Error, Result};
-use std::time::{Duration, Instant};
 
 /// Numbers of the likelihood's parameters that one pass holds at most: 64 MiB of decoder output and as much gradient.
 const LARGEST_PASS: usize = 16 << 20;
-/// A submit of chains should take about this long: no driver takes the device for hung, and an interrupt is answered.
-const SUBMIT: Duration = Duration::from_millis(300);
 
 /// The parameters of a trained model.
 #[derive(Clone, Debug)]
@@ -113,13 +110,13 @@ impl Density {
         Ok(Self {
             task: task.clone(),
             weights: weights.clone(),
+            pace: host.pace(SUBMIT),
             host,
             widths,
             images,
             rows,
             seed,
             transitions: 0,
-            pace: Pace::new(SUBMIT, MAX_TRANSITIONS),
         })
     }
 
@@ -320,7 +317,6 @@ impl Density {
         let mut left = transitions;
         while !left.is_empty() {
             let (now, later) = left.split_at(self.pace.steps().min(left.len()));
-            let start = Instant::now();
             let steps: Vec<Step> = (0..)
                 .zip(now)
                 .map(|(slot, transition)| {
@@ -332,10 +328,8 @@ impl Density {
                 now.iter().flat_map(|transition| transition.step_sizes.iter().copied()).collect();
             let port = self.host.port("chain.sizes")?;
             self.host.write_flat(port.buffer, &sizes)?;
-            self.host.submit("transition", &steps)?;
-            self.host.receive(0)?;
+            self.host.paced(&mut self.pace, "transition", &steps)?;
             self.transitions += now.len() as u64;
-            self.pace.learn(now.len(), start.elapsed());
             left = later;
         }
         Ok(())

@@ -10,13 +10,13 @@ use crate::data::{Dataset, Part};
 use crate::device::OpenDevice;
 use crate::graph::{Binarize, Setting, Tensors, lower};
 use crate::model::{Task, importance_program};
-use crate::pace::Pace;
+use crate::pace::{Pace, SUBMIT};
 use crate::plan::{Plan, Step};
 use crate::random::stream;
 use crate::session::{EVALUATION_SEED, Host, MAX_STEPS, Session, Which, columns};
 use crate::{Error, Result};
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Samples K that reports use, as Burda et al. did.
 pub const REPORT_SAMPLES: usize = 5000;
@@ -24,8 +24,6 @@ pub const REPORT_SAMPLES: usize = 5000;
 const ROWS: usize = 1024;
 /// Most samples of one image in a pass.
 const SAMPLES_A_PASS: usize = 64;
-/// A submit should take about this long: no operating system takes the device for hung.
-const SUBMIT: Duration = Duration::from_millis(200);
 
 /// The bound of one image, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -143,7 +141,7 @@ impl ImportanceSampler {
         let mut host = Host::open(device, plan(&task, &weights.tensors, share)?, MAX_STEPS)?;
         let buffer = host.buffer("parameters")?;
         host.write_flat(buffer, &weights.flat)?;
-        let pace = Pace::new(SUBMIT, host.max_steps().min(MAX_STEPS));
+        let pace = host.pace(SUBMIT);
         Ok(Self { task, samples, share, host, pace })
     }
 
@@ -202,11 +200,8 @@ impl ImportanceSampler {
             let step =
                 |i| Step { slot: i as u32, ..self.step(stream::IMPORTANCE_NOISE, images, batch, done + i) };
             let steps: Vec<Step> = (0..count).map(step).collect();
-            let start = Instant::now();
-            self.host.submit("pass", &steps)?;
-            self.host.receive(0)?;
+            self.host.paced(&mut self.pace, "pass", &steps)?;
             done += count;
-            self.pace.learn(count, start.elapsed());
         }
         Ok(())
     }

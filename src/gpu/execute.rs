@@ -6,7 +6,11 @@ use super::readback::Readback;
 use super::{Gpu, limits};
 use crate::plan::{BufferId, Executor, MetricRows, Plan, Program, Role, Step};
 use crate::{Error, Result};
+use std::time::Duration;
 use wgpu::BufferUsages;
+
+/// Half of what Windows allows. Other systems end a submit after 5 to 10 seconds.
+const LONGEST_SUBMIT: Duration = Duration::from_secs(1);
 
 /// A plan, compiled for a device.
 ///
@@ -137,6 +141,10 @@ impl Executor for GpuExecutor {
 
     fn max_steps(&self) -> usize {
         self.max_steps
+    }
+
+    fn longest_submit(&self) -> Option<Duration> {
+        (!self.gpu.info.is_software()).then_some(LONGEST_SUBMIT)
     }
 
     fn write(&mut self, buffer: BufferId, offset: usize, words: &[u32]) -> Result<()> {

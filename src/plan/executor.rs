@@ -2,6 +2,7 @@
 
 use super::{BufferId, Step};
 use crate::Result;
+use std::time::Duration;
 
 /// The rows of `metrics` that one submit has written, a row a step; [`super::Plan::metrics`] names the columns. They are
 /// means over the minibatch, in nats per image.
@@ -30,6 +31,11 @@ pub trait Executor {
 
     /// Most steps one [`Executor::submit`] takes.
     fn max_steps(&self) -> usize;
+
+    /// The time above which the operating system may take one submit for a hung device; `None` where it waits.
+    fn longest_submit(&self) -> Option<Duration> {
+        None
+    }
 
     /// Write `words` into `buffer` from element `offset` on, ordered with the submits before and after.
     ///

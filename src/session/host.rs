@@ -2,13 +2,17 @@
 
 use super::{bits, floats};
 use crate::device::OpenDevice;
+use crate::pace::{Pace, SUBMIT};
 use crate::plan::{BufferId, Executor, MetricRows, Plan, Port, Step};
 use crate::{Error, Result};
+use std::time::{Duration, Instant};
 
 /// A plan and the executor that holds its buffers.
 pub(crate) struct Host {
     plan: Plan,
-    executor: Box<dyn Executor>,
+    pub(super) executor: Box<dyn Executor>,
+    /// Of programs that are run once.
+    single: Pace,
 }
 
 impl std::fmt::Debug for Host {
@@ -24,7 +28,8 @@ impl Host {
     /// [`Error::Limit`] if a tensor is larger than the device allows; else if the device fails.
     pub(crate) fn open(device: &OpenDevice, plan: Plan, max_steps: usize) -> Result<Self> {
         let executor = device.executor(&plan, max_steps)?;
-        Ok(Self { plan, executor })
+        let single = Pace::new(SUBMIT, 1).below(executor.longest_submit());
+        Ok(Self { plan, executor, single })
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -37,6 +42,11 @@ impl Host {
 
     pub(crate) fn max_steps(&self) -> usize {
         self.executor.max_steps()
+    }
+
+    /// The pace of submits of about `wanted`.
+    pub(crate) fn pace(&self, wanted: Duration) -> Pace {
+        Pace::new(wanted, self.max_steps()).below(self.executor.longest_submit())
     }
 
     /// The buffer called `name`.
@@ -126,8 +136,24 @@ impl Host {
 
     /// Run `program` once, and wait for it.
     pub(crate) fn run(&mut self, program: &str, step: Step) -> Result<()> {
-        self.submit(program, &[step])?;
-        self.receive(0).map(drop)
+        let mut single = self.single;
+        self.paced(&mut single, program, &[step])?;
+        self.single = single;
+        Ok(())
+    }
+
+    /// Run `program` for `steps`, as many as `pace` says, wait for it, and let `pace` learn how long it took.
+    pub(crate) fn paced(
+        &mut self,
+        pace: &mut Pace,
+        program: &str,
+        steps: &[Step],
+    ) -> Result<Vec<MetricRows>> {
+        let start = Instant::now();
+        self.submit(program, steps)?;
+        let rows = self.receive(0)?;
+        pace.learn(steps.len(), start.elapsed());
+        Ok(rows)
     }
 
     /// See [`Executor::submit`].

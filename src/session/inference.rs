@@ -1,6 +1,7 @@
 //! What one asks of a model: its bound on held-out images, their posteriors, and the images of latents.
 
 use super::{EVALUATION_SEED, Session, Which};
+use crate::pace::SUBMIT;
 use crate::plan::{Plan, Step};
 use crate::random::stream;
 use crate::{Error, Result};
@@ -61,19 +62,23 @@ impl Session {
             .collect();
         let columns = ["reconstruction", "kl", "bound", "squared_error"].map(|name| self.plan().metric(name));
         let mut sums = [0.0; 4];
-        for group in work.chunks(self.max_steps()) {
+        let mut left = work.as_slice();
+        while !left.is_empty() {
+            let (group, later) = left.split_at(self.pace.steps().min(left.len()));
             let step =
                 |&(batch, _, pass): &(usize, &[u32], usize)| Self::evaluation_step(self.plan(), batch, pass);
             let steps = group.iter().map(step).collect();
             let images: Vec<&[u32]> = group.iter().map(|(_, batch, _)| *batch).collect();
-            self.submit("evaluate", Which::Test, &images, steps)?;
-            let received = self.receive(0)?;
+            let mut pace = self.pace;
+            let received = self.run_at_pace(&mut pace, "evaluate", Which::Test, &images, steps)?;
+            self.pace = pace;
             let rows = received.iter().flat_map(crate::plan::MetricRows::rows);
             for (row, (_, batch, _)) in rows.zip(group) {
                 for (sum, column) in sums.iter_mut().zip(columns) {
                     *sum += column.map_or(0.0, |column| f64::from(row[column])) * batch.len() as f64;
                 }
             }
+            left = later;
         }
         let total = (count * passes) as f64;
         let [reconstruction, kl, negative_bound, squared_error] = sums.map(|sum| sum / total);
@@ -94,10 +99,10 @@ impl Session {
     pub fn encode(&mut self, numbers: &[u32]) -> Result<Posteriors> {
         let mut all = Posteriors::default();
         let port = self.host.result("encode")?;
+        let mut pace = self.host.pace(SUBMIT);
         for (i, batch) in numbers.chunks(self.task.batch).enumerate() {
             let step = Self::evaluation_step(self.plan(), i, 0);
-            self.submit("encode", Which::Test, &[batch], vec![step])?;
-            self.receive(0)?;
+            self.run_at_pace(&mut pace, "encode", Which::Test, &[batch], vec![step])?;
             let sections = self.host.read_rows(&port, batch.len())?;
             all.extend(Posteriors::of_sections(sections)?);
         }

@@ -15,12 +15,14 @@ use crate::device::OpenDevice;
 use crate::graph::{Setting, State, Tensor, Tensors, lower};
 use crate::model::Task;
 use crate::optimizer::Optimizers;
+use crate::pace::{Pace, SUBMIT};
 use crate::plan::{Buffer, BufferId, MetricRows, Plan, Role, Step};
 use crate::text::thousands;
 use crate::tuning::{self, Matmul, Record};
 use crate::{Error, Result};
 pub(crate) use host::Host;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Most steps in one submit.
 pub const MAX_STEPS: usize = 64;
@@ -82,6 +84,8 @@ pub struct Session {
     all: Vec<Tensor>,
     shape: ImageShape,
     record: Option<Record>,
+    /// Of evaluation.
+    pace: Pace,
     /// Host copies of the columns that are sent with each submit, with their buffers; none where all lie on the device.
     streamed: [Vec<(BufferId, Column)>; 2],
 }
@@ -200,9 +204,11 @@ impl Session {
         if !shared {
             plan.memory.clear();
         }
+        let host = Host::open(&device, plan.clone(), max_steps)
+            .map_err(|error| with_largest_batch(error, &plan, task.batch))?;
         let mut session = Self {
-            host: Host::open(&device, plan.clone(), max_steps)
-                .map_err(|error| with_largest_batch(error, &plan, task.batch))?,
+            pace: host.pace(SUBMIT),
+            host,
             task: task.clone(),
             all: tensors.all(),
             tensors,
@@ -272,6 +278,11 @@ impl Session {
     /// Most steps one call of [`Session::submit`] takes.
     pub fn max_steps(&self) -> usize {
         self.host.max_steps().min(MAX_STEPS)
+    }
+
+    /// The pace of submits of about `wanted`.
+    pub(crate) fn pace(&self, wanted: Duration) -> Pace {
+        self.host.pace(wanted)
     }
 
     /// Exchange the parameters and their moving averages, if the plan keeps these: before an evaluation and after it.
@@ -362,8 +373,27 @@ impl Session {
         program: &str,
         which: Which,
         batches: &[&[u32]],
-        mut steps: Vec<Step>,
+        steps: Vec<Step>,
     ) -> Result<()> {
+        let steps = self.prepare(which, batches, steps)?;
+        self.host.submit(program, &steps)
+    }
+
+    /// The same at `pace`, which is to have as many steps: wait for them, and return their metrics.
+    pub(crate) fn run_at_pace(
+        &mut self,
+        pace: &mut Pace,
+        program: &str,
+        which: Which,
+        batches: &[&[u32]],
+        steps: Vec<Step>,
+    ) -> Result<Vec<MetricRows>> {
+        let steps = self.prepare(which, batches, steps)?;
+        self.host.paced(pace, program, &steps)
+    }
+
+    /// Send what `steps` read.
+    fn prepare(&mut self, which: Which, batches: &[&[u32]], mut steps: Vec<Step>) -> Result<Vec<Step>> {
         let batch = self.task.batch;
         let mut indices = vec![0; batches.len() * batch];
         for (slot, (numbers, step)) in batches.iter().zip(&mut steps).enumerate() {
@@ -378,7 +408,7 @@ impl Session {
         }
         let buffer = self.host.buffer("indices")?;
         self.host.write_words(buffer, &indices)?;
-        self.host.submit(program, &steps)
+        Ok(steps)
     }
 
     /// See [`crate::plan::Executor::receive`].

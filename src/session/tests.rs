@@ -7,7 +7,9 @@ use crate::data::digits::digits;
 use crate::gpu::{Gpu, adapters};
 use crate::graph::{Binarize, ColumnKind, Graph, Mode, ProgramSpec, Source};
 use crate::model::{Built, Initialisation, Model, Objective};
+use crate::plan::Executor;
 use std::rc::Rc;
+use std::sync::mpsc::{Sender, channel};
 
 /// A dataset that is larger than the device's buffers gives the same bits as one that fits.
 #[test]
@@ -52,6 +54,55 @@ fn streaming_changes_nothing() {
         });
         assert_eq!(resident, streamed, "{binarize:?}");
     }
+}
+
+/// The CPU, slowed down; sends the number of steps of each submit.
+struct Slow(Box<dyn Executor>, Sender<(String, usize)>);
+
+impl Executor for Slow {
+    fn device_name(&self) -> String {
+        self.0.device_name()
+    }
+    fn max_steps(&self) -> usize {
+        self.0.max_steps()
+    }
+    fn write(&mut self, buffer: BufferId, offset: usize, words: &[u32]) -> Result<()> {
+        self.0.write(buffer, offset, words)
+    }
+    fn read(&mut self, buffer: BufferId, offset: usize, length: usize) -> Result<Vec<u32>> {
+        self.0.read(buffer, offset, length)
+    }
+    fn submit(&mut self, name: &str, steps: &[Step]) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(70) * steps.len() as u32);
+        self.1.send((name.to_string(), steps.len())).unwrap();
+        self.0.submit(name, steps)
+    }
+    fn receive(&mut self, pending: usize) -> Result<Vec<MetricRows>> {
+        self.0.receive(pending)
+    }
+}
+
+/// No submit of evaluation is much longer than wanted, however many minibatches there are.
+#[test]
+fn evaluation_paces_its_submits() {
+    let dataset = digits(10, 40, 1).unwrap();
+    let config = Config::default().with("model.hidden = [4]\nrun.batch-size = 5").unwrap();
+    let mut session = Session::open(OpenDevice::Cpu, &config.task(dataset.shape), None, &dataset).unwrap();
+    let expected = session.evaluate(40, 1).unwrap();
+    let (sender, submits) = channel();
+    let nothing = OpenDevice::Cpu.executor(&Plan::default(), 1).unwrap();
+    let real = std::mem::replace(&mut session.host.executor, nothing);
+    session.host.executor = Box::new(Slow(real, sender));
+    session.pace = session.host.pace(SUBMIT);
+    assert_eq!(session.evaluate(40, 1).unwrap(), expected);
+    session.encode(&[1, 2, 3, 4, 5, 6]).unwrap();
+    drop(session);
+    let submits: Vec<(String, usize)> = submits.iter().collect();
+    let of = |name: &str| submits.iter().filter(|it| it.0 == name).map(|it| it.1).collect::<Vec<_>>();
+    let evaluation = of("evaluate");
+    assert_eq!(evaluation.iter().sum::<usize>(), 8);
+    assert!(evaluation[0] == 1 && evaluation.iter().all(|&steps| steps <= 2), "{evaluation:?}");
+    assert_eq!(of("encode"), [1, 1]);
 }
 
 /// Gathers minibatches of three columns.

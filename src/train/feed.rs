@@ -30,7 +30,7 @@ pub(crate) struct Finished {
 impl Feed {
     /// Begin with one step a submit; later submits take about `wanted`.
     pub(crate) fn new(session: &Session, wanted: Duration) -> Self {
-        let pace = Pace::new(wanted, session.max_steps());
+        let pace = session.pace(wanted);
         Self { pace, queue: VecDeque::new(), since: Instant::now() }
     }
 

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
+use crate::pace::SUBMIT;
 use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile, StepsFile};
 use crate::run::{Checkpoint, RunFolder, TrainState, Weights};
 use crate::session::Session;
@@ -13,9 +14,6 @@ use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A submit should take about this long: long enough that submitting costs nothing, short enough that an interrupt is
-/// answered at once and no operating system takes the device for hung.
-const SUBMIT: Duration = Duration::from_millis(200);
 /// The latest checkpoint is never older than this, and an epoch's end.
 const SAVE_EVERY: Duration = Duration::from_secs(20);
 

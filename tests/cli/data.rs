@@ -1,0 +1,67 @@
+//! `vae data`.
+
+use crate::{Place, assert_picture, text, vae};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use std::path::Path;
+
+/// A folder of `count` grey pictures; picture `i` is half `i` and half 250.
+fn pictures(folder: &Path, count: u8) {
+    std::fs::create_dir_all(folder).unwrap();
+    for index in 0..count {
+        let picture = image::GrayImage::from_fn(4, 2, |x, _| image::Luma([if x < 2 { index } else { 250 }]));
+        picture.save(folder.join(format!("{index:02}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_is_described() {
+    let place = Place::new();
+    let folder = place.path("greys");
+    pictures(&folder, 20);
+    std::fs::write(folder.join("notes.txt"), "text").unwrap();
+    std::fs::copy(folder.join("00.png"), folder.join("copy.png")).unwrap();
+    let described = vae(&["data", text(&folder)]).assert().success();
+    described.stdout(
+        contains("19 to train on, 2 held out")
+            .and(contains("4x2 grey"))
+            .and(contains("0 to 250"))
+            .and(contains("copies")),
+    );
+    vae(&["data", text(&folder), "--dataset", "mnist"]).assert().failure().stderr(contains("named twice"));
+    vae(&["data", "gone"]).assert().failure().stderr(contains("no file or folder has this path"));
+}
+
+#[test]
+fn data_without_content_is_warned_of() {
+    let place = Place::new();
+    for (name, value, expected) in [("black", 0, "every pixel of every image is 0"), ("grey", 90, "is 90")] {
+        let folder = place.path(name);
+        std::fs::create_dir(&folder).unwrap();
+        for index in 0..3 {
+            let picture = image::GrayImage::from_pixel(4, 4, image::Luma([value]));
+            picture.save(folder.join(format!("{index}.png"))).unwrap();
+        }
+        vae(&["data", text(&folder)]).assert().success().stdout(contains("warning").and(contains(expected)));
+    }
+}
+
+#[test]
+fn images_are_written_in_the_order_given() {
+    let place = Place::new();
+    let folder = place.path("greys");
+    pictures(&folder, 20);
+    let (out, sheet) = (place.path("some.npy"), place.path("sheet.png"));
+    let flags = ["--npy", text(&out), "--indices", "3,0,17-19,3", "--sheet", text(&sheet)];
+    vae(&["data", text(&folder)]).args(flags).assert().success().stdout(contains("some.npy"));
+    let bytes = std::fs::read(&out).unwrap();
+    let head = String::from_utf8_lossy(&bytes[..128]);
+    assert!(head.contains("'|u1'") && head.contains("(6, 2, 4, 1, )"), "{head}");
+    let firsts: Vec<u8> = bytes[128..].chunks(8).map(|image| image[0]).collect();
+    assert_eq!(firsts, [3, 0, 17, 18, 19, 3]);
+    assert_picture(&sheet);
+    vae(&["data", text(&folder), "--npy", text(&out), "--indices", "20"])
+        .assert()
+        .failure()
+        .stderr(contains("there is no image 20").and(contains("0 to 19")));
+}
