@@ -3,9 +3,10 @@
 
 use super::file::File;
 use super::layout::{self, Item, Parts};
+use super::pictures::Pictures;
 use super::tree::Tree;
-use super::{Dataset, Found, Options, Part, pictures, split};
-use crate::Result;
+use super::{Dataset, Options, Part, pictures, split};
+use crate::{Error, Result};
 use std::collections::BTreeSet;
 
 /// How the names of files end that are read as pictures.
@@ -17,16 +18,23 @@ pub(super) fn read(tree: &Tree, name: &str, options: &Options) -> Result<Option<
         return Ok(None);
     }
     let (parts, passed_over, notes) = layout::of(tree, is_picture).parts(tree, options.held_out)?;
-    let mut dataset = read_parts(tree, name, &parts, options)?;
+    let mut dataset = read_parts(tree, name, parts, options)?;
     dataset.found.passed_over.splice(0..0, passed_over);
     dataset.found.notes.splice(0..0, notes);
     Ok(Some(dataset))
 }
 
 /// Reads these items.
-fn read_parts(tree: &Tree, name: &str, parts: &Parts, options: &Options) -> Result<Dataset> {
+fn read_parts(tree: &Tree, name: &str, mut parts: Parts, options: &Options) -> Result<Dataset> {
     let files: Vec<File> = parts.items().map(|item| item.file.clone()).collect();
-    let images = pictures::read(&tree.root, &files, options)?;
+    let Pictures { images, used, found } = pictures::read(&tree.root, &files, options)?;
+    parts.keep(&used);
+    let empty = [Some(&parts.train), parts.test.as_ref()].into_iter().flatten().any(Vec::is_empty);
+    if empty {
+        let part = if parts.train.is_empty() { "train" } else { "test" };
+        let problem = format!("no picture of the part '{part}' can be read");
+        return Err(Error::data(&tree.root, problem, "put whole pictures into it"));
+    }
 
     let names: BTreeSet<&String> = parts.items().filter_map(|item| item.class.as_ref()).collect();
     let classes: Vec<String> = names.into_iter().cloned().collect();
@@ -47,7 +55,6 @@ fn read_parts(tree: &Tree, name: &str, parts: &Parts, options: &Options) -> Resu
         }
         None => split::split(part(&parts.train, pixels), options.test_fraction, options.seed, &tree.root)?,
     };
-    let found = Found { files: files.len(), ..Found::default() };
     Ok(Dataset { found, ..Dataset::new(name, images.shape, train, test).with_classes(classes) })
 }
 

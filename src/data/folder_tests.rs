@@ -1,9 +1,9 @@
 //! Tests of [`super`] and of `pictures`: layouts, colours, sizes, and every error message.
 
-use super::super::{Colour, open};
+use super::super::open;
 use super::*;
 use crate::data::folder_name;
-use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
 fn grey(width: u32, height: u32, value: u8) -> DynamicImage {
@@ -120,37 +120,6 @@ fn other_files_are_skipped_and_counted() {
     );
 }
 
-#[test]
-fn colour_is_kept_unless_all_are_grey() {
-    let translucent = DynamicImage::ImageRgba8(RgbaImage::from_pixel(1, 1, Rgba([200, 100, 50, 128])));
-    let equal_channels = DynamicImage::ImageRgb8(RgbImage::from_pixel(1, 1, Rgb([7, 7, 7])));
-    let grey_alpha = DynamicImage::ImageLumaA8(grey(1, 1, 9).into_luma_alpha8());
-    let grey_16_bit = DynamicImage::ImageLuma16(grey(1, 1, 9).into_luma16());
-    let set_of = |second: &DynamicImage| folder_of(&[("a.png", grey(1, 1, 9)), ("b.png", second.clone())]);
-    for (second, channels) in
-        [(&red(1, 1), 3), (&equal_channels, 3), (&translucent, 3), (&grey_alpha, 1), (&grey_16_bit, 1)]
-    {
-        let folder = set_of(second);
-        assert_eq!(opened(&folder).shape.channels, channels, "{:?}", second.color());
-        for (colour, channels) in [(Colour::Grey, 1), (Colour::Rgb, 3)] {
-            let options = Options { colour: Some(colour), ..Options::default() };
-            assert_eq!(open_with(&folder, &options).unwrap().shape.channels, channels);
-        }
-    }
-    let blended = opened(&folder_of(&[("a.png", translucent.clone()), ("b.png", translucent)]));
-    assert_eq!(blended.train.pixels(), [100, 50, 25]);
-}
-
-#[test]
-fn sizes_differ_only_with_a_size_to_resize_to() {
-    let folder = folder_of(&[("a.png", grey(4, 2, 9)), ("b.png", grey(4, 2, 9)), ("c.png", grey(6, 6, 9))]);
-    assert_error(&folder, &["different sizes", "a.png is 4x2", "c.png is 6x6", "--image-size WIDTHxHEIGHT"]);
-    let options = Options { image_size: Some((5, 3)), ..Options::default() };
-    let dataset = open_with(&folder, &options).unwrap();
-    assert_eq!((dataset.shape.width, dataset.shape.height), (5, 3));
-    assert!(dataset.train.pixels().iter().all(|&pixel| pixel == 9));
-}
-
 /// A camera that was held upright writes a wide picture and "turn it right" into its metadata.
 #[test]
 fn the_orientation_of_a_camera_is_applied() {
@@ -173,28 +142,6 @@ fn the_orientation_of_a_camera_is_applied() {
     // The dark left half has become the top.
     assert!(dataset.train.pixels()[..16 * 8].iter().all(|&pixel| pixel < 30));
     assert!(dataset.train.pixels()[16 * 24..].iter().all(|&pixel| pixel > 220));
-}
-
-#[test]
-fn an_unreadable_picture_is_named() {
-    let damaged = |bytes: &[u8]| {
-        let folder = folder_of(&[("a.png", grey(8, 8, 1))]);
-        std::fs::write(folder.path().join("broken.png"), bytes).unwrap();
-        folder
-    };
-    let keep = folder_of(&[("a.png", grey(8, 8, 1))]);
-    let whole = std::fs::read(keep.path().join("a.png")).unwrap();
-    for bytes in [&b""[..], b"no picture", &whole[..20], &whole[..whole.len() - 20]] {
-        assert_error(
-            &damaged(bytes),
-            &["broken.png: ", "the picture cannot be read", "take it out of the folder"],
-        );
-    }
-    // The name may lie about the format.
-    let jpeg = folder_of(&[("a.jpg", grey(8, 8, 1))]);
-    std::fs::rename(jpeg.path().join("a.jpg"), jpeg.path().join("a.png")).unwrap();
-    grey(8, 8, 1).save(jpeg.path().join("b.png")).unwrap();
-    assert_eq!(opened(&jpeg).train.count, 1);
 }
 
 /// A header that announces 30000x30000 pixels is refused before anything is decoded.

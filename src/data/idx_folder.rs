@@ -231,7 +231,7 @@ fn load_part(file: &File, labels: Option<&File>, options: &Options) -> Result<(I
     if file_name(path).to_lowercase().starts_with("emnist") {
         images = transpose(&images);
     }
-    let images = convert::convert(images, options.image_size, options.colour, path)?;
+    let images = convert::convert(images, options, path)?;
     let count = images.count();
     let labels = labels.map(|file| -> Result<Vec<u32>> {
         let labels = idx::labels_of(&unzipped(file)?)?;

@@ -112,7 +112,7 @@ pub(super) fn of(tree: &Tree, wanted: impl Fn(&str) -> bool) -> Listing {
         listing.items.push(Item { file: file.clone(), class, role });
     }
     if !top.is_empty() && !has_parts && nested {
-        listing.notes.push(format!("the classes are the subfolders of {top}, which holds everything"));
+        listing.notes.push(format!("The classes are the subfolders of {top}, which holds all pictures."));
     }
     listing
 }
@@ -148,8 +148,11 @@ impl Listing {
             Ok(items)
         };
         let parts = Parts { train: of(Role::Train)?, test: Some(of(test)?) };
-        let mut note =
-            format!("{} is the part to train on, {} the part held out", names(Role::Train), names(test));
+        let mut note = format!(
+            "The folder {} is the part to train on, {} the part held out",
+            names(Role::Train),
+            names(test)
+        );
         if self.parts.contains_key(&left) {
             note += &match left {
                 Role::Test => format!("; {} is left for `vae eval`", names(left)),
@@ -157,7 +160,7 @@ impl Listing {
             };
         }
         let mut notes = self.notes.clone();
-        notes.push(note);
+        notes.push(note + ".");
         Ok((parts.checked(&mut notes), self.passed_over, notes))
     }
 }
@@ -175,14 +178,24 @@ impl Parts {
         self.train.iter().chain(self.test.iter().flatten())
     }
 
+    /// Leave out the items that are not `used`, in the order of [`Parts::items`].
+    pub(super) fn keep(&mut self, used: &[bool]) {
+        let mut used = used.iter();
+        let mut keep = |_: &Item| used.next().is_none_or(|used| *used);
+        self.train.retain(&mut keep);
+        if let Some(test) = &mut self.test {
+            test.retain(&mut keep);
+        }
+    }
+
     /// Without classes where only some items have one.
     fn checked(mut self, notes: &mut Vec<String>) -> Self {
         let flat = self.items().find(|item| item.class.is_none()).map(|item| item.file.name.clone());
         let nested = self.items().find(|item| item.class.is_some()).map(|item| item.file.name.clone());
         if let (Some(flat), Some(nested)) = (flat, nested) {
             notes.push(format!(
-                "some pictures are in subfolders ({nested}), some are not ({flat}): the subfolders are not taken for \
-                 classes"
+                "Some pictures are in subfolders ({nested}), some are not ({flat}): the subfolders are not taken for \
+                 classes."
             ));
             self.train.iter_mut().chain(self.test.iter_mut().flatten()).for_each(|item| item.class = None);
         }

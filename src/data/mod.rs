@@ -8,15 +8,21 @@ mod arrays;
 mod cifar;
 mod column;
 mod convert;
+mod decode;
 mod file;
 mod folder;
 mod found;
 pub mod idx;
 mod idx_folder;
+mod jpeg;
 mod layout;
 mod locate;
+mod look;
+mod memory;
 mod npy;
 mod pictures;
+mod render;
+mod size;
 mod source;
 mod split;
 mod survey;
@@ -28,6 +34,7 @@ pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use found::{Found, PassedOver};
 pub use locate::KNOWN_NAMES;
+pub use look::{Background, Fit, Look};
 pub use npy::{Element, write_npy};
 pub use pictures::read_pictures;
 pub use split::split;
@@ -110,7 +117,7 @@ impl Dataset {
     fn drop_half_labels(&mut self, path: &Path) {
         if self.train.labels().is_some() != self.test.labels().is_some() {
             let note =
-                format!("only one of the parts of {} is labelled: its labels are not used", path.display());
+                format!("Only one of the parts of {} is labelled: its labels are not used.", path.display());
             self.found.notes.push(note);
             self.train.remove(LABELS);
             self.test.remove(LABELS);
@@ -146,10 +153,22 @@ impl Colour {
 pub struct Options {
     /// `--data-dir`: where datasets known by name are looked for first.
     pub data_dir: Option<PathBuf>,
-    /// `--image-size`: width and height to stretch every image to; without it, images keep their size.
+    /// `--image-size`: width and height of every image; without it, images keep their size, but pictures of several
+    /// or large sizes become squares.
     pub image_size: Option<(usize, usize)>,
-    /// `--color`: the channels; without it, those that the images have (pictures: grey if all are grey).
+    /// `--color`: the channels; without it, those that the images have (pictures: grey if every pixel is grey).
     pub colour: Option<Colour>,
+    /// `--fit`: how images of another shape are brought to the size.
+    pub fit: Fit,
+    /// `--background`: what lies under transparent parts and beside padded images; without it, white under dark ink
+    /// and black under light ink.
+    pub background: Option<Background>,
+    /// `--stretch`: spread the values found over 0 to 255, by one factor for all images.
+    pub stretch: bool,
+    /// The values, of 0 to 65535, that become 0 and 255, where they are known from another reading.
+    pub range: Option<[u16; 2]>,
+    /// `--skip-unreadable`: go on without pictures that cannot be read.
+    pub skip_unreadable: bool,
     /// `--test-fraction`: the share to hold out of a dataset without a test part.
     pub test_fraction: f64,
     /// Seed of the choice of held-out images.
@@ -174,6 +193,11 @@ impl Default for Options {
             data_dir: None,
             image_size: None,
             colour: None,
+            fit: Fit::default(),
+            background: None,
+            stretch: false,
+            range: None,
+            skip_unreadable: false,
             test_fraction: 0.1,
             seed: 0,
             held_out: HeldOut::default(),

@@ -67,7 +67,7 @@ fn one_of_two_parts_is_held_out() {
     assert_eq!(found.train[0].class.as_deref(), Some("a"));
     assert_eq!(
         notes,
-        ["train is the part to train on, valid the part held out; test is left for `vae eval`"]
+        ["The folder train is the part to train on, valid the part held out; test is left for `vae eval`."]
     );
     let (found, _, notes) = parts(HeldOut::Test);
     assert_eq!(found.test.as_ref().unwrap()[0].file.name, "test/3.png");
@@ -210,7 +210,12 @@ fn odd_names_and_links() {
 
     symlink("nowhere.png", root.join("broken.png")).unwrap();
     let problem = open(root.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
-    assert!(problem.contains("broken.png: this is a link to nowhere.png, which does not exist"), "{problem}");
+    assert!(
+        problem.contains(
+            "broken.png: the picture cannot be read: this is a link to nowhere.png, which does not exist"
+        ),
+        "{problem}"
+    );
 }
 
 #[test]
