@@ -22,11 +22,20 @@ const PARTS: [[[&str; 2]; 2]; 2] = [
     [["train_images", "train_labels"], ["test_images", "test_labels"]],
 ];
 
-/// Whether the file at `path` begins as a `.npy` or a `.npz` does.
+/// Whether the file at `path` is a `.npy`, or an archive of such files and nothing else.
 pub(super) fn is_file_of_numpy(path: &Path) -> bool {
     let mut begin = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut begin));
-    read.is_ok() && (begin == MAGIC || begin.starts_with(zip::MAGIC))
+    let Ok(mut file) = File::open(path) else { return false };
+    if file.by_ref().take(6).read_to_end(&mut begin).is_err() {
+        return false;
+    }
+    let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+    let archive = begin.starts_with(zip::MAGIC) || begin.starts_with(zip::EMPTY);
+    let arrays = || {
+        let entries = zip::entries(&mut BufReader::new(file)).unwrap_or_default();
+        !entries.is_empty() && entries.iter().all(|entry| entry.name.ends_with(".npy"))
+    };
+    begin == MAGIC || archive && (named || arrays())
 }
 
 /// The file and the array that `dataset` names as `file.npz:array`.
