@@ -82,6 +82,7 @@ impl Train {
             Some(out) => RunFolder::create(out, &config, self.overwrite)?,
             None => RunFolder::create_next(&dataset.name, &config)?,
         };
+        run.keep_pictures(&dataset, config.run.keep_pictures)?;
         if let Some(fit) = fit {
             say(&fit.to_string());
         }
@@ -275,12 +276,11 @@ impl Observer for Display {
     }
 
     fn latents(&mut self, record: &LatentRecord) {
-        let bound = match (record.test_bound, self.importance_samples) {
-            (Some(bound), Some(samples)) => format!(", L_{samples} {bound:.2}"),
-            _ => String::new(),
-        };
-        let (active, all) = (record.active_units, record.divergences.len());
-        self.bar.aside(format!("{bound}, {active} of {all} units active"));
+        self.bar.units(report::Units {
+            active: record.active_units,
+            all: record.divergences.len(),
+            bound: self.importance_samples.zip(record.test_bound),
+        });
     }
 
     fn epoch(&mut self, record: &EpochRecord) {

@@ -1,7 +1,7 @@
 //! `[data]`: the images.
 
 use crate::checks::counted;
-use crate::data::{self, Colour};
+use crate::data::{self, Background, Colour, Fit, Look};
 use crate::graph::Binarize;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,18 @@ pub struct DataConfig {
     /// Read pictures as grey or as RGB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<Colour>,
+    /// How pictures of another shape are brought to the size.
+    pub fit: Fit,
+    /// The colour under transparent parts and beside padded pictures; white under dark ink and black under light ink where
+    /// not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// Spread the values found in pictures, or the values `[low, high]` of 0 to 65535, over black to white.
+    #[serde(skip_serializing_if = "Stretch::is_off")]
+    pub stretch: Stretch,
+    /// Go on without pictures that cannot be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unreadable: bool,
     /// Fraction held out where a dataset has no test part.
     pub test_fraction: f64,
     /// How grey pixels become black or white; `dynamic` for Bernoulli and `none` for other likelihoods where not given.
@@ -42,6 +54,10 @@ impl Default for DataConfig {
             images: None,
             image_size: None,
             color: None,
+            fit: Fit::default(),
+            background: None,
+            stretch: Stretch::default(),
+            skip_unreadable: false,
             test_fraction: 0.1,
             binarize: None,
             flip: false,
@@ -49,9 +65,75 @@ impl Default for DataConfig {
     }
 }
 
+/// Which values become black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stretch {
+    /// The smallest and the largest that are found; if false, 0 and the largest that a file of its kind can hold.
+    Found(bool),
+    /// These two, of 0 to 65535.
+    Range([u16; 2]),
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self::Found(false)
+    }
+}
+
+impl Stretch {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The values, where they are given.
+    pub fn range(self) -> Option<[u16; 2]> {
+        match self {
+            Self::Found(_) => None,
+            Self::Range(range) => Some(range),
+        }
+    }
+}
+
 impl DataConfig {
-    pub(super) fn is_digits(&self) -> bool {
+    /// How new pictures are read: as those of the data set.
+    pub fn look(&self) -> Look {
+        Look { fit: self.fit, background: self.background, range: self.stretch.range() }
+    }
+
+    pub(crate) fn is_digits(&self) -> bool {
         self.dataset == "digits"
+    }
+
+    /// Whether the dataset is a path, and no name.
+    pub fn is_path(&self) -> bool {
+        !self.is_digits() && !data::KNOWN_NAMES.contains(&self.dataset.as_str())
+    }
+
+    /// The file or folder of the dataset, where it is a path, and what is named in it.
+    fn file_and_key(&self) -> (&Path, Option<&str>) {
+        let path = Path::new(&self.dataset);
+        match data::array_of(&self.dataset) {
+            Some((file, key)) if !path.exists() => (file, Some(key)),
+            _ => (path, None),
+        }
+    }
+
+    /// The file or folder of the dataset, where it is a path.
+    pub fn path(&self) -> &Path {
+        self.file_and_key().0
+    }
+
+    /// What the dataset is called, as far as that can be said without opening it.
+    pub fn name(&self) -> String {
+        let path = self.path();
+        let name = if path.extension().is_some_and(|it| it == "npy" || it == "npz") {
+            path.file_stem()
+        } else {
+            path.file_name()
+        };
+        name.filter(|_| self.is_path())
+            .map_or_else(|| self.dataset.clone(), |it| it.to_string_lossy().into_owned())
     }
 
     /// Refuse settings that make no sense, and make paths absolute, so that a run's configuration can be used from any
@@ -66,6 +148,10 @@ impl DataConfig {
         if self.image_size.is_some_and(|sides| sides.contains(&0)) {
             return Err(Error::setting("data.image-size", "a side is 0", "give WIDTHxHEIGHT, such as 28x28"));
         }
+        if self.stretch.range().is_some_and(|[low, high]| low >= high) {
+            let hint = "give two values of 0 to 65535, the lower first, or true for those found";
+            return Err(Error::setting("data.stretch", "the range is empty", hint));
+        }
         if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
             let problem = format!("{} is not between 0 and 1", self.test_fraction);
             return Err(Error::setting("data.test-fraction", problem, "give a fraction such as 0.1"));
@@ -74,14 +160,10 @@ impl DataConfig {
         if let Some(folder) = &mut self.data_dir {
             *folder = absolute(folder)?;
         }
-        let known = self.is_digits() || data::KNOWN_NAMES.contains(&self.dataset.as_str());
         // What does not exist stays as it was typed, for the error that names it.
-        let path = Path::new(&self.dataset);
-        let (file, key) = match data::array_of(&self.dataset) {
-            Some((file, key)) if !path.exists() => (file, format!(":{key}")),
-            _ => (path, String::new()),
-        };
-        if !known && file.exists() {
+        let (file, key) = self.file_and_key();
+        let key = key.map(|key| format!(":{key}")).unwrap_or_default();
+        if self.is_path() && file.exists() {
             let path = absolute(file)?;
             let text = path.to_str().ok_or_else(|| {
                 Error::data(&path, "the path is not valid UTF-8", "rename the folder, or link to it")

@@ -16,7 +16,7 @@ mod tests;
 mod upgrade;
 mod warmup;
 
-pub use data::DataConfig;
+pub use data::{DataConfig, Stretch};
 pub use difference::Difference;
 pub use document::{at_path, overlay};
 pub use model::{Family, ModelConfig};

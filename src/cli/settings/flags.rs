@@ -2,7 +2,7 @@
 
 use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, warmup};
 use clap::builder::ValueParser;
-use vae::data::Colour;
+use vae::data::{Background, Colour, Fit};
 use vae::device::DeviceChoice;
 use vae::graph::{Activation, Binarize, LikelihoodChoice};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
@@ -82,7 +82,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "WxH",
         takes: Value(image_size),
         of: Plan,
-        help: "Resize pictures to this many pixels, such as 28x28 [default: the pictures' size]",
+        help: "Resize pictures to this many pixels, such as 28x28 [default: the pictures' size; of several or \
+               large ones a square of a power of two, at most 64x64]",
     },
     Flag {
         name: "color",
@@ -90,7 +91,41 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "COLOR",
         takes: Value(one_of::<Colour>),
         of: Plan,
-        help: "Read pictures in grey or in colour [default: grey if all of them are]",
+        help: "Read pictures in grey or in colour [default: grey if every pixel is]",
+    },
+    Flag {
+        name: "fit",
+        path: "data.fit",
+        value_name: "HOW",
+        takes: Value(one_of::<Fit>),
+        of: Plan,
+        help: "Bring pictures of another shape to the size: crop cuts what stands over, stretch changes the \
+               shape, pad fills with the background [default: crop]",
+    },
+    Flag {
+        name: "background",
+        path: "data.background",
+        value_name: "COLOR",
+        takes: Value(typed::<Background>),
+        of: Plan,
+        help: "Colour under transparent parts and beside padded pictures: white, black or #rrggbb [default: \
+               white under dark ink, black under light ink]",
+    },
+    Flag {
+        name: "stretch",
+        path: "data.stretch",
+        value_name: "BOOL",
+        takes: Switch,
+        of: Plan,
+        help: "Spread the values found over black to white, by one factor for all pictures [default: false]",
+    },
+    Flag {
+        name: "skip-unreadable",
+        path: "data.skip-unreadable",
+        value_name: "BOOL",
+        takes: Switch,
+        of: Plan,
+        help: "Go on without pictures that cannot be read [default: false]",
     },
     Flag {
         name: "test-fraction",
@@ -392,6 +427,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<u32>),
         of: Training,
         help: "Algorithm that shuffles the images of an epoch; 1 is that of older versions [default: 2]",
+    },
+    Flag {
+        name: "keep-pictures",
+        path: "run.keep-pictures",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Training,
+        help: "Held-out pictures to keep in the run's folder, to look at where the dataset is not; 0 for none \
+               [default: 64]",
     },
     Flag {
         name: "log-steps",

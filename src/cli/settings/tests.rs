@@ -40,9 +40,11 @@ fn other(flag: &Flag) -> &'static str {
         "images" => "123",
         "image-size" => "7x9",
         "color" => "rgb",
+        "fit" => "pad",
+        "background" => "#102030",
         "test-fraction" => "0.25",
         "binarize" => "static",
-        "flip" | "log-steps" => "true",
+        "flip" | "log-steps" | "stretch" | "skip-unreadable" => "true",
         "hidden" => "9,8/7",
         "latent" => "6,5",
         "activation" => "elu",
@@ -51,7 +53,7 @@ fn other(flag: &Flag) -> &'static str {
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
         "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed"
-        | "evaluate-every" => "17",
+        | "keep-pictures" | "evaluate-every" => "17",
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "optimizer" => "sgd",
