@@ -19,6 +19,7 @@ mod run;
 mod sample;
 mod selftest;
 mod settings;
+mod start;
 mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};

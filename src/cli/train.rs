@@ -2,16 +2,17 @@
 
 use super::output::{print, say};
 use super::settings::Settings;
+use super::start::announcement;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use vae::config::{Config, ObjectiveConfig};
+use vae::config::Config;
 use vae::data::{Dataset, KNOWN_NAMES};
 use vae::device::OpenDevice;
 use vae::eval::pictures;
-use vae::graph::{Binarize, LikelihoodKind, Tensor};
+use vae::graph::LikelihoodKind;
 use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration};
 use vae::run::{Checkpoint, RunFolder, TrainState, Weights, check_same_model};
 use vae::session::Session;
@@ -87,10 +88,8 @@ impl Train {
             say(&fit.to_string());
         }
         let start = weights.as_ref().map_or(Start::Drawn, Start::Weights);
-        for sentence in dataset.found.notes.iter().chain(&chosen) {
-            say(sentence);
-        }
-        train(&run, &config, &dataset, session, start)
+        let notes: Vec<String> = dataset.found.notes.iter().chain(&chosen).cloned().collect();
+        train(&run, &config, &dataset, session, start, &notes)
     }
 
     /// A run that exists.
@@ -124,7 +123,7 @@ impl Train {
         }
         let session = open_session(&config, &dataset, run.read_record()?)?;
         run.write_config(&config)?;
-        train(&run, &config, &dataset, session, Start::Checkpoint(&checkpoint))
+        train(&run, &config, &dataset, session, Start::Checkpoint(&checkpoint), &[])
     }
 }
 
@@ -136,7 +135,7 @@ fn open_session(config: &Config, dataset: &Dataset, record: Option<Record>) -> R
 }
 
 /// `1 step`, `2 steps`.
-fn counted(count: u64, what: &str) -> String {
+pub(super) fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(count as usize), if count == 1 { "" } else { "s" })
 }
 
@@ -147,9 +146,10 @@ fn train(
     dataset: &Dataset,
     session: Session,
     start: Start<'_>,
+    notes: &[String],
 ) -> Result<ExitCode> {
     let interrupt = watch_for_interrupts()?;
-    say(&announcement(run, config, dataset, &session, start));
+    say(announcement(run, config, dataset, &session, start, notes).trim_end());
     let total = config.total_steps(dataset.train.count);
     let mut display = Display::new(config, dataset);
     if let Some(record) = session.record() {
@@ -172,7 +172,7 @@ fn train(
     }
     let history = MetricsFile::read(run.file("metrics.csv"))?;
     let files = draw(run, config, dataset, &mut trainer.into_session()?, &history)?;
-    print(&summary(run, config, &history, &state, &files))?;
+    print(&summary(run, config, dataset, &history, &state, &files))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -186,52 +186,6 @@ pub(super) fn watch_for_interrupts() -> Result<&'static AtomicBool> {
     })
     .map_err(|error| Error::Internal(format!("no handler for Ctrl-C: {error}")))?;
     Ok(&INTERRUPT)
-}
-
-/// What the run will do, printed before it starts.
-fn announcement(
-    run: &RunFolder,
-    config: &Config,
-    dataset: &Dataset,
-    session: &Session,
-    start: Start<'_>,
-) -> String {
-    let parameters: usize = session.tensors().iter().map(Tensor::count).sum();
-    let total = config.total_steps(dataset.train.count);
-    let start = match start {
-        Start::Checkpoint(checkpoint) => {
-            format!("from step {} on, ", thousands(checkpoint.state.step as usize))
-        }
-        Start::Drawn | Start::Weights(_) => String::new(),
-    };
-    let grey = if config.model.likelihood().kind == LikelihoodKind::Bernoulli
-        && config.binarization() == Binarize::None
-    {
-        "grey pixels make the Bernoulli reconstruction a cross-entropy, not a likelihood\n"
-    } else {
-        ""
-    };
-    let beta = config.objective.beta();
-    let noise = if beta < ObjectiveConfig::AUTOENCODER {
-        format!("the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise\n")
-    } else {
-        String::new()
-    };
-    format!(
-        "{}: {} images of {}, {} held out; model {} {}, {} parameters\n\
-         {grey}{noise}{start}{} of {} on {}, into {}",
-        dataset.name,
-        thousands(dataset.train.count),
-        dataset.shape,
-        thousands(dataset.test.count),
-        config.model.family(),
-        config.model.outline(dataset.shape).unwrap_or_default(),
-        thousands(parameters),
-        counted(total, "step"),
-        counted(config.run.batch_size() as u64, "image"),
-        session.device_name(),
-        run.path().display(),
-    )
 }
 
 /// Passes the trainer's reports on to the progress display.
@@ -283,6 +237,10 @@ impl Observer for Display {
         });
     }
 
+    fn message(&mut self, text: &str) {
+        self.bar.message(text);
+    }
+
     fn epoch(&mut self, record: &EpochRecord) {
         self.bar.epoch_done(record);
     }
@@ -315,10 +273,27 @@ fn draw(
         .collect()
 }
 
+/// A fixed standard deviation that is far from that of the reconstructions: too large blurs them, too small spends the
+/// latents on noise.
+fn misfit(config: &Config, dataset: &Dataset, last: &EpochRecord) -> Option<String> {
+    let likelihood = config.model.likelihood();
+    let squared = last.others.get("squared_error")? / dataset.shape.pixels() as f64;
+    let (sigma, found) = (likelihood.sigma, squared.sqrt());
+    let fits = sigma < 2.0 * found && sigma > 0.5 * found;
+    if likelihood.kind != LikelihoodKind::Gaussian || fits {
+        return None;
+    }
+    Some(format!(
+        "the deviation of reconstructions from held-out pixels is {found:.3}, and --sigma {sigma}:\n\
+         train with --sigma {found:.3}, or with --likelihood gaussian-optimal, which finds it\n"
+    ))
+}
+
 /// Results, and commands to go on with.
 fn summary(
     run: &RunFolder,
     config: &Config,
+    dataset: &Dataset,
     history: &[EpochRecord],
     state: &TrainState,
     files: &[PathBuf],
@@ -340,6 +315,7 @@ fn summary(
                     &format!("held-out L_{samples} {best:.2} nats/image at its best (best.safetensors)\n");
             }
         }
+        (Some(last), _) if state.best_elbo.is_none() => line("the last", last),
         (Some(last), Some(best)) if last.step != best.step => {
             line("the last", last);
             line("the best (best.safetensors)", best);
@@ -347,6 +323,13 @@ fn summary(
         (Some(last), _) => line("the last and best", last),
         _ => {}
     }
+    if let (None, Some(mark)) = (state.best_elbo, state.mean_image) {
+        text += &format!(
+            "there is no best.safetensors: no epoch reached {mark:.2} nats/image, the held-out\n\
+             bound of the mean training image; train anew with a smaller --learning-rate\n"
+        );
+    }
+    text += &last.and_then(|last| misfit(config, dataset, last)).unwrap_or_default();
     if let Some(last) = last {
         let seconds = state.seconds;
         let speed = last.images as f64 / seconds.max(1e-9);

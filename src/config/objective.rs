@@ -68,9 +68,14 @@ impl ObjectiveConfig {
     /// Weight of the KL divergence below which posteriors do not fill the prior: the model is an autoencoder.
     pub const AUTOENCODER: f64 = 0.01;
 
-    /// The weight that the KL divergence has where epochs are compared: 1, as in the ELBO, but of an autoencoder that of
-    /// training.
+    /// The weight that the KL divergence has where epochs are compared: that of training, after its rise. With a capacity
+    /// the weight is that of a distance, so that it is 1, as in the ELBO.
     pub fn compared(&self) -> f64 {
+        if self.capacity.is_some() { self.compared_before() } else { self.beta() }
+    }
+
+    /// The weight by which older versions compared epochs: 1, but of an autoencoder that of training.
+    pub fn compared_before(&self) -> f64 {
         let beta = self.beta();
         if beta < Self::AUTOENCODER { beta } else { 1.0 }
     }

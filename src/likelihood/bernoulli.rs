@@ -25,4 +25,9 @@ impl Distribution for Bernoulli {
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         f64::from(u8::from((random.uniform)() < pixel.expected))
     }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        let _ = log_variance;
+        -(x * mean.ln() + (1.0 - x) * (1.0 - mean).ln())
+    }
 }

@@ -29,6 +29,18 @@ impl Distribution for ContinuousBernoulli {
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         quantile(pixel.raw, (random.uniform)())
     }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        let _ = log_variance;
+        let s = logit(mean);
+        // log((exp(s) - 1) / s), the logarithm of the normaliser.
+        let normaliser = match s {
+            s if s.abs() < 1e-4 => 0.5 * s,
+            s if s > 0.0 => s + (-(-s).exp_m1() / s).ln(),
+            s => (s.exp_m1() / s).ln(),
+        };
+        normaliser - s * x
+    }
 }
 
 /// The logit of a continuous Bernoulli distribution with this mean.

@@ -24,6 +24,17 @@ impl Distribution for DiscretizedLogistic {
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         quantile(pixel.expected, above(pixel.raw, *SCALE_FLOOR), (random.uniform)())
     }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        // A logistic distribution of scale s has the variance (pi s)^2 / 3.
+        let scale = (0.5 * log_variance).exp() * 3.0_f64.sqrt() / std::f64::consts::PI;
+        let below = |edge: f64| 1.0 / (1.0 + (-(edge - mean) / scale).exp());
+        let low = if x <= 0.0 { 0.0 } else { below(x - 0.5 / 255.0) };
+        let high = if x >= 1.0 { 1.0 } else { below(x + 0.5 / 255.0) };
+        // Far in a tail the difference is rounded away: there the density times the width of a level is left.
+        let far = ((x - mean) / scale).abs();
+        if high - low > 1e-12 { -(high - low).ln() } else { far + (255.0 * scale).ln() }
+    }
 }
 
 /// The grey level, in [0, 1], of a logistic distribution cut into 256 (Salimans et al. 2017), at quantile `u`.

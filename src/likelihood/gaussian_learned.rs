@@ -1,6 +1,6 @@
 //! Gaussian pixels with a deviation each: `shaders/likelihood/gaussian_learned.wgsl`.
 
-use super::{Distribution, Kernels, Pixel, Random, above, kernels};
+use super::{Distribution, Kernels, Pixel, Random, above, gaussian_negative_log, kernels};
 use crate::kernels::kernel;
 use std::sync::LazyLock;
 
@@ -23,5 +23,9 @@ impl Distribution for GaussianLearned {
 
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         pixel.gaussian(above(pixel.raw, *FLOOR), random)
+    }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        gaussian_negative_log(x, mean, log_variance)
     }
 }

@@ -1,6 +1,6 @@
 //! Gaussian pixels with the one deviation that is best for the data: `shaders/likelihood/gaussian_optimal.wgsl`.
 
-use super::{Distribution, Kernels, LogVariance, Pixel, Random, kernels};
+use super::{Distribution, Kernels, LogVariance, Pixel, Random, gaussian_negative_log, kernels};
 use crate::kernels::kernel;
 use std::sync::LazyLock;
 
@@ -38,5 +38,9 @@ impl Distribution for GaussianOptimal {
 
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         pixel.gaussian(pixel.log_variance, random)
+    }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        gaussian_negative_log(x, mean, log_variance)
     }
 }

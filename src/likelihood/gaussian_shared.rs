@@ -1,6 +1,6 @@
 //! Gaussian pixels with one learned deviation: `shaders/likelihood/gaussian_shared.wgsl`.
 
-use super::{Distribution, Kernels, LogVariance, Pixel, Random, kernels};
+use super::{Distribution, Kernels, LogVariance, Pixel, Random, gaussian_negative_log, kernels};
 
 pub(super) struct GaussianShared;
 
@@ -15,5 +15,9 @@ impl Distribution for GaussianShared {
 
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         pixel.gaussian(pixel.log_variance, random)
+    }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        gaussian_negative_log(x, mean, log_variance)
     }
 }

@@ -16,6 +16,11 @@ impl Distribution for Laplace {
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64 {
         pixel.expected + (0.5 * pixel.log_variance).exp() * quantile((random.uniform)())
     }
+
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        let scale = (0.5 * log_variance).exp();
+        (x - mean).abs() / scale + (2.0 * scale).ln()
+    }
 }
 
 /// The quantile `u` of a Laplace distribution of mean 0 and scale 1.

@@ -13,7 +13,7 @@ mod gaussian_shared;
 mod laplace;
 
 use crate::activation::Activation;
-pub(crate) use gaussian_optimal::{RESIDUALS, kept_log_variance};
+pub(crate) use gaussian_optimal::{RESIDUALS, kept_log_variance, optimal_log_variance};
 use serde::{Deserialize, Serialize};
 
 macro_rules! likelihoods {
@@ -124,6 +124,15 @@ trait Distribution {
 
     /// A pixel drawn from the distribution.
     fn draw(&self, pixel: Pixel, random: &mut Random<'_>) -> f64;
+
+    /// -log p(x) of a pixel of this mean, from 0 to 1, ends excluded, and this log-variance, where there is one: that of all
+    /// pixels.
+    fn negative_log(&self, x: f64, mean: f64, log_variance: f64) -> f64;
+}
+
+/// -log p(x) of a Gaussian pixel.
+fn gaussian_negative_log(x: f64, mean: f64, log_variance: f64) -> f64 {
+    0.5 * (log_variance + std::f64::consts::TAU.ln() + (x - mean).powi(2) * (-log_variance).exp())
 }
 
 /// The kernels of a likelihood.
@@ -233,6 +242,12 @@ impl LikelihoodKind {
     /// The section of the decoder's output that [`LikelihoodKind::draw`] needs beside the expected pixel.
     pub(crate) fn drawn_section(self) -> Option<usize> {
         self.distribution().drawn_section()
+    }
+
+    /// -log p(x) of a pixel of this mean, from 0 to 1, ends excluded, and this log-variance (twice the logarithm of a fixed
+    /// scale), where there is one: that of all pixels.
+    pub(crate) fn negative_log(self, x: f64, mean: f64, log_variance: f64) -> f64 {
+        self.distribution().negative_log(x, mean, log_variance)
     }
 
     /// A pixel drawn from the distribution.

@@ -17,6 +17,7 @@ pub use draw::{DrawPosterior, DrawPrior, Latents, Reparametrized};
 pub use elbo::importance_program;
 pub use init::Initialisation;
 pub use objective::{Objective, ObjectiveKind};
+pub(crate) use output_bias::mean_image;
 pub use output_bias::{OutputBias, OutputLayer};
 
 use crate::Result;

@@ -69,7 +69,7 @@ impl OutputBias {
 }
 
 /// The mean of each value of an image, from 0 to 1; black or white by draws has the mean of the grey it is drawn from.
-fn mean_image(images: &Part, binarize: Binarize) -> Vec<f64> {
+pub(crate) fn mean_image(images: &Part, binarize: Binarize) -> Vec<f64> {
     let values = images.pixels().len() / images.count.max(1);
     let mut sums = vec![0_u64; values];
     for image in images.pixels().chunks_exact(values.max(1)) {

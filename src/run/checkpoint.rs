@@ -34,6 +34,15 @@ pub struct TrainState {
     /// Best bound on the evidence of held-out images so far, nats per image: the evidence lower bound, or the importance-
     /// weighted one where that is the objective.
     pub best_elbo: Option<f64>,
+    /// The weight of the KL divergence in it; that of older runs where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_weight: Option<f64>,
+    /// That bound of a decoder that gives the mean training image: epochs below it are not kept as the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_image: Option<f64>,
+    /// Whether an epoch below it was reported.
+    #[serde(default)]
+    pub warned: bool,
 }
 
 /// A model with everything needed to go on training it.
@@ -59,6 +68,8 @@ const FLAT: [(&str, &str); 4] = [
 pub(super) const AVERAGE: &str = "average.";
 /// Parts of tensors' names, and what they were called in files of format 1.
 const OLD_NAMES: [(&str, &str); 1] = [(".layer2.", ".upper.")];
+/// The file of a run's best parameters.
+const BEST: &str = "best.safetensors";
 /// The format that is written.
 const FORMAT: &str = "vae-2";
 /// The formats that are read. The settings of the first stand in flat keys.
@@ -148,6 +159,7 @@ impl Checkpoint {
     /// If the file is missing, cut short, or was not written by this program.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound if path.ends_with(BEST) => no_best(path),
             std::io::ErrorKind::NotFound => Error::checkpoint(
                 path,
                 "there is no checkpoint",
@@ -283,6 +295,26 @@ impl Checkpoint {
             session.write_state(name, &self.tensors[name].1)?;
         }
         Ok(())
+    }
+}
+
+/// Why the run has no best parameters at `path`.
+fn no_best(path: &Path) -> Error {
+    let last = Checkpoint::load(&path.with_file_name("checkpoint.safetensors")).ok();
+    match last.map(|last| (last.state.best_elbo, last.state.mean_image)) {
+        Some((None, Some(mark))) => Error::checkpoint(
+            path,
+            format!(
+                "the run has no best parameters: no epoch reached {mark:.2} nats/image, the held-out bound of the mean \
+                 training image"
+            ),
+            "train it anew with a smaller --learning-rate; without --best, the last parameters are used",
+        ),
+        _ => Error::checkpoint(
+            path,
+            "the run has no best parameters",
+            "leave --best out to use the last ones, or train the run to the end of an epoch",
+        ),
     }
 }
 

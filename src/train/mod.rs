@@ -1,6 +1,7 @@
 //! Training: the steps of a run, the loop that feeds them to a device, and the epochs.
 
 mod feed;
+mod mark;
 mod observer;
 mod schedule;
 mod steps;

@@ -29,6 +29,10 @@ pub trait Observer {
     fn latents(&mut self, record: &LatentRecord) {
         let _ = record;
     }
+    /// Something that people should know before the next epoch.
+    fn message(&mut self, text: &str) {
+        let _ = text;
+    }
     /// An epoch is done and evaluated.
     fn epoch(&mut self, record: &EpochRecord);
 }

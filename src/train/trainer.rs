@@ -1,8 +1,9 @@
 //! The training loop.
 
 use super::feed::{Feed, Finished};
+use super::mark::mean_image_bound;
 use super::{Observer, Outcome, Snapshot, Steps};
-use crate::config::Config;
+use crate::config::{Config, ObjectiveConfig};
 use crate::data::Dataset;
 use crate::eval::latents::LatentUse;
 use crate::eval::layers::{joined, layer_use};
@@ -63,7 +64,7 @@ impl<'a> Trainer<'a> {
         run: &'a RunFolder,
         start: Start<'_>,
     ) -> Result<Self> {
-        let state = match start {
+        let mut state = match start {
             Start::Checkpoint(checkpoint) => {
                 checkpoint.restore(&mut session, &run.file(CHECKPOINT))?;
                 checkpoint.state.clone()
@@ -80,6 +81,9 @@ impl<'a> Trainer<'a> {
         };
         let mut metrics = MetricsFile::open(run.file("metrics.csv"))?;
         metrics.truncate_after(state.step)?;
+        compare_as_now(&mut state, &config.objective, || MetricsFile::read(run.file("metrics.csv")))?;
+        let bound = mean_image_bound(config.model.likelihood(), config.binarization(), dataset);
+        state.mean_image = Some(bound).filter(|bound| bound.is_finite());
         let names = &session.plan().metrics;
         let log = config.run.log_steps.then(|| StepsFile::open(&run.file("steps.csv"), names, state.step));
         let log = log.transpose()?;
@@ -274,10 +278,14 @@ impl<'a> Trainer<'a> {
             true => evaluation.bound,
             false => -(evaluation.reconstruction + compared * evaluation.kl),
         };
-        let best = state.best_elbo.is_none_or(|best| score > best);
+        let below = state.mean_image.filter(|mark| score < *mark);
+        let best = below.is_none() && state.best_elbo.is_none_or(|best| score > best);
         if best {
             state.best_elbo = Some(score);
         }
+        // The first epoch may end before anything is learned.
+        let warning = below.filter(|_| record.epoch > 1 && !state.warned);
+        state.warned |= warning.is_some();
         if state.step.is_multiple_of(per_epoch) {
             state.epoch_images = 0;
             state.epoch_reconstruction = 0.0;
@@ -295,6 +303,14 @@ impl<'a> Trainer<'a> {
         self.save(CHECKPOINT)?;
         observer.latents(&latents);
         observer.epoch(&record);
+        if let Some(mark) = warning {
+            observer.message(&format!(
+                "warning: the held-out bound, {} nats/image, is below that of the mean training image,\n  {mark:.2}: the \
+                 model has learned nothing, or forgotten it. Parameters are kept as best\n  only above it. A smaller \
+                 --learning-rate, or --clip-norm 10, may help",
+                nats(score)
+            ));
+        }
         Ok(())
     }
 
@@ -322,4 +338,28 @@ impl<'a> Trainer<'a> {
         self.saved_step = Some(self.state.step);
         Ok(())
     }
+}
+
+/// A bound with two digits, or, where it is very large, with its power of ten.
+fn nats(bound: f64) -> String {
+    if bound.abs() < 1e6 { format!("{bound:.2}") } else { format!("{bound:.2e}") }
+}
+
+/// Where the best epoch so far was chosen by another weight of the KL divergence than `objective` has, as in runs of older
+/// versions: its bound by this one.
+fn compare_as_now(
+    state: &mut TrainState,
+    objective: &ObjectiveConfig,
+    history: impl FnOnce() -> Result<Vec<EpochRecord>>,
+) -> Result<()> {
+    let (now, before) =
+        (objective.compared(), state.best_weight.unwrap_or_else(|| objective.compared_before()));
+    state.best_weight = Some(now);
+    if state.best_elbo.is_some() && now != before && objective.kind.weighting().is_none() {
+        let history = history()?;
+        let kept = EpochRecord::best(&history, before);
+        state.best_elbo =
+            kept.map(|kept| -(kept.test_reconstruction + now * kept.test_kl)).or(state.best_elbo);
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod bench;
+mod choices;
 #[path = "../common/mod.rs"]
 mod common;
 mod data;
