@@ -1,7 +1,7 @@
 //! What there is in a folder or an archive: the names of its files, and where their bytes are.
 
+use super::PassedOver;
 use super::file::{File, Place};
-use super::{PassedOver, archive};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -18,14 +18,6 @@ pub(super) struct Tree {
     pub(super) folders: Vec<String>,
     /// What is left out because of its name or kind.
     pub(super) passed_over: Vec<PassedOver>,
-}
-
-/// The tree at `path`: a folder, or an archive. Nothing for other files.
-pub(super) fn at(path: &Path) -> Result<Option<Tree>> {
-    if path.is_dir() {
-        return of_folder(path).map(Some);
-    }
-    archive::of(path)
 }
 
 /// A name as text. Bytes that are not UTF-8 are written as `\xFF`, so that different names stay different.
@@ -54,7 +46,7 @@ pub(super) fn litter(name: &str) -> Option<&'static str> {
 }
 
 /// Everything in `folder`, at any depth.
-fn of_folder(folder: &Path) -> Result<Tree> {
+pub(super) fn of_folder(folder: &Path) -> Result<Tree> {
     let mut tree = Tree { root: folder.to_path_buf(), ..Tree::default() };
     let own = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
     walk(folder, "", &mut vec![own], &mut tree)?;
