@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Limit`] for a buffer or binding that is too large, [`Error::Device`] for a dispatch that the device cannot
 /// run, [`Error::Internal`] for a binding whose offset the device does not allow.
-pub(super) fn check(plan: &Plan, limits: &Limits, device: &str) -> Result<()> {
+pub(crate) fn check(plan: &Plan, limits: &Limits, device: &str) -> Result<()> {
     let refuse = |tensor: &str, needed: u64, limit: u64, limit_name: &str| Error::Limit {
         tensor: tensor.to_string(),
         needed,
@@ -18,6 +18,7 @@ pub(super) fn check(plan: &Plan, limits: &Limits, device: &str) -> Result<()> {
         limit,
         limit_name: limit_name.to_string(),
         batch: None,
+        others: Vec::new(),
     };
     for buffer in &plan.buffers {
         if buffer.bytes() > limits.max_buffer_size {
