@@ -45,7 +45,7 @@
 //! # fn main() -> vae::Result<()> {
 //! let mut config = Config::default().with("model.hidden = [32]")?;
 //! config.data.images = Some(128);
-//! config.run.batch_size = 32;
+//! config.run.batch_size = Some(32);
 //! config.run.steps = Some(2);
 //! config.run.device = DeviceChoice::Cpu;
 //! let config = config.resolve()?;

@@ -124,7 +124,7 @@ pub(super) fn all_cases(items: usize) -> Vec<(String, Case)> {
         // These settings are fixed, and a test lowers them all.
         let Ok(config) = config(settings) else { continue };
         let Ok([fused, unfused, passes]) = plans(&config, shape) else { continue };
-        let rows = config.run.batch_size;
+        let rows = config.run.batch_size();
         if cases.seen.is_empty() {
             cases.whole(name, &fused, "train", rows);
         }

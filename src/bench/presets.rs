@@ -83,7 +83,7 @@ mod tests {
     fn every_preset_has_settings() {
         for measured in PRESETS {
             let (config, shape) = measured.config(100).unwrap();
-            assert_eq!(config.run.batch_size, 100, "{}", measured.name);
+            assert_eq!(config.run.batch_size(), 100, "{}", measured.name);
             assert!(shape.pixels() >= 784, "{}", measured.name);
         }
     }

@@ -227,7 +227,7 @@ impl Model {
         match self {
             Self::Perceptron { settings, .. } => {
                 let mut config = Config::default().with(settings)?;
-                config.run.batch_size = batch;
+                config.run.batch_size = Some(batch);
                 Ok((config.resolve()?, ImageShape { width: 28, height: 28, channels: 1 }))
             }
             Self::Preset(preset) => preset.config(batch),

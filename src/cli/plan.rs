@@ -60,11 +60,10 @@ impl PlanCommand {
         let of_data =
             self.settings.given().any(|(path, _)| path.starts_with("data.") && path != "data.binarize");
         let of_preset = self.settings.preset()?.filter(|_| !of_data).map(|preset| preset.shape());
-        let (shape, train_images, test_images) = match self.shape.or(of_preset) {
-            Some(shape) => (shape, config.run.batch_size, config.run.batch_size),
-            None => config.dataset_size()?,
+        let (config, shape, [train_images, test_images]) = match self.shape.or(of_preset) {
+            Some(shape) => (config.for_images(shape)?, shape, [config.run.batch_size(); 2]),
+            None => config.for_plan()?,
         };
-        let config = config.for_images(shape)?;
         let setting = Setting { train_images, test_images, max_steps: MAX_STEPS, streamed: false };
         let (task, tensors) = (config.task(shape), Tensors::default());
         let plan = plan_task(&task, &tensors, Some(&config.optimizers()), setting)?;

@@ -73,7 +73,7 @@ impl Train {
             }
         }
         let dataset = config.open_dataset()?;
-        let config = config.for_images(dataset.shape)?;
+        let (config, chosen) = config.for_dataset(&dataset)?;
         let weights = config.run.from.as_deref().map(Weights::read).transpose()?;
         let mut session = open_session(&config, &dataset, None)?;
         let fit = weights.as_ref().map(|weights| weights.fit(&mut session)).transpose()?;
@@ -86,6 +86,9 @@ impl Train {
             say(&fit.to_string());
         }
         let start = weights.as_ref().map_or(Start::Drawn, Start::Weights);
+        for sentence in dataset.found.notes.iter().chain(&chosen) {
+            say(sentence);
+        }
         train(&run, &config, &dataset, session, start)
     }
 
@@ -224,7 +227,7 @@ fn announcement(
         config.model.outline(dataset.shape).unwrap_or_default(),
         thousands(parameters),
         counted(total, "step"),
-        counted(config.run.batch_size as u64, "image"),
+        counted(config.run.batch_size() as u64, "image"),
         session.device_name(),
         run.path().display(),
     )
@@ -272,12 +275,11 @@ impl Observer for Display {
     }
 
     fn latents(&mut self, record: &LatentRecord) {
-        let bound = match (record.test_bound, self.importance_samples) {
-            (Some(bound), Some(samples)) => format!(", L_{samples} {bound:.2}"),
-            _ => String::new(),
-        };
-        let (active, all) = (record.active_units, record.divergences.len());
-        self.bar.aside(format!("{bound}, {active} of {all} units active"));
+        self.bar.units(report::Units {
+            active: record.active_units,
+            all: record.divergences.len(),
+            bound: self.importance_samples.zip(record.test_bound),
+        });
     }
 
     fn epoch(&mut self, record: &EpochRecord) {

@@ -1,7 +1,7 @@
 //! `[data]`: the images.
 
 use crate::checks::counted;
-use crate::data::{self, Colour};
+use crate::data::{self, Background, Colour, Fit, Look};
 use crate::graph::Binarize;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,18 @@ pub struct DataConfig {
     /// Read pictures as grey or as RGB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<Colour>,
+    /// How pictures of another shape are brought to the size.
+    pub fit: Fit,
+    /// The colour under transparent parts and beside padded pictures; white under dark ink and black under light ink where
+    /// not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// Spread the values found in pictures, or the values `[low, high]` of 0 to 65535, over black to white.
+    #[serde(skip_serializing_if = "Stretch::is_off")]
+    pub stretch: Stretch,
+    /// Go on without pictures that cannot be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unreadable: bool,
     /// Fraction held out where a dataset has no test part.
     pub test_fraction: f64,
     /// How grey pixels become black or white; `dynamic` for Bernoulli and `none` for other likelihoods where not given.
@@ -42,6 +54,10 @@ impl Default for DataConfig {
             images: None,
             image_size: None,
             color: None,
+            fit: Fit::default(),
+            background: None,
+            stretch: Stretch::default(),
+            skip_unreadable: false,
             test_fraction: 0.1,
             binarize: None,
             flip: false,
@@ -49,7 +65,42 @@ impl Default for DataConfig {
     }
 }
 
+/// Which values become black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stretch {
+    /// The smallest and the largest that are found; if false, 0 and the largest that a file of its kind can hold.
+    Found(bool),
+    /// These two, of 0 to 65535.
+    Range([u16; 2]),
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self::Found(false)
+    }
+}
+
+impl Stretch {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The values, where they are given.
+    pub fn range(self) -> Option<[u16; 2]> {
+        match self {
+            Self::Found(_) => None,
+            Self::Range(range) => Some(range),
+        }
+    }
+}
+
 impl DataConfig {
+    /// How new pictures are read: as those of the data set.
+    pub fn look(&self) -> Look {
+        Look { fit: self.fit, background: self.background, range: self.stretch.range() }
+    }
+
     pub(super) fn is_digits(&self) -> bool {
         self.dataset == "digits"
     }
@@ -65,6 +116,10 @@ impl DataConfig {
         }
         if self.image_size.is_some_and(|sides| sides.contains(&0)) {
             return Err(Error::setting("data.image-size", "a side is 0", "give WIDTHxHEIGHT, such as 28x28"));
+        }
+        if self.stretch.range().is_some_and(|[low, high]| low >= high) {
+            let hint = "give two values of 0 to 65535, the lower first, or true for those found";
+            return Err(Error::setting("data.stretch", "the range is empty", hint));
         }
         if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
             let problem = format!("{} is not between 0 and 1", self.test_fraction);

@@ -1,6 +1,6 @@
 //! The dataset that the settings name.
 
-use super::Config;
+use super::{Config, Stretch};
 use crate::data::{self, Dataset, ImageShape};
 use crate::{Error, Result};
 
@@ -16,35 +16,39 @@ impl Config {
         (train, TEST_DIGITS.min(train))
     }
 
-    /// The images' size, and the numbers of training and held-out images. The procedural digits are not drawn for it;
-    /// other datasets are read.
+    /// The settings as for the dataset that they name, the images' size, and the numbers of training and held-out images.
+    /// The procedural digits are not drawn for it; other datasets are read.
     ///
     /// # Errors
-    /// See [`Config::open_dataset`].
-    pub fn dataset_size(&self) -> Result<(ImageShape, usize, usize)> {
+    /// See [`Config::open_dataset`] and [`Config::for_dataset`].
+    pub fn for_plan(&self) -> Result<(Self, ImageShape, [usize; 2])> {
         if self.data.is_digits() {
             let [width, height] = self.data.image_size.unwrap_or([28, 28]);
             let (train, test) = self.digit_counts();
             self.check_batch(train)?;
-            return Ok((ImageShape { width, height, channels: 1 }, train, test));
+            let shape = ImageShape { width, height, channels: 1 };
+            return Ok((self.for_sizes(shape, train)?, shape, [train, test]));
         }
         let dataset = self.open_dataset()?;
-        Ok((dataset.shape, dataset.train.count, dataset.test.count))
+        let (config, _) = self.for_dataset(&dataset)?;
+        Ok((config, dataset.shape, [dataset.train.count, dataset.test.count]))
     }
 
     /// Refuse a minibatch or a cycle that does not fit the training images.
     fn check_batch(&self, images: usize) -> Result<()> {
-        if self.run.batch_size <= images {
-            return self.objective.check_cycle(self.steps_per_epoch(images));
+        match self.run.batch_size {
+            Some(batch) if batch > images => {
+                let problem = format!("{batch} is more than the {images} training images");
+                Err(Error::setting("run.batch-size", problem, format!("use at most {images}")))
+            }
+            _ => self.objective.check_cycle(self.steps_per_epoch(images)),
         }
-        let problem = format!("{} is more than the {images} training images", self.run.batch_size);
-        Err(Error::setting("run.batch-size", problem, format!("use at most {images}")))
     }
 
     /// Open the dataset the settings name.
     ///
     /// # Errors
-    /// If it is missing or broken, or has fewer images than a minibatch.
+    /// If it is missing or broken, or has fewer images than a minibatch that was asked for.
     pub fn open_dataset(&self) -> Result<Dataset> {
         let dataset = self.read_dataset()?;
         self.check_batch(dataset.train.count)?;
@@ -75,6 +79,11 @@ impl Config {
                 data_dir: self.data.data_dir.clone(),
                 image_size: self.data.image_size.map(|[width, height]| (width, height)),
                 colour: self.data.color,
+                fit: self.data.fit,
+                background: self.data.background,
+                stretch: self.data.stretch == Stretch::Found(true),
+                range: self.data.stretch.range(),
+                skip_unreadable: self.data.skip_unreadable,
                 test_fraction: self.data.test_fraction,
                 seed: self.run.seed,
                 held_out: data::HeldOut::Validation,
@@ -89,8 +98,12 @@ impl Config {
 
     /// The digits are drawn: a folder or a colour given for them was meant for another dataset.
     fn refuse_what_digits_ignore(&self) -> Result<()> {
-        let given =
-            [("data.data-dir", self.data.data_dir.is_some()), ("data.color", self.data.color.is_some())];
+        let given = [
+            ("data.data-dir", self.data.data_dir.is_some()),
+            ("data.color", self.data.color.is_some()),
+            ("data.background", self.data.background.is_some()),
+            ("data.stretch", self.data.stretch != Stretch::default()),
+        ];
         match given.iter().find(|(_, given)| *given) {
             Some((flag, _)) => {
                 let hint = "leave it out, or name the dataset it is for, such as data.dataset = mnist";

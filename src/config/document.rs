@@ -2,6 +2,7 @@
 
 use super::upgrade::upgrade;
 use super::{Config, Family, GroupConfig};
+use crate::data::{Background, Fit};
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -80,15 +81,20 @@ impl Config {
         Self::from_toml(&table.to_string())
     }
 
-    /// The settings that a run or a checkpoint was stored with. `run.order` is 1 where it is left out: the run is older
-    /// than the key.
+    /// The settings that a run or a checkpoint was stored with. `run.order` is 1 where it is left out, and pictures are
+    /// stretched and laid over black where `data.fit` is left out: the run is older than the key.
     ///
     /// # Errors
     /// See [`Config::from_toml`].
     pub fn from_run(text: &str) -> Result<Self, toml::de::Error> {
         let mut document = Document::parse(text)?;
         let older = document.section("run").is_none_or(|run| !run.contains_key("order"));
+        let stretched = document.section("data").is_none_or(|data| !data.contains_key("fit"));
         let mut config = document.into_config()?;
+        if stretched && !config.data.is_digits() {
+            config.data.fit = Fit::Stretch;
+            config.data.background = Some(Background::BLACK);
+        }
         if older {
             config.run.order = 1;
         }

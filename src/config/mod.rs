@@ -1,6 +1,7 @@
 //! Everything that decides a run, in five tables: `[data]`, `[model]`, `[objective]`, `[optimizer]` and `[run]`. The flags of
 //! `vae train`, a configuration file, and the `config.toml` of a run folder all set the same keys.
 
+mod choices;
 mod data;
 mod dataset;
 mod difference;
@@ -15,7 +16,7 @@ mod tests;
 mod upgrade;
 mod warmup;
 
-pub use data::DataConfig;
+pub use data::{DataConfig, Stretch};
 pub use difference::Difference;
 pub use document::{at_path, overlay};
 pub use model::{Family, ModelConfig};
@@ -67,7 +68,8 @@ impl Config {
             optimizer: optimizer.resolve(groups)?,
             run: self.run.resolve()?,
         };
-        let likelihood = config.model.likelihood().kind;
+        // What depends on a likelihood that the data decides, `for_dataset` fills in.
+        let Some(likelihood) = config.model.likelihood_choice().kind() else { return Ok(config) };
         let standard =
             if likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
         let binarize = *config.data.binarize.get_or_insert(standard);
@@ -103,11 +105,11 @@ impl Config {
 
     /// Steps in which each of `images` training images is used once.
     pub fn steps_per_epoch(&self, images: usize) -> u64 {
-        images.div_ceil(self.run.batch_size) as u64
+        images.div_ceil(self.run.batch_size()) as u64
     }
 
     /// Steps of the whole run on this number of training images.
     pub fn total_steps(&self, images: usize) -> u64 {
-        self.run.steps.unwrap_or(self.run.epochs * self.steps_per_epoch(images))
+        self.run.steps.unwrap_or(self.run.epochs() * self.steps_per_epoch(images))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Config, DataConfig, ObjectiveConfig, OptimizerConfig, RunConfig};
 use crate::Result;
 use crate::data::ImageShape;
-use crate::graph::{Likelihood, Mirror};
+use crate::graph::{Likelihood, LikelihoodChoice, Mirror};
 use crate::model::families::auto::AutoConfig;
 use crate::model::families::autoencoder_kl::AutoencoderKlConfig;
 use crate::model::families::conv::ConvConfig;
@@ -50,6 +50,12 @@ macro_rules! families {
             }
 
             fn record(&self) -> &dyn FamilyConfig {
+                match self {
+                    $(Self::$family(record) => record,)*
+                }
+            }
+
+            fn record_mut(&mut self) -> &mut dyn FamilyConfig {
                 match self {
                     $(Self::$family(record) => record,)*
                 }
@@ -142,7 +148,12 @@ impl ModelConfig {
         self.record().groups()
     }
 
-    /// The distribution of a pixel.
+    /// The key `likelihood`.
+    pub(super) fn likelihood_choice(&mut self) -> &mut LikelihoodChoice {
+        self.record_mut().likelihood_choice()
+    }
+
+    /// The distribution of a pixel; Bernoulli where the data has not decided yet.
     pub fn likelihood(&self) -> Likelihood {
         self.record().likelihood()
     }
@@ -197,7 +208,7 @@ impl Config {
     pub fn task(&self, shape: ImageShape) -> Task {
         Task {
             model: self.model.model(shape),
-            batch: self.run.batch_size,
+            batch: self.run.batch_size(),
             binarize: self.binarization(),
             mirror: self.data.flip.then_some(Mirror { width: shape.width, channels: shape.channels }),
             objective: self.objective.objective(),

@@ -11,13 +11,18 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RunConfig {
-    /// Images in a minibatch.
-    pub batch_size: usize,
-    /// Passes over the training images.
-    pub epochs: u64,
+    /// Images in a minibatch; where not given 64, or all training images where they are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Passes over the training images; where neither they nor steps are given 16, or as many as take 2,500 steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
     /// Steps to train, instead of epochs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
+    /// Epochs from one evaluation, with its row of `metrics.csv` and its checkpoint, to the next.
+    #[serde(skip_serializing_if = "is_one")]
+    pub evaluate_every: u64,
     /// Seed of everything random.
     pub seed: u64,
     /// Algorithm by which an epoch's images are put in order: [`RunConfig::ORDER`], or 1, that of runs whose file does not
@@ -35,12 +40,18 @@ pub struct RunConfig {
     pub matmul: Tuning,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(count: &u64) -> bool {
+    *count == 1
+}
+
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
-            batch_size: 64,
-            epochs: 16,
+            batch_size: None,
+            epochs: None,
             steps: None,
+            evaluate_every: 1,
             seed: 1,
             order: Self::ORDER,
             device: DeviceChoice::Auto,
@@ -54,14 +65,29 @@ impl Default for RunConfig {
 impl RunConfig {
     /// The epoch order of new runs.
     pub const ORDER: u32 = 2;
+    /// Images in a minibatch where nothing else is asked for.
+    pub const BATCH_SIZE: usize = 64;
+    /// Epochs where nothing else is asked for.
+    pub const EPOCHS: u64 = 16;
+
+    /// Images in a minibatch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size.unwrap_or(Self::BATCH_SIZE)
+    }
+
+    /// Passes over the training images.
+    pub fn epochs(&self) -> u64 {
+        self.epochs.unwrap_or(Self::EPOCHS)
+    }
 
     /// Refuse settings that make no sense, and make the path absolute.
     ///
     /// # Errors
     /// [`Error::Setting`] naming the key path; [`Error::Io`] if there is no current folder.
     pub fn resolve(mut self) -> Result<Self> {
-        counted("run.batch-size", self.batch_size as u64)?;
-        counted("run.epochs", self.epochs)?;
+        counted("run.batch-size", self.batch_size() as u64)?;
+        counted("run.epochs", self.epochs())?;
+        counted("run.evaluate-every", self.evaluate_every)?;
         counted("run.steps", self.steps.unwrap_or(1))?;
         if !(1..=Self::ORDER).contains(&self.order) {
             let problem = format!("there is no order {}", self.order);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::Colour;
+use crate::data::{Background, Colour, Fit};
 use crate::device::DeviceChoice;
 use crate::graph::Activation;
 use crate::model::families::mlp::MlpConfig;
@@ -55,6 +55,10 @@ fn complete() -> Config {
             images: Some(100),
             image_size: Some([7, 9]),
             color: Some(Colour::Rgb),
+            fit: Fit::Crop,
+            background: None,
+            stretch: Stretch::default(),
+            skip_unreadable: false,
             test_fraction: 0.25,
             binarize: Some(Binarize::None),
             flip: false,
@@ -64,7 +68,7 @@ fn complete() -> Config {
             latent: vec![50, 20],
             activation: Activation::Elu,
             dropout: 0.0,
-            likelihood: LikelihoodKind::Gaussian,
+            likelihood: LikelihoodKind::Gaussian.into(),
             sigma: 0.5,
             scale: 1.0,
             mean_activation: Activation::Sigmoid,
@@ -95,9 +99,10 @@ fn complete() -> Config {
             groups: Default::default(),
         },
         run: RunConfig {
-            batch_size: 10,
-            epochs: 11,
+            batch_size: Some(10),
+            epochs: Some(11),
             steps: Some(12),
+            evaluate_every: 1,
             seed: 13,
             order: 2,
             log_steps: false,
@@ -118,7 +123,10 @@ fn every_flat_key_has_its_table() {
     // Of an old run or checkpoint the order of images is that of its time; of a file for a new run it is not.
     let stored = Config::from_run(FLAT).unwrap();
     assert_eq!(stored.run.order, 1);
-    assert_eq!(complete().difference(&stored, |path| path != "run.order").unwrap(), None);
+    // So are the fit of pictures, and what lies under them.
+    assert_eq!((stored.data.fit, stored.data.background), (Fit::Stretch, Some(Background::BLACK)));
+    let newer = ["run.order", "data.fit", "data.background"];
+    assert_eq!(complete().difference(&stored, |path| !newer.contains(&path)).unwrap(), None);
 }
 
 /// What the program wrote before the tables, for one stochastic layer.

@@ -22,11 +22,20 @@ const PARTS: [[[&str; 2]; 2]; 2] = [
     [["train_images", "train_labels"], ["test_images", "test_labels"]],
 ];
 
-/// Whether the file at `path` begins as a `.npy` or a `.npz` does.
+/// Whether the file at `path` is a `.npy`, or an archive of such files and nothing else.
 pub(super) fn is_file_of_numpy(path: &Path) -> bool {
     let mut begin = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut begin));
-    read.is_ok() && (begin == MAGIC || begin.starts_with(zip::MAGIC))
+    let Ok(mut file) = File::open(path) else { return false };
+    if file.by_ref().take(6).read_to_end(&mut begin).is_err() {
+        return false;
+    }
+    let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+    let archive = begin.starts_with(zip::MAGIC) || begin.starts_with(zip::EMPTY);
+    let arrays = || {
+        let entries = zip::entries(&mut BufReader::new(file)).unwrap_or_default();
+        !entries.is_empty() && entries.iter().all(|entry| entry.name.ends_with(".npy"))
+    };
+    begin == MAGIC || archive && (named || arrays())
 }
 
 /// The file and the array that `dataset` names as `file.npz:array`.
@@ -187,9 +196,9 @@ fn part(
     options: &Options,
 ) -> Result<(ImageShape, Part)> {
     let images = array.values(path, |header, path, reader| {
-        as_images(path, &header.shape, || header.pixels(path, reader))
+        as_images(path, &header.shape, options, || header.pixels(path, reader))
     })?;
-    let images = convert::convert(images, options.image_size, options.colour, path)?;
+    let images = convert::convert(images, options, path)?;
     let (count, shape) = (images.count(), images.shape);
     let part = Part::of_images(images.pixels, shape);
     let fits =
@@ -221,7 +230,12 @@ fn beside(path: &Path) -> Option<PathBuf> {
 }
 
 /// Images from an array of this shape.
-fn as_images(path: &Path, shape: &[usize], pixels: impl FnOnce() -> Result<Vec<u8>>) -> Result<Images> {
+fn as_images(
+    path: &Path,
+    shape: &[usize],
+    options: &Options,
+    pixels: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<Images> {
     let (count, height, width, channels, first) = match *shape {
         [count, height, width] => (count, height, width, 1, false),
         [count, height, width, channels @ (1 | 3 | 4)] => (count, height, width, channels, false),
@@ -242,11 +256,10 @@ fn as_images(path: &Path, shape: &[usize], pixels: impl FnOnce() -> Result<Vec<u
         pixels = interleaved(&pixels, channels, height * width);
     }
     if channels == 4 {
-        log::info!(
-            "{}: the fourth channel is taken for opacity; images are blended over black",
-            path.display()
-        );
-        pixels = convert::opaque(&pixels);
+        let (blended, chosen) = convert::opaque(&pixels, options.background);
+        let note = chosen.map_or("images are laid over one colour", |(_, note)| note);
+        log::info!("{}: the fourth channel is taken for opacity: {note}", path.display());
+        pixels = blended;
     }
     Ok(Images { shape: ImageShape { width, height, channels: channels.min(3) }, pixels })
 }

@@ -87,8 +87,7 @@ fn part(paths: &[PathBuf], folder: &Path, options: &Options) -> Result<(ImageSha
             pixels.extend(interleaved(&record[1..], 3, 32 * 32));
         }
     }
-    let images =
-        convert::convert(Images { shape: SHAPE, pixels }, options.image_size, options.colour, folder)?;
+    let images = convert::convert(Images { shape: SHAPE, pixels }, options, folder)?;
     Ok((images.shape, Part::of_images(images.pixels, images.shape).with_labels(labels)))
 }
 

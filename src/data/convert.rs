@@ -1,16 +1,14 @@
-//! Size and colour of images that are already in memory, as `--image-size` and `--color` ask for.
+//! Size and colour of images that are already in memory, as the options ask for.
 
 use super::idx::{BYTE_LIMIT, Images, too_large};
-use super::{Colour, ImageShape};
+use super::look::{Background, Look, luminance};
+use super::render::{self, Ink, Target};
+use super::{Colour, ImageShape, Options};
 use crate::{Error, Result};
 use image::DynamicImage;
-use image::imageops::FilterType;
+use image::metadata::Orientation;
 use rayon::prelude::*;
 use std::path::Path;
-
-/// The filter for every change of size. The `image` crate widens it when it shrinks, so that each new pixel is
-/// a weighted mean of all the pixels it stands for.
-const FILTER: FilterType = FilterType::Triangle;
 
 /// Refuses a size without pixels.
 pub(super) fn check_size(size: Option<(usize, usize)>) -> Result<()> {
@@ -39,61 +37,51 @@ pub(super) fn check_total(path: &Path, count: usize, shape: ImageShape) -> Resul
     }
 }
 
-/// `picture` as the bytes of one image of `shape`, stretched if its size differs.
-///
-/// Transparent parts are blended over black, the value of "no ink" in every dataset here. Grey from colour is
-/// the luminance of Rec. 709, as in [`DynamicImage::to_luma8`].
-pub(super) fn to_bytes(picture: DynamicImage, shape: ImageShape) -> Vec<u8> {
-    let mut picture = if picture.color().has_alpha() { over_black(&picture) } else { picture };
-    picture = match shape.channels {
-        1 => DynamicImage::ImageLuma8(picture.into_luma8()),
-        _ => DynamicImage::ImageRgb8(picture.into_rgb8()),
+/// `pixels` of red, green, blue and opacity, laid over `background`: of red, green and blue. Without a background it is
+/// white under dark ink and black under light ink; what was chosen, and a sentence about it, are returned.
+pub(super) fn opaque(
+    pixels: &[u8],
+    background: Option<Background>,
+) -> (Vec<u8>, Option<(Background, &'static str)>) {
+    let all = pixels.as_chunks::<4>().0;
+    let transparent = || all.iter().any(|pixel| pixel[3] < 255);
+    let chosen = match background {
+        None if transparent() => Ink::of_transparent(pixels).background(),
+        _ => None,
     };
-    let (width, height) = (shape.width as u32, shape.height as u32);
-    if (picture.width(), picture.height()) != (width, height) {
-        picture = picture.resize_exact(width, height, FILTER);
+    let Background(under) = background.or(chosen.map(|(it, _)| it)).unwrap_or(Background::BLACK);
+    let over = |value: u8, under: u8, alpha: u8| {
+        render::dimmed(value, alpha).saturating_add(render::dimmed(under, 255 - alpha))
+    };
+    let blended = all.iter().flat_map(|&[red, green, blue, alpha]| {
+        [over(red, under[0], alpha), over(green, under[1], alpha), over(blue, under[2], alpha)]
+    });
+    (blended.collect(), chosen)
+}
+
+/// Pixels of red, green and blue as grey.
+pub(super) fn to_grey(pixels: &mut Vec<u8>) {
+    let count = pixels.len() / 3;
+    for index in 0..count {
+        pixels[index] = luminance([pixels[3 * index], pixels[3 * index + 1], pixels[3 * index + 2]]);
     }
-    picture.into_bytes()
+    pixels.truncate(count);
+    pixels.shrink_to_fit();
 }
 
-/// `pixels` of red, green, blue and opacity, blended over black: of red, green and blue.
-pub(super) fn opaque(pixels: &[u8]) -> Vec<u8> {
-    let pixels = pixels.as_chunks::<4>().0.iter();
-    pixels.flat_map(|[colours @ .., alpha]| colours.map(|colour| dimmed(colour, *alpha))).collect()
-}
-
-/// A colour of this opacity over black.
-fn dimmed(colour: u8, alpha: u8) -> u8 {
-    ((u16::from(colour) * u16::from(alpha) + 127) / 255) as u8
-}
-
-fn over_black(picture: &DynamicImage) -> DynamicImage {
-    let mut blended = picture.to_rgba8();
-    for pixel in blended.pixels_mut() {
-        let [colours @ .., alpha] = &mut pixel.0;
-        for colour in colours {
-            *colour = dimmed(*colour, *alpha);
-        }
-        *alpha = 255;
-    }
-    DynamicImage::ImageRgba8(blended)
-}
-
-/// `images` in the requested size and colour; unchanged if they already have these.
-pub(super) fn convert(
-    images: Images,
-    size: Option<(usize, usize)>,
-    colour: Option<Colour>,
-    path: &Path,
-) -> Result<Images> {
+/// `images` in the size and the colour that the options ask for; unchanged if they already have these. Padding without
+/// a background is black.
+pub(super) fn convert(images: Images, options: &Options, path: &Path) -> Result<Images> {
     let from = images.shape;
-    let (width, height) = size.unwrap_or((from.width, from.height));
-    let channels = colour.map_or(from.channels, Colour::channels);
+    let (width, height) = options.image_size.unwrap_or((from.width, from.height));
+    let channels = options.colour.map_or(from.channels, Colour::channels);
     let shape = ImageShape { width, height, channels };
     if shape == from {
         return Ok(images);
     }
     let mut pixels = vec![0; check_total(path, images.count(), shape)?];
+    let background = options.background.unwrap_or(Background::BLACK);
+    let target = Target { shape, look: Look { fit: options.fit, background: Some(background), range: None } };
     pixels.par_chunks_mut(shape.pixels()).zip(images.pixels.par_chunks(from.pixels())).try_for_each(
         |(to, image)| {
             let (width, height) = (from.width as u32, from.height as u32);
@@ -102,7 +90,11 @@ pub(super) fn convert(
                 _ => image::RgbImage::from_raw(width, height, image.to_vec()).map(DynamicImage::ImageRgb8),
             };
             let picture = picture.ok_or_else(|| Error::Internal(format!("an image is not {from}")))?;
-            to.copy_from_slice(&to_bytes(picture, shape));
+            let rendered = render::render(picture, Orientation::NoTransforms, &target);
+            to.copy_from_slice(&rendered.pixels);
+            if let Some(cover) = rendered.cover {
+                render::lay(to, &cover, background);
+            }
             Ok(())
         },
     )?;
@@ -111,6 +103,7 @@ pub(super) fn convert(
 
 #[cfg(test)]
 mod tests {
+    use super::super::look::Fit;
     use super::*;
 
     const HERE: &str = "here";
@@ -119,11 +112,16 @@ mod tests {
         Images { shape: ImageShape { width, height, channels: 1 }, pixels: pixels.to_vec() }
     }
 
+    fn changed(images: Images, size: Option<(usize, usize)>, colour: Option<Colour>) -> Result<Images> {
+        let options = Options { image_size: size, colour, fit: Fit::Stretch, ..Options::default() };
+        convert(images, &options, Path::new(HERE))
+    }
+
     #[test]
     fn nothing_asked_changes_nothing() {
         let images = grey(2, 2, &[1, 2, 3, 4]);
-        assert_eq!(convert(images.clone(), None, None, Path::new(HERE)).unwrap(), images);
-        let same = convert(images.clone(), Some((2, 2)), Some(Colour::Grey), Path::new(HERE)).unwrap();
+        assert_eq!(changed(images.clone(), None, None).unwrap(), images);
+        let same = changed(images.clone(), Some((2, 2)), Some(Colour::Grey)).unwrap();
         assert_eq!(same, images);
     }
 
@@ -131,7 +129,7 @@ mod tests {
     fn shrinking_averages_and_size_is_width_by_height() {
         // Two images of 4x2: the left half of the first is bright, the second is flat.
         let images = grey(4, 2, &[200, 200, 0, 0, 200, 200, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9]);
-        let small = convert(images, Some((2, 1)), None, Path::new(HERE)).unwrap();
+        let small = changed(images, Some((2, 1)), None).unwrap();
         assert_eq!(small.shape, ImageShape { width: 2, height: 1, channels: 1 });
         assert_eq!(small.count(), 2);
         assert!(small.pixels[0] > 150 && small.pixels[1] < 50, "{:?}", small.pixels);
@@ -140,27 +138,12 @@ mod tests {
 
     #[test]
     fn grey_and_colour_convert_into_each_other() {
-        let rgb = convert(grey(1, 2, &[5, 250]), None, Some(Colour::Rgb), Path::new(HERE)).unwrap();
+        let rgb = changed(grey(1, 2, &[5, 250]), None, Some(Colour::Rgb)).unwrap();
         assert_eq!(rgb.pixels, [5, 5, 5, 250, 250, 250]);
-        let back = convert(rgb, None, Some(Colour::Grey), Path::new(HERE)).unwrap();
+        let back = changed(rgb, None, Some(Colour::Grey)).unwrap();
         assert_eq!(back, grey(1, 2, &[5, 250]));
         let red = Images { shape: ImageShape { width: 1, height: 1, channels: 3 }, pixels: vec![255, 0, 0] };
-        assert_eq!(convert(red, None, Some(Colour::Grey), Path::new(HERE)).unwrap().pixels, [54]);
-    }
-
-    #[test]
-    fn every_grey_survives_each_way_in() {
-        let shape = ImageShape { width: 256, height: 1, channels: 1 };
-        let all: Vec<u8> = (0..=255).collect();
-        let luma = image::GrayImage::from_raw(256, 1, all.clone()).unwrap();
-        for picture in [
-            DynamicImage::ImageLuma8(luma.clone()),
-            DynamicImage::ImageLuma16(DynamicImage::ImageLuma8(luma.clone()).into_luma16()),
-            DynamicImage::ImageLumaA8(DynamicImage::ImageLuma8(luma.clone()).into_luma_alpha8()),
-            DynamicImage::ImageRgba8(DynamicImage::ImageLuma8(luma).into_rgba8()),
-        ] {
-            assert_eq!(to_bytes(picture, shape), all);
-        }
+        assert_eq!(changed(red, None, Some(Colour::Grey)).unwrap().pixels, [54]);
     }
 
     /// PyTorch's `F.interpolate(mode="bilinear", align_corners=False)`: new pixel i stands at (i + 1/2) old / new - 1/2, and
@@ -189,8 +172,7 @@ mod tests {
     fn enlarging_is_bilinear() {
         for (from, to) in [([28, 28], [32, 32]), ([7, 5], [16, 11]), ([1, 3], [4, 9])] {
             let pixels: Vec<u8> = (0..from[0] * from[1]).map(|i| (i * i * 37 % 256) as u8).collect();
-            let found = convert(grey(from[0], from[1], &pixels), Some((to[0], to[1])), None, Path::new(HERE))
-                .unwrap();
+            let found = changed(grey(from[0], from[1], &pixels), Some((to[0], to[1])), None).unwrap();
             for (i, (found, expected)) in found.pixels.iter().zip(bilinear(&pixels, from, to)).enumerate() {
                 let difference = (f64::from(*found) - expected).abs();
                 assert!(difference <= 1.0, "{from:?} to {to:?}, pixel {i}: {found} instead of {expected}");
@@ -199,12 +181,28 @@ mod tests {
     }
 
     #[test]
-    fn transparency_is_blended_over_black() {
-        let picture =
-            image::RgbaImage::from_raw(3, 1, vec![200, 100, 50, 255, 200, 100, 50, 128, 200, 100, 50, 0]);
-        let shape = ImageShape { width: 3, height: 1, channels: 3 };
-        let bytes = to_bytes(DynamicImage::ImageRgba8(picture.unwrap()), shape);
-        assert_eq!(bytes, [200, 100, 50, 100, 50, 25, 0, 0, 0]);
+    fn padding_is_black_unless_another_background_is_given() {
+        let mut options =
+            Options { image_size: Some((2, 2)), fit: Fit::Pad, background: None, ..Options::default() };
+        let wide = grey(4, 2, &[9; 8]);
+        assert_eq!(convert(wide.clone(), &options, Path::new(HERE)).unwrap().pixels, [9, 9, 0, 0]);
+        options.background = Some(Background::WHITE);
+        assert_eq!(convert(wide.clone(), &options, Path::new(HERE)).unwrap().pixels, [9, 9, 255, 255]);
+        options.fit = Fit::Crop;
+        assert_eq!(convert(wide, &options, Path::new(HERE)).unwrap().pixels, [9; 4]);
+    }
+
+    #[test]
+    fn opacity_shows_dark_and_light_ink() {
+        let dark = [10, 10, 10, 255, 10, 10, 10, 0];
+        let (pixels, chosen) = opaque(&dark, None);
+        assert_eq!((pixels, chosen.unwrap().0), (vec![10, 10, 10, 255, 255, 255], Background::WHITE));
+        let light = [200, 100, 250, 255, 200, 100, 250, 128];
+        let (pixels, chosen) = opaque(&light, None);
+        assert_eq!((pixels, chosen.unwrap().0), (vec![200, 100, 250, 100, 50, 125], Background::BLACK));
+        let (pixels, chosen) = opaque(&dark, Some(Background([1, 2, 3])));
+        assert_eq!((pixels, chosen), (vec![10, 10, 10, 1, 2, 3], None));
+        assert_eq!(opaque(&dark[..4], None), (vec![10; 3], None));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What reading a dataset showed.
 
+use super::Look;
+
 /// What reading a dataset showed, beside its items, that people should know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -9,6 +11,8 @@ pub struct Found {
     pub passed_over: Vec<PassedOver>,
     /// What was chosen because nothing else was asked for, a sentence each, with the flag that changes it.
     pub notes: Vec<String>,
+    /// How pictures became pixels.
+    pub look: Look,
 }
 
 /// A file or folder that was not read.

@@ -5,16 +5,16 @@
 //! gzipped; that is decided by their first bytes, not by their name.
 
 use super::ImageShape;
+use super::archive::GZIP;
+use super::file::File;
 use crate::{Error, Result};
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 /// The most bytes of pixels a dataset may have: it is held in memory as a whole.
 pub const BYTE_LIMIT: u64 = 8 << 30;
 
 const UNSIGNED_BYTE: u8 = 0x08;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Images of one size, as an IDX file holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +34,24 @@ impl Images {
 
 /// Reads images: `[count, height, width]`, or `[count, height, width, channels]` with one or three channels.
 pub fn read_images(path: &Path) -> Result<Images> {
-    let (sizes, pixels) = read(path, Content::Images)?;
+    images_of(&File::single(path))
+}
+
+/// See [`read_images`].
+pub(super) fn images_of(file: &File) -> Result<Images> {
+    let (sizes, pixels) = read(file, Content::Images)?;
     let channels = sizes.get(3).copied().unwrap_or(1);
     Ok(Images { shape: ImageShape { width: sizes[2], height: sizes[1], channels }, pixels })
 }
 
 /// Reads labels: `[count]`.
 pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
-    Ok(read(path, Content::Labels)?.1.into_iter().map(u32::from).collect())
+    labels_of(&File::single(path))
+}
+
+/// See [`read_labels`].
+pub(super) fn labels_of(file: &File) -> Result<Vec<u32>> {
+    Ok(read(file, Content::Labels)?.1.into_iter().map(u32::from).collect())
 }
 
 /// Writes images (`[count, height, width, channels]`), gzipped when the name ends in `.gz`.
@@ -75,14 +85,12 @@ enum Content {
 }
 
 /// The header's sizes and the bytes after it, all checked.
-fn read(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
-    let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
-    let mut magic = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut magic).map_err(|error| Error::io(path, error))?;
-    file.rewind().map_err(|error| Error::io(path, error))?;
-    let gzipped = magic == GZIP_MAGIC;
+fn read(file: &File, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
+    let path = file.path();
+    let mut bytes = BufReader::new(file.open()?);
+    let gzipped = bytes.fill_buf().map_err(|error| file.failed(error))?.starts_with(GZIP);
     let mut reader: Box<dyn Read> =
-        if gzipped { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
+        if gzipped { Box::new(flate2::bufread::MultiGzDecoder::new(bytes)) } else { Box::new(bytes) };
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof if gzipped => {
             Error::data(path, "the file is truncated: its gzip stream ends early", DOWNLOAD_AGAIN)
@@ -90,7 +98,7 @@ fn read(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if gzipped => {
             Error::data(path, format!("the gzip stream is damaged: {error}"), DOWNLOAD_AGAIN)
         }
-        _ => Error::io(path, error),
+        _ => file.failed(error),
     };
 
     let magic: [u8; 4] = read_header(&mut reader, 4)
@@ -157,7 +165,7 @@ fn check_magic(path: &Path, [first, second, kind, dimensions]: [u8; 4], content:
         return Err(Error::data(
             path,
             format!("this is not an IDX file: it starts with {magic:#010x}"),
-            "images start with 0x00000803 and labels with 0x00000801; the file may be gzipped, but not zipped",
+            "images start with 0x00000803 and labels with 0x00000801; the file may be packed by gzip or zip",
         ));
     }
     if kind != UNSIGNED_BYTE {
@@ -229,7 +237,7 @@ fn write(path: &Path, sizes: &[usize], bytes: &[u8]) -> Result<()> {
         header.extend(size.to_be_bytes());
     }
     let write = || -> io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
+        let mut file = BufWriter::new(std::fs::File::create(path)?);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
             let mut encoder = flate2::write::GzEncoder::new(&mut file, flate2::Compression::default());
             encoder.write_all(&header)?;

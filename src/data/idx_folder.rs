@@ -7,14 +7,20 @@
 //! * names that are equal but for these words form one set, such as `train-images-idx3-ubyte` and
 //!   `t10k-labels.idx1-ubyte.gz`. A file without such a mark is a whole dataset that is split by a seeded fraction.
 //!
+//! Each may be gzipped or zipped, and may lie in a folder named like the file.
+//!
 //! EMNIST (`emnist-SPLIT-train-images-idx3-ubyte`) stores its images transposed: those of files whose name
 //! starts with `emnist` are transposed back.
 
+use super::archive;
+use super::file::File;
 use super::idx::{self, Images};
+use super::tree;
+use super::zip;
 use super::{Dataset, ImageShape, Options, Part, convert, folder_name, split};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Which part of a dataset a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +41,7 @@ pub(super) enum Kind {
 /// Files of one dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
-    files: BTreeMap<(Role, Kind), PathBuf>,
+    files: BTreeMap<(Role, Kind), File>,
 }
 
 /// The sets of a folder, by what their names have in common (see [`parse`]).
@@ -44,45 +50,50 @@ pub(super) type Sets = BTreeMap<String, Set>;
 /// The [`Sets`] key of MNIST and all that copy its file names.
 pub(super) const MNIST_KEY: &str = "*-images-idx3-ubyte";
 
-/// The sets among the files of `folder`. Where a file is there plain and gzipped, the plain one is taken.
+/// The sets of IDX files in `folder` itself.
 pub(super) fn list(folder: &Path) -> Result<Sets> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
-        let path = entry.map_err(|error| Error::io(folder, error))?.path();
-        if path.is_file() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let mut sets = Sets::new();
-    for path in paths {
-        if let Some((key, role, kind)) = parse(&path) {
-            sets.entry(key).or_default().files.entry((role, kind)).or_insert(path);
-        }
-    }
-    Ok(sets)
+    let mut files = Vec::new();
+    shallow(folder, "", &mut files)?;
+    Ok(sets(&files).remove("").unwrap_or_default())
 }
 
-/// The subfolders of `folder` that hold images in IDX files.
-pub(super) fn within(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// The files in `folder`, and in folders in it that are named like IDX files.
+fn shallow(folder: &Path, name: &str, files: &mut Vec<File>) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
-        let path = entry.map_err(|error| Error::io(folder, error))?.path();
-        // Do not suggest a folder that cannot be read.
-        if path.is_dir()
-            && list(&path).is_ok_and(|sets| sets.values().any(|set| set.images().next().is_some()))
-        {
-            found.push(path);
+        let entry = entry.map_err(|error| Error::io(folder, error))?;
+        let (path, own) = (entry.path(), tree::text(entry.file_name().as_encoded_bytes()));
+        let inner = if name.is_empty() { own.clone() } else { format!("{name}/{own}") };
+        if path.is_file() {
+            files.push(File::at(path, inner));
+        } else if name.is_empty() && parse(&own).is_some() && path.is_dir() {
+            shallow(&path, &own, files)?;
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(())
+}
+
+/// The sets among `files` with images in them, by the names of their folders. Where a file is there plain and packed, the
+/// plain one is taken.
+pub(super) fn sets(files: &[File]) -> BTreeMap<String, Sets> {
+    let mut files: Vec<&File> = files.iter().collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut found: BTreeMap<String, Sets> = BTreeMap::new();
+    for file in files {
+        let Some((key, role, kind)) = parse(file.last_name()) else { continue };
+        let folder = file.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
+        let place = if parse(last).is_some() { above } else { folder };
+        let set = found.entry(place.to_string()).or_default().entry(key).or_default();
+        set.files.entry((role, kind)).or_insert_with(|| file.clone());
+    }
+    found.retain(|_, sets| sets.values().any(|set| set.images().next().is_some()));
+    found
 }
 
 /// Parses the name of an IDX file into the key of its set, its part and its kind; `None` for other names.
-fn parse(path: &Path) -> Option<(String, Role, Kind)> {
-    let name = path.file_name()?.to_str()?.to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
+fn parse(name: &str) -> Option<(String, Role, Kind)> {
+    let name = name.to_lowercase();
+    let name = [".gz", ".zip"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let usual = ["", "bin", "dat"].contains(&extension)
         || ["idx", "ubyte", "images", "labels"].iter().any(|part| extension.contains(part));
@@ -129,35 +140,42 @@ pub(super) fn choose(sets: &Sets, folder: &Path) -> Result<Option<Set>> {
     if let [only] = with_images[..] {
         return Ok(Some(only.clone()));
     }
-    let examples: Vec<&PathBuf> = with_images.iter().filter_map(|set| set.images().next()).collect();
-    let names: Vec<String> = examples.iter().map(|path| file_name(path)).collect();
-    Err(Error::data(
-        folder,
-        format!("the folder holds {} sets of images:\n    {}", names.len(), names.join("\n    ")),
-        format!("name the file of the set to use: --dataset {}", examples[0].display()),
-    ))
+    let examples: Vec<&File> = with_images.iter().filter_map(|set| set.images().next()).collect();
+    let names: Vec<String> = examples.iter().map(|file| file_name(file.path())).collect();
+    let hint = match examples[..] {
+        [first, ..] if first.is_own() => {
+            format!("name the file of the set to use: --dataset {}", first.path().display())
+        }
+        _ => "unpack the archive, and name the file of the set to use".into(),
+    };
+    let problem = format!("it holds {} sets of images:\n    {}", names.len(), names.join("\n    "));
+    Err(Error::data(folder, problem, hint))
 }
 
 /// The set that `file` belongs to, and what to call it. Naming one part finds the others beside it.
-pub(super) fn containing(file: &Path) -> Result<(Set, String)> {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Some((key, role, Kind::Images)) = parse(file) {
+pub(super) fn containing(path: &Path) -> Result<(Set, String)> {
+    let file = File::single(path);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Some((key, role, Kind::Images)) = parse(&file.name) {
         let mut set = list(parent)?.remove(&key).unwrap_or_default();
-        set.files.insert((role, Kind::Images), file.to_path_buf());
+        set.files.insert((role, Kind::Images), file);
         let prefix = key.split("images").next().unwrap_or_default().trim_matches(['*', '-']);
         let name = if prefix.is_empty() { folder_name(parent) } else { prefix.to_string() };
         return Ok((set, name));
     }
-    let set = Set { files: BTreeMap::from([((Role::Whole, Kind::Images), file.to_path_buf())]) };
-    Ok((
-        set,
-        file.file_stem().map_or_else(|| folder_name(parent), |stem| stem.to_string_lossy().into_owned()),
-    ))
+    let set = Set { files: BTreeMap::from([((Role::Whole, Kind::Images), file)]) };
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    Ok((set, stem.unwrap_or_else(|| folder_name(parent))))
 }
 
 impl Set {
-    fn images(&self) -> impl Iterator<Item = &PathBuf> {
-        self.files.iter().filter(|((_, kind), _)| *kind == Kind::Images).map(|(_, path)| path)
+    fn images(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|((_, kind), _)| *kind == Kind::Images).map(|(_, file)| file)
+    }
+
+    /// Whether `file` is one of its files.
+    pub(super) fn uses(&self, file: &File) -> bool {
+        self.files.values().any(|own| own == file)
     }
 
     /// Whether there are images of this part.
@@ -171,19 +189,19 @@ impl Set {
         for role in [Role::Train, Role::Test, Role::Whole] {
             if let Some(images) = self.files.get(&(role, Kind::Images)) {
                 let labels = self.files.get(&(role, Kind::Labels));
-                parts.push((images, load_part(images, labels.map(PathBuf::as_path), options)?));
+                parts.push((images, load_part(images, labels, options)?));
             }
         }
         let mut parts = parts.into_iter();
-        let (first_path, (shape, mut train)) =
+        let (first, (shape, mut train)) =
             parts.next().ok_or_else(|| Error::data(path, "there are no images", "name a file of images"))?;
         let test = match parts.next() {
-            Some((test_path, (test_shape, _))) if test_shape != shape => {
+            Some((test, (test_shape, _))) if test_shape != shape => {
                 return Err(Error::data(
-                    test_path,
+                    test.path(),
                     format!(
                         "its images are {test_shape}, but those of {} are {shape}",
-                        file_name(first_path)
+                        file_name(first.path())
                     ),
                     "give one size for all with --image-size WIDTHxHEIGHT, one colour with --color grey|rgb",
                 ));
@@ -196,6 +214,7 @@ impl Set {
             }
         };
         let mut dataset = Dataset::new(name, shape, train, test);
+        dataset.found.files = self.files.len();
         dataset.drop_half_labels(path);
         let labels = [&dataset.train, &dataset.test].into_iter().filter_map(|part| part.labels());
         if let Some(last) = labels.flatten().max() {
@@ -206,20 +225,21 @@ impl Set {
 }
 
 /// One file of images with its labels, in the size and colour asked for.
-fn load_part(path: &Path, labels: Option<&Path>, options: &Options) -> Result<(ImageShape, Part)> {
-    let mut images = idx::read_images(path)?;
+fn load_part(file: &File, labels: Option<&File>, options: &Options) -> Result<(ImageShape, Part)> {
+    let path = file.path();
+    let mut images = idx::images_of(&unzipped(file)?)?;
     if file_name(path).to_lowercase().starts_with("emnist") {
         images = transpose(&images);
     }
-    let images = convert::convert(images, options.image_size, options.colour, path)?;
+    let images = convert::convert(images, options, path)?;
     let count = images.count();
-    let labels = labels.map(|labels_path| -> Result<Vec<u32>> {
-        let labels = idx::read_labels(labels_path)?;
+    let labels = labels.map(|file| -> Result<Vec<u32>> {
+        let labels = idx::labels_of(&unzipped(file)?)?;
         if labels.len() == count {
             return Ok(labels);
         }
         Err(Error::data(
-            labels_path,
+            file.path(),
             format!("it holds {} labels, but {} holds {count} images", labels.len(), file_name(path)),
             "use the label file that was made for these images, or take it out of the folder",
         ))
@@ -232,6 +252,11 @@ fn load_part(path: &Path, labels: Option<&Path>, options: &Options) -> Result<(I
             None => part,
         },
     ))
+}
+
+/// The file, or the only one that it holds if it is a zip archive.
+fn unzipped(file: &File) -> Result<File> {
+    if file.begin(4)? == zip::MAGIC { archive::only_file(file) } else { Ok(file.clone()) }
 }
 
 /// Rows as columns.

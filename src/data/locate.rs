@@ -16,6 +16,8 @@ pub(super) struct Roots {
     pub(super) environment: Option<PathBuf>,
     /// `vae` in the user's data folder: its subfolder of the dataset's name.
     pub(super) user: Option<PathBuf>,
+    /// Where the system keeps datasets, such as those that are packages of Debian: its subfolder of the dataset's name.
+    pub(super) system: Option<PathBuf>,
 }
 
 impl Roots {
@@ -25,6 +27,7 @@ impl Roots {
             data_dir,
             environment: std::env::var_os("VAE_DATA").filter(|value| !value.is_empty()).map(PathBuf::from),
             user: directories::BaseDirs::new().map(|folders| folders.data_dir().join("vae")),
+            system: cfg!(unix).then(|| PathBuf::from("/usr/share/datasets")),
         }
     }
 
@@ -39,7 +42,7 @@ impl Roots {
             }
             folders.push(root.join(name));
         }
-        folders.extend(self.user.iter().map(|root| root.join(name)));
+        folders.extend([&self.user, &self.system].into_iter().flatten().map(|root| root.join(name)));
         folders
     }
 }
@@ -94,8 +97,8 @@ pub(super) fn unknown(dataset: &str) -> Error {
         format!("--dataset {dataset}"),
         "no dataset has this name, and no file or folder has this path",
         format!(
-            "{suggestion}known names: {}; or give the path of a folder of pictures, of a folder of IDX files, of an \
-             IDX file, or of a .npy or .npz file",
+            "{suggestion}known names: {}; or give a path: a folder or an archive (zip, tar, tar.gz) of pictures or of \
+             IDX files, an IDX file, or a .npy, .npz or .csv file",
             names().collect::<Vec<_>>().join(", ")
         ),
     )
@@ -136,7 +139,12 @@ mod tests {
 
     fn roots(folder: &Path) -> Roots {
         let root = |name| Some(folder.join(name));
-        Roots { data_dir: root("flag"), environment: root("variable"), user: root("user") }
+        Roots {
+            data_dir: root("flag"),
+            environment: root("variable"),
+            user: root("user"),
+            system: root("system"),
+        }
     }
 
     #[test]
@@ -144,7 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let roots = roots(folder.path());
         // From the last place to the first: each new one takes precedence over those filled before.
-        for place in ["user/kmnist", "variable/kmnist", "variable", "flag/kmnist", "flag"] {
+        for place in ["system/kmnist", "user/kmnist", "variable/kmnist", "variable", "flag/kmnist", "flag"] {
             fill(&folder.path().join(place), MNIST);
             assert_eq!(named("kmnist", &roots).unwrap().1, folder.path().join(place));
         }
@@ -176,7 +184,7 @@ mod tests {
         // One of four files is not enough.
         fill(&folder.path().join("flag"), [MNIST[0], MNIST[0]]);
         let message = named("mnist", &roots(folder.path())).unwrap_err().to_string();
-        for place in ["flag\n", "flag/mnist", "variable\n", "variable/mnist", "user/mnist"] {
+        for place in ["flag\n", "flag/mnist", "variable\n", "variable/mnist", "user/mnist", "system/mnist"] {
             assert!(message.contains(&format!("{}/{place}", folder.path().display())), "{place}:\n{message}");
         }
         for part in [

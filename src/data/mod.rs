@@ -3,20 +3,30 @@
 
 pub mod digits;
 
+mod archive;
 mod arrays;
 mod cifar;
 mod column;
 mod convert;
+mod decode;
 mod file;
 mod folder;
 mod found;
 pub mod idx;
 mod idx_folder;
+mod jpeg;
+mod layout;
 mod locate;
+mod look;
+mod memory;
 mod npy;
 mod pictures;
+mod render;
+mod size;
+mod source;
 mod split;
 mod survey;
+mod tree;
 mod validate;
 mod zip;
 
@@ -24,12 +34,13 @@ pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use found::{Found, PassedOver};
 pub use locate::KNOWN_NAMES;
+pub use look::{Background, Fit, Look};
 pub use npy::{Element, write_npy};
 pub use pictures::read_pictures;
 pub use split::split;
 pub use survey::{Channel, Survey};
 
-use crate::{Error, Result};
+use crate::Result;
 use locate::Roots;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -105,7 +116,9 @@ impl Dataset {
     /// Drops the labels of one part when the other has none.
     fn drop_half_labels(&mut self, path: &Path) {
         if self.train.labels().is_some() != self.test.labels().is_some() {
-            log::warn!("{}: only one of the parts is labelled; its labels are not used", path.display());
+            let note =
+                format!("Only one of the parts of {} is labelled: its labels are not used.", path.display());
+            self.found.notes.push(note);
             self.train.remove(LABELS);
             self.test.remove(LABELS);
             self.classes.clear();
@@ -140,10 +153,22 @@ impl Colour {
 pub struct Options {
     /// `--data-dir`: where datasets known by name are looked for first.
     pub data_dir: Option<PathBuf>,
-    /// `--image-size`: width and height to stretch every image to; without it, images keep their size.
+    /// `--image-size`: width and height of every image; without it, images keep their size, but pictures of several
+    /// or large sizes become squares.
     pub image_size: Option<(usize, usize)>,
-    /// `--color`: the channels; without it, those that the images have (pictures: grey if all are grey).
+    /// `--color`: the channels; without it, those that the images have (pictures: grey if every pixel is grey).
     pub colour: Option<Colour>,
+    /// `--fit`: how images of another shape are brought to the size.
+    pub fit: Fit,
+    /// `--background`: what lies under transparent parts and beside padded images; without it, white under dark ink
+    /// and black under light ink.
+    pub background: Option<Background>,
+    /// `--stretch`: spread the values found over 0 to 255, by one factor for all images.
+    pub stretch: bool,
+    /// The values, of 0 to 65535, that become 0 and 255, where they are known from another reading.
+    pub range: Option<[u16; 2]>,
+    /// `--skip-unreadable`: go on without pictures that cannot be read.
+    pub skip_unreadable: bool,
     /// `--test-fraction`: the share to hold out of a dataset without a test part.
     pub test_fraction: f64,
     /// Seed of the choice of held-out images.
@@ -168,6 +193,11 @@ impl Default for Options {
             data_dir: None,
             image_size: None,
             colour: None,
+            fit: Fit::default(),
+            background: None,
+            stretch: false,
+            range: None,
+            skip_unreadable: false,
             test_fraction: 0.1,
             seed: 0,
             held_out: HeldOut::default(),
@@ -184,8 +214,8 @@ impl Default for Options {
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for an unknown name, missing files or impossible options; [`Error::Data`] for files that
-/// cannot be used; [`Error::Io`] for those that cannot be read.
+/// [`crate::Error::Setting`] for an unknown name, missing files or impossible options; [`crate::Error::Data`] for files that
+/// cannot be used; [`crate::Error::Io`] for those that cannot be read.
 pub fn open(dataset: &str, options: &Options) -> Result<Dataset> {
     open_from(dataset, options, &Roots::of_process(options.data_dir.clone()))
 }
@@ -202,43 +232,13 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     } else if KNOWN_NAMES.contains(&dataset) {
         let (set, folder) = locate::named(dataset, roots)?;
         set.load(dataset.to_string(), &folder, options)?
-    } else if path.is_dir() {
-        open_folder(path, options)?
     } else if !path.exists() {
         return Err(locate::unknown(dataset));
-    } else if folder::is_picture(path) {
-        let hint = "give the folder that holds the pictures";
-        return Err(Error::data(path, "this is a single picture", hint));
-    } else if arrays::is_file_of_numpy(path) {
-        arrays::read(path, None, options)?
     } else {
-        let (set, name) = idx_folder::containing(path)?;
-        set.load(name, path, options)?
+        source::open(path, options)?
     };
     opened.validate()?;
     Ok(opened)
-}
-
-/// IDX files come first, because a folder may also hold pictures made from them.
-fn open_folder(path: &Path, options: &Options) -> Result<Dataset> {
-    if let Some(set) = idx_folder::choose(&idx_folder::list(path)?, path)? {
-        return set.load(folder_name(path), path, options);
-    }
-    if let Some(dataset) = folder::read(path, options)? {
-        return Ok(dataset);
-    }
-    let within = idx_folder::within(path)?;
-    if !within.is_empty() {
-        let folders: Vec<String> = within.iter().map(|folder| folder.display().to_string()).collect();
-        let hint = format!("some of its subfolders do; name one of them:\n    {}", folders.join("\n    "));
-        return Err(Error::data(path, "the folder itself holds neither IDX files nor pictures", hint));
-    }
-    Err(Error::data(
-        path,
-        "the folder holds neither IDX files nor pictures",
-        "looked for names with 'images' such as train-images-idx3-ubyte.gz, and for .png, .jpg and .jpeg files in \
-         the folder, in its subfolders (one a class), and in the folders train and test",
-    ))
 }
 
 /// The last part of a folder's path, also for `.` and `..`.

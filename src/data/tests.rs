@@ -35,7 +35,7 @@ fn real_mnist() {
     assert_eq!((&labels[0][..3], &labels[1][..3]), (&[5, 0, 4][..], &[7, 2, 1][..]));
     assert_eq!(labels.map(|labels| labels.iter().sum::<u32>()), [267_236, 44_434]);
 
-    let small = Options { image_size: Some((14, 10)), ..Options::default() };
+    let small = Options { image_size: Some((14, 10)), fit: Fit::Stretch, ..Options::default() };
     let small = open_from(folder.to_str().unwrap(), &small, &Roots::default()).unwrap();
     assert_eq!((small.shape.width, small.shape.height, small.test.pixels().len()), (14, 10, 1_400_000));
     // Shrinking keeps the mean.

@@ -1,16 +1,21 @@
-//! Zip archives (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>), as far as `.npz` files need them: files that
-//! are stored or deflated, of any size.
+//! Zip archives (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>), as far as `.npz` files and archives of
+//! pictures need them: files that are stored or deflated, of any size.
 
 use flate2::{Crc, read::DeflateDecoder};
 use std::io::{self, Error, ErrorKind, Read, Seek, SeekFrom};
 
 /// The first bytes of an archive that holds a file.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
+/// The first bytes of an archive that holds none.
+pub(super) const EMPTY: &[u8] = b"PK\x05\x06";
 
 /// A file in an archive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
+    /// Its name, where bytes that are not UTF-8 stand as `\xFF`. Those of folders end in `/`.
     pub(super) name: String,
+    /// Whether it is a link.
+    pub(super) link: bool,
     flags: u16,
     method: u16,
     checksum: u32,
@@ -44,7 +49,7 @@ fn long(bytes: &[u8], at: usize) -> io::Result<u64> {
 }
 
 /// `length` bytes of the file from `start` on.
-fn read_at(file: &mut (impl Read + Seek), start: u64, length: u64) -> io::Result<Vec<u8>> {
+fn read_at<R: Read + Seek>(file: &mut R, start: u64, length: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes)?;
@@ -84,7 +89,9 @@ pub(super) fn entries(file: &mut (impl Read + Seek)) -> io::Result<Vec<Entry>> {
             return Err(wrong("its directory is cut off"));
         };
         let mut entry = Entry {
-            name: String::from_utf8_lossy(&record[..name]).into_owned(),
+            name: super::tree::text(&record[..name]),
+            // The upper half are the rights and the kind of file of Unix, where the archive was made there.
+            link: word(&directory, at + 38)? >> 28 == 0xa,
             flags: short(&directory, at + 8)?,
             method: short(&directory, at + 10)?,
             checksum: word(&directory, at + 16)?,
@@ -120,13 +127,14 @@ impl Entry {
     }
 
     /// The file's content, unpacked. Its last byte is an error where the checksum differs.
-    pub(super) fn open<'a>(&self, file: &'a mut (impl Read + Seek)) -> io::Result<Box<dyn Read + 'a>> {
-        let header = read_at(file, self.offset, 30)?;
+    pub(super) fn open<'a>(&self, mut file: impl Read + Seek + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        let header = read_at(&mut file, self.offset, 30)?;
         if !header.starts_with(MAGIC) {
             return Err(wrong("the header of a file in it is damaged"));
         }
         let [name, extra] = [short(&header, 26)?, short(&header, 28)?].map(u64::from);
-        file.seek(SeekFrom::Start(self.offset + 30 + name + extra))?;
+        let start = self.offset.checked_add(30 + name + extra);
+        file.seek(SeekFrom::Start(start.ok_or_else(|| wrong("a file in it begins nowhere"))?))?;
         let packed = file.take(self.packed);
         let (crc, left, checksum) = (Crc::new(), self.size, self.checksum);
         match (self.flags & 1, self.method) {

@@ -63,14 +63,14 @@ fn reconstructions(
         context.choose(8, 2),
     ))?;
     config.data.binarize = Some(Binarize::None);
-    config.run.epochs = context.choose(8, 2);
-    config.run.batch_size = 64.min(dataset.train.count);
+    config.run.epochs = Some(context.choose(8, 2));
+    config.run.batch_size = Some(64.min(dataset.train.count));
     config.run.seed = context.options.seed;
     let config = config.resolve()?;
     let mut training = Training::start(&context.options.device, &config, dataset)?;
     // A part of a large dataset is enough: the number of steps is that of the digits.
     let share = (10_000.0 / dataset.train.count as f64).min(1.0);
-    training.until(config.run.epochs as f64 * share.max(0.25))?;
+    training.until(config.run.epochs() as f64 * share.max(0.25))?;
     let numbers: Vec<u32> = (0..count as u32).collect();
     let means = training.session.encode(&numbers)?.means;
     let images = training.session.decode(&means)?;

@@ -143,7 +143,7 @@ impl Deck {
             crate::text::thousands(context.trained.images),
             options.dataset.shape,
             config.model.outline(options.dataset.shape)?,
-            config.run.epochs,
+            config.run.epochs(),
         );
         Ok(Self { sections, facts })
     }

@@ -91,12 +91,12 @@ impl Trained {
         let mut training = Training::start(&options.device, &config, options.dataset)?;
         let mut snapshots = vec![Snapshot { epochs: 0.0, parameters: training.parameters()? }];
         let mut epochs = 0.25;
-        while epochs < config.run.epochs as f64 {
+        while epochs < config.run.epochs() as f64 {
             training.until(epochs)?;
             snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
             epochs *= 2.0;
         }
-        let epochs = config.run.epochs as f64;
+        let epochs = config.run.epochs() as f64;
         training.until(epochs)?;
         snapshots.push(Snapshot { epochs, parameters: training.parameters()? });
         let session = training.session;
@@ -119,7 +119,7 @@ impl Trained {
         let part = Part::of_images(images.concat(), options.dataset.shape);
         let dataset = Dataset::new(&*options.dataset.name, options.dataset.shape, part.clone(), part);
         let mut config = self.config.clone();
-        config.run.batch_size = batch;
+        config.run.batch_size = Some(batch);
         config.objective.noise_samples = samples;
         config.data.binarize = Some(Binarize::Threshold);
         Session::open_for_inspection(
@@ -137,9 +137,9 @@ fn config(options: &Options<'_>) -> Result<Config> {
     let epochs = if options.dataset.train.count > 20_000 { 20 } else { 16 };
     let (width, epochs) = if options.quick { (48, 4) } else { (500, epochs) };
     let mut config = Config::default().with(&format!("model.hidden = [{width}]"))?;
-    config.run.epochs = epochs;
-    config.run.batch_size =
-        if options.dataset.train.count > 20_000 { 100 } else { 64 }.min(options.dataset.train.count);
+    config.run.epochs = Some(epochs);
+    let batch = if options.dataset.train.count > 20_000 { 100 } else { 64 };
+    config.run.batch_size = Some(batch.min(options.dataset.train.count));
     config.run.seed = options.seed;
     config.resolve()
 }

@@ -14,7 +14,7 @@ mod shape;
 mod tensors;
 
 pub use crate::activation::Activation;
-pub use crate::likelihood::{Likelihood, LikelihoodKind};
+pub use crate::likelihood::{Likelihood, LikelihoodChoice, LikelihoodKind};
 pub use crate::plan::Window;
 pub use gradients::{Derivatives, Target};
 pub use loss::{Loss, Weight};

@@ -23,6 +23,33 @@ macro_rules! likelihoods {
             $($(#[$attribute])* $kind,)*
         }
 
+        /// The likelihood in settings: a distribution, or the choice of one by the data.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum LikelihoodChoice {
+            /// Bernoulli where most pixels are black or white, else Gaussian with the optimal standard deviation.
+            Auto,
+            $($(#[$attribute])* $kind,)*
+        }
+
+        impl LikelihoodChoice {
+            /// The distribution; none where the data decides.
+            pub fn kind(self) -> Option<LikelihoodKind> {
+                match self {
+                    Self::Auto => None,
+                    $(Self::$kind => Some(LikelihoodKind::$kind),)*
+                }
+            }
+        }
+
+        impl From<LikelihoodKind> for LikelihoodChoice {
+            fn from(kind: LikelihoodKind) -> Self {
+                match kind {
+                    $(LikelihoodKind::$kind => Self::$kind,)*
+                }
+            }
+        }
+
         impl LikelihoodKind {
             /// All of them.
             pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];

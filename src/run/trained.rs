@@ -85,8 +85,9 @@ impl TrainedModel {
         device: Option<&DeviceChoice>,
         pictures: &[PathBuf],
     ) -> Result<Self> {
-        Self::open_with(path, file, device, |_, shape| {
-            let (train, test) = (Part::of_images(Vec::new(), shape), data::read_pictures(pictures, shape)?);
+        Self::open_with(path, file, device, |config, shape| {
+            let train = Part::of_images(Vec::new(), shape);
+            let test = data::read_pictures(pictures, shape, &config.data.look())?;
             Ok(Dataset::new("pictures", shape, train, test))
         })
     }

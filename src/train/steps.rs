@@ -24,7 +24,7 @@ impl Steps {
         Self {
             seed: config.run.seed,
             order_version: config.run.order,
-            batch: config.run.batch_size,
+            batch: config.run.batch_size(),
             images,
             per_epoch: config.steps_per_epoch(images),
             objective: config.objective.clone(),

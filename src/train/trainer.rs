@@ -140,7 +140,10 @@ impl<'a> Trainer<'a> {
                 let finished = self.feed.turn(&mut self.session, &mut left, &order, &self.steps)?;
                 self.account(finished, total, observer)?;
             }
-            self.finish_epoch(observer)?;
+            let epoch = self.state.step.div_ceil(per_epoch);
+            if epoch.is_multiple_of(self.config.run.evaluate_every) || self.state.step == total {
+                self.finish_epoch(observer)?;
+            }
         }
         if self.saved_step != Some(self.state.step) {
             self.save(CHECKPOINT)?;
@@ -215,7 +218,7 @@ impl<'a> Trainer<'a> {
         Error::Diverged { step: self.state.step, term: term.into(), value, hint }
     }
 
-    /// Evaluate, record, and save.
+    /// Evaluate, record, and save. The averages over training images are those since the last time.
     fn finish_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         self.session.exchange_averages()?;
         let evaluation = self.session.evaluate(self.test_images, 1)?;
@@ -241,7 +244,7 @@ impl<'a> Trainer<'a> {
             epoch: state.step.div_ceil(per_epoch),
             step: state.step,
             images: state.step / per_epoch * self.images as u64
-                + state.step % per_epoch * self.config.run.batch_size as u64,
+                + state.step % per_epoch * self.config.run.batch_size() as u64,
             seconds: state.seconds,
             train_elbo: -(reconstruction + kl),
             train_reconstruction: reconstruction,

@@ -2,9 +2,9 @@
 
 use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, warmup};
 use clap::builder::ValueParser;
-use vae::data::Colour;
+use vae::data::{Background, Colour, Fit};
 use vae::device::DeviceChoice;
-use vae::graph::{Activation, Binarize, LikelihoodKind};
+use vae::graph::{Activation, Binarize, LikelihoodChoice};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
 use vae::optimizer::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
@@ -82,7 +82,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "WxH",
         takes: Value(image_size),
         of: Plan,
-        help: "Resize pictures to this many pixels, such as 28x28 [default: the pictures' size]",
+        help: "Resize pictures to this many pixels, such as 28x28 [default: the pictures' size; of several or \
+               large ones a square of a power of two, at most 64x64]",
     },
     Flag {
         name: "color",
@@ -90,7 +91,41 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "COLOR",
         takes: Value(one_of::<Colour>),
         of: Plan,
-        help: "Read pictures in grey or in colour [default: grey if all of them are]",
+        help: "Read pictures in grey or in colour [default: grey if every pixel is]",
+    },
+    Flag {
+        name: "fit",
+        path: "data.fit",
+        value_name: "HOW",
+        takes: Value(one_of::<Fit>),
+        of: Plan,
+        help: "Bring pictures of another shape to the size: crop cuts what stands over, stretch changes the \
+               shape, pad fills with the background [default: crop]",
+    },
+    Flag {
+        name: "background",
+        path: "data.background",
+        value_name: "COLOR",
+        takes: Value(typed::<Background>),
+        of: Plan,
+        help: "Colour under transparent parts and beside padded pictures: white, black or #rrggbb [default: \
+               white under dark ink, black under light ink]",
+    },
+    Flag {
+        name: "stretch",
+        path: "data.stretch",
+        value_name: "BOOL",
+        takes: Switch,
+        of: Plan,
+        help: "Spread the values found over black to white, by one factor for all pictures [default: false]",
+    },
+    Flag {
+        name: "skip-unreadable",
+        path: "data.skip-unreadable",
+        value_name: "BOOL",
+        takes: Switch,
+        of: Plan,
+        help: "Go on without pictures that cannot be read [default: false]",
     },
     Flag {
         name: "test-fraction",
@@ -150,11 +185,13 @@ pub(crate) const FLAGS: &[Flag] = &[
         name: "likelihood",
         path: "model.likelihood",
         value_name: "DISTRIBUTION",
-        takes: Value(one_of::<LikelihoodKind>),
+        takes: Value(one_of::<LikelihoodChoice>),
         of: Plan,
         help: "Distribution of a pixel. The standard deviation is fixed (gaussian), learned (gaussian-shared) \
                or predicted for each pixel (gaussian-learned); discretized-logistic has 256 grey levels, \
-               continuous-bernoulli a density, laplace one of a fixed scale [default: bernoulli]",
+               continuous-bernoulli a density, laplace one of a fixed scale. auto is bernoulli for digits, mnist, \
+               kmnist, emnist and wherever 80 % of the pixels are black or white, else gaussian-shared [default: \
+               auto; bernoulli with --binarize, --sigma, --scale, --mean-activation or --config]",
     },
     Flag {
         name: "sigma",
@@ -347,7 +384,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(number::<usize>),
         of: Plan,
-        help: "Images in a minibatch [default: 64]",
+        help: "Images in a minibatch [default: 64, or all training images where they are fewer]",
     },
     Flag {
         name: "epochs",
@@ -355,7 +392,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(number::<u64>),
         of: Training,
-        help: "Passes over the training images [default: 16]",
+        help: "Passes over the training images [default: 16, or as many as take 2,500 steps]",
     },
     Flag {
         name: "steps",
@@ -364,6 +401,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<u64>),
         of: Training,
         help: "Training steps, instead of --epochs; each takes one minibatch",
+    },
+    Flag {
+        name: "evaluate-every",
+        path: "run.evaluate-every",
+        value_name: "EPOCHS",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Epochs from one evaluation, with its line, its row of metrics.csv and its checkpoint, to the next \
+               [default: 1; more where --epochs is not given and rises]",
     },
     Flag {
         name: "seed",

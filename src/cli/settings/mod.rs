@@ -2,6 +2,8 @@
 //! once, as a [`Config`].
 
 mod flags;
+#[cfg(test)]
+mod likelihood_tests;
 mod parsers;
 #[cfg(test)]
 mod tests;
@@ -166,7 +168,23 @@ impl<const TRAINING: bool> Settings<TRAINING> {
             Some(path) => Config::read_table(path)?,
             None => Table::new(),
         };
-        self.over(self.with_model(table)?)
+        let table = self.with_model(table)?;
+        self.over(self.with_likelihood(table))
+    }
+
+    /// `table` with the likelihood that the data decides, unless a setting is given that says or implies one: a preset or
+    /// a configuration file does, and so does the model of another run.
+    fn with_likelihood(&self, mut table: Table) -> Table {
+        let says = |path: &str| {
+            let keys = ["model.likelihood", "model.sigma", "model.scale", "model.mean-activation"];
+            keys.contains(&path) || path == "data.binarize"
+        };
+        let of_model = table.get("model").is_some_and(|model| model.get("likelihood").is_some());
+        let of_preset = self.model.as_deref().is_some_and(|name| Preset::names().any(|own| own == name));
+        if self.file.is_none() && !of_model && !of_preset && !self.given().any(|(path, _)| says(path)) {
+            overlay(&mut table, at_path("model.likelihood", Value::String("auto".into())));
+        }
+        table
     }
 
     /// The preset that `--model` names, if it names one.

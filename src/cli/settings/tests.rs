@@ -13,11 +13,17 @@ fn settings(arguments: &[&str]) -> Settings<true> {
     Settings::from_arg_matches(&matches).unwrap()
 }
 
-/// The settings of a multilayer perceptron, where the arguments name no other model.
+/// The settings of a multilayer perceptron with the Bernoulli likelihood, where the arguments name no other model or
+/// likelihood.
 fn parse(arguments: &[&str]) -> Config {
-    let named = arguments.iter().any(|argument| argument.starts_with("--model") || *argument == "--config");
-    let model: &[&str] = if named { &[] } else { &["--model=mlp"] };
-    settings(&[model, arguments].concat()).config().unwrap()
+    let named = |names: &[&str]| {
+        let starts = |argument: &&str| names.iter().any(|name| argument.starts_with(name));
+        arguments.iter().any(starts)
+    };
+    let model: &[&str] = if named(&["--model", "--config"]) { &[] } else { &["--model=mlp"] };
+    let given = named(&["--likelihood", "model.likelihood", "--config", "--model"]);
+    let likelihood: &[&str] = if given { &[] } else { &["--likelihood=bernoulli"] };
+    settings(&[model, likelihood, arguments].concat()).config().unwrap()
 }
 
 fn refused(arguments: &[&str]) -> String {
@@ -34,9 +40,11 @@ fn other(flag: &Flag) -> &'static str {
         "images" => "123",
         "image-size" => "7x9",
         "color" => "rgb",
+        "fit" => "pad",
+        "background" => "#102030",
         "test-fraction" => "0.25",
         "binarize" => "static",
-        "flip" | "log-steps" => "true",
+        "flip" | "log-steps" | "stretch" | "skip-unreadable" => "true",
         "hidden" => "9,8/7",
         "latent" => "6,5",
         "activation" => "elu",
@@ -44,7 +52,8 @@ fn other(flag: &Flag) -> &'static str {
         "sigma" | "scale" | "beta" | "kl-warmup" | "kl-cycle" | "capacity" | "capacity-epochs" => "2.5",
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
-        "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed" => "17",
+        "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed"
+        | "evaluate-every" => "17",
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "optimizer" => "sgd",
@@ -382,13 +391,13 @@ fn auto_is_chosen_by_the_size_of_images() {
 #[test]
 fn presets_lie_below_flags_and_above_a_file() {
     let config = parse(&["--model=burgess", "--latent=12", "--batch-size=32"]);
-    assert_eq!((at(&config, "model.latent").unwrap(), config.run.batch_size), ("12".into(), 32));
+    assert_eq!((at(&config, "model.latent").unwrap(), config.run.batch_size()), ("12".into(), 32));
     assert_eq!(config.optimizer.learning_rate, Some(5e-4));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file.toml");
     std::fs::write(&file, "[model]\nhidden = [9]\n[run]\nepochs = 3\nbatch-size = 7\n").unwrap();
     let config = parse(&["--config", file.to_str().unwrap(), "--model", "burgess"]);
-    assert_eq!((config.run.epochs, config.run.batch_size), (3, 64));
+    assert_eq!((config.run.epochs, config.run.batch_size), (Some(3), Some(64)));
     let problem = refused(&["--model=nothing"]);
     assert!(problem.contains("no model is called 'nothing'") && problem.contains("burgess"), "{problem}");
     for name in Preset::names() {

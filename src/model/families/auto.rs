@@ -3,9 +3,9 @@
 use super::FamilyConfig;
 use super::conv::ConvConfig;
 use super::mlp::MlpConfig;
-use super::pixels::{SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood};
+use super::pixels::{SCALE, SIGMA, check_likelihood, is_without_scale, likelihood};
 use crate::data::ImageShape;
-use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::graph::{Activation, Likelihood, LikelihoodChoice};
 use crate::model::Model;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct AutoConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latent: Option<usize>,
     /// Distribution of a pixel.
-    pub likelihood: LikelihoodKind,
+    pub likelihood: LikelihoodChoice,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
     /// Scale of `laplace`.
@@ -37,7 +37,7 @@ impl Default for AutoConfig {
     fn default() -> Self {
         Self {
             latent: None,
-            likelihood: LikelihoodKind::Bernoulli,
+            likelihood: LikelihoodChoice::Bernoulli,
             sigma: SIGMA,
             scale: SCALE,
             mean_activation: Activation::Identity,
@@ -84,8 +84,7 @@ impl FamilyConfig for AutoConfig {
         if self.latent == Some(0) {
             return Err(Error::setting("model.latent", "0 is too few", "give 1 or more"));
         }
-        check_scale(self.likelihood, [self.sigma, self.scale])?;
-        check_likelihood(self.likelihood())?;
+        check_likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)?;
         Ok(self)
     }
 
@@ -96,6 +95,10 @@ impl FamilyConfig for AutoConfig {
 
     fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
         self.chosen(shape).model(shape)
+    }
+
+    fn likelihood_choice(&mut self) -> &mut LikelihoodChoice {
+        &mut self.likelihood
     }
 
     fn likelihood(&self) -> Likelihood {

@@ -8,7 +8,7 @@ mod pixels;
 
 use crate::Result;
 use crate::data::ImageShape;
-use crate::graph::Likelihood;
+use crate::graph::{Likelihood, LikelihoodChoice};
 use crate::model::{Model, OutputLayer};
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -34,7 +34,10 @@ pub trait FamilyConfig: Debug {
     /// The model for images of `shape`.
     fn model(&self, shape: ImageShape) -> Rc<dyn Model>;
 
-    /// The distribution of a pixel, with its settings.
+    /// The key `likelihood`.
+    fn likelihood_choice(&mut self) -> &mut LikelihoodChoice;
+
+    /// The distribution of a pixel, with its settings; Bernoulli where the data has not decided yet.
     fn likelihood(&self) -> Likelihood;
 
     /// Sizes of all layers on one line, for images of `shape`.

@@ -1,7 +1,7 @@
 //! The distribution of a pixel as settings of a family.
 
 use crate::checks::positive;
-use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::graph::{Activation, Likelihood, LikelihoodChoice, LikelihoodKind};
 use crate::{Error, Result};
 
 /// The standard deviation of a likelihood that takes none.
@@ -13,12 +13,14 @@ pub(crate) const SCALE: f64 = 1.0;
 /// Scales that leave room for differences and gradients in single precision.
 const SCALES: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
-/// The likelihood with the settings `sigma` and `scale`, of which it takes one or none.
+/// The likelihood with the settings `sigma` and `scale`, of which it takes one or none; Bernoulli where the data has not
+/// decided yet.
 pub(crate) fn likelihood(
-    kind: LikelihoodKind,
+    choice: LikelihoodChoice,
     [sigma, scale]: [f64; 2],
     mean_activation: Activation,
 ) -> Likelihood {
+    let kind = choice.kind().unwrap_or(LikelihoodKind::Bernoulli);
     let sigma = if kind == LikelihoodKind::Laplace { scale } else { sigma };
     Likelihood { kind, sigma, mean_activation }
 }
@@ -27,7 +29,7 @@ pub(crate) fn likelihood(
 ///
 /// # Errors
 /// [`Error::Setting`] naming the key path.
-pub(crate) fn check_scale(kind: LikelihoodKind, [sigma, scale]: [f64; 2]) -> Result<()> {
+fn check_scale(kind: LikelihoodKind, [sigma, scale]: [f64; 2]) -> Result<()> {
     if kind == LikelihoodKind::Laplace && sigma != SIGMA {
         let problem = format!("the likelihood is {kind}, which takes no standard deviation");
         return Err(Error::setting("model.sigma", problem, "give model.scale in its place"));
@@ -46,12 +48,34 @@ pub(crate) fn is_without_scale(scale: &f64) -> bool {
     *scale == SCALE
 }
 
+/// Refuse settings of a likelihood that the data decides.
+fn check_auto([sigma, scale]: [f64; 2], mean_activation: Activation) -> Result<()> {
+    let given = [
+        ("model.sigma", sigma != SIGMA),
+        ("model.scale", scale != SCALE),
+        ("model.mean-activation", mean_activation != Activation::Identity),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((path, _)) => {
+            let hint = "leave it out, or choose the model.likelihood that takes it";
+            Err(Error::setting(path, "the likelihood is auto, which the data decides", hint))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Refuse settings of a likelihood that make no sense.
 ///
 /// # Errors
 /// [`Error::Setting`] naming the key path.
-pub(crate) fn check_likelihood(likelihood: Likelihood) -> Result<()> {
-    let Likelihood { kind, sigma, mean_activation } = likelihood;
+pub(crate) fn check_likelihood(
+    choice: LikelihoodChoice,
+    scales: [f64; 2],
+    mean_activation: Activation,
+) -> Result<()> {
+    let Some(kind) = choice.kind() else { return check_auto(scales, mean_activation) };
+    check_scale(kind, scales)?;
+    let sigma = likelihood(choice, scales, mean_activation).sigma;
     let scaled = kind == LikelihoodKind::Laplace;
     positive(if scaled { "model.scale" } else { "model.sigma" }, sigma)?;
     if scaled && !SCALES.contains(&sigma) {

@@ -2,8 +2,8 @@
 
 use super::{AutoencoderKl, diffusers};
 use crate::data::ImageShape;
-use crate::graph::{Activation, Likelihood, LikelihoodKind};
-use crate::model::families::pixels::{SCALE, SIGMA, check_likelihood, check_scale, likelihood};
+use crate::graph::{Activation, Likelihood, LikelihoodChoice};
+use crate::model::families::pixels::{SCALE, SIGMA, check_likelihood, likelihood};
 use crate::model::families::{FamilyConfig, Interchange, Standard};
 use crate::model::{Model, OutputLayer};
 use crate::text::{table, thousands};
@@ -33,7 +33,7 @@ pub struct AutoencoderKlConfig {
     /// Groups of every group norm.
     pub norm_groups: usize,
     /// Distribution of a pixel.
-    pub likelihood: LikelihoodKind,
+    pub likelihood: LikelihoodChoice,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
     /// Scale of `laplace`; 0.5 where not given.
@@ -49,7 +49,7 @@ impl Default for AutoencoderKlConfig {
             multipliers: vec![1, 2, 4, 4],
             blocks: 2,
             norm_groups: 32,
-            likelihood: LikelihoodKind::Laplace,
+            likelihood: LikelihoodChoice::Laplace,
             sigma: SIGMA,
             scale: None,
         }
@@ -111,11 +111,11 @@ impl FamilyConfig for AutoencoderKlConfig {
             let hint = "give a number that divides model.width, or a model.width that it divides";
             return Err(Error::setting("model.norm-groups", problem, hint));
         }
-        check_scale(self.likelihood, [self.sigma, self.scale.unwrap_or(SCALE)])?;
-        if self.likelihood == LikelihoodKind::Laplace {
+        if self.likelihood == LikelihoodChoice::Laplace {
             self.scale.get_or_insert(ABSOLUTE_ERROR);
         }
-        check_likelihood(self.likelihood())?;
+        let scales = [self.sigma, self.scale.unwrap_or(SCALE)];
+        check_likelihood(self.likelihood, scales, Activation::Identity)?;
         Ok(self)
     }
 
@@ -136,6 +136,10 @@ impl FamilyConfig for AutoencoderKlConfig {
 
     fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
         Rc::new(AutoencoderKl { config: self.clone(), shape })
+    }
+
+    fn likelihood_choice(&mut self) -> &mut LikelihoodChoice {
+        &mut self.likelihood
     }
 
     fn likelihood(&self) -> Likelihood {

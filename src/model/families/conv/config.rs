@@ -4,12 +4,10 @@ use super::Conv;
 use super::geometry::Geometry;
 use crate::checks::{below_one, is_zero};
 use crate::data::ImageShape;
-use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::graph::{Activation, Likelihood, LikelihoodChoice};
 use crate::model::Model;
 use crate::model::families::FamilyConfig;
-use crate::model::families::pixels::{
-    SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood,
-};
+use crate::model::families::pixels::{SCALE, SIGMA, check_likelihood, is_without_scale, likelihood};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -126,7 +124,7 @@ pub struct ConvConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_kernel: Option<usize>,
     /// Distribution of a pixel.
-    pub likelihood: LikelihoodKind,
+    pub likelihood: LikelihoodChoice,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
     /// Scale of `laplace`.
@@ -161,7 +159,7 @@ impl Default for ConvConfig {
             decoder_start: None,
             start_activation: true,
             output_kernel: None,
-            likelihood: LikelihoodKind::Bernoulli,
+            likelihood: LikelihoodChoice::Bernoulli,
             sigma: SIGMA,
             scale: SCALE,
             mean_activation: Activation::Identity,
@@ -238,8 +236,7 @@ impl FamilyConfig for ConvConfig {
             ));
         }
         below_one("model.dropout", self.dropout)?;
-        check_scale(self.likelihood, [self.sigma, self.scale])?;
-        check_likelihood(self.likelihood())?;
+        check_likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)?;
         Ok(self)
     }
 
@@ -297,6 +294,10 @@ impl FamilyConfig for ConvConfig {
 
     fn model(&self, shape: ImageShape) -> Rc<dyn Model> {
         Rc::new(Conv { config: self.clone(), shape })
+    }
+
+    fn likelihood_choice(&mut self) -> &mut LikelihoodChoice {
+        &mut self.likelihood
     }
 
     fn likelihood(&self) -> Likelihood {

@@ -3,12 +3,10 @@
 use super::{Layer, Mlp};
 use crate::checks::{below_one, is_zero};
 use crate::data::ImageShape;
-use crate::graph::{Activation, Likelihood, LikelihoodKind};
+use crate::graph::{Activation, Likelihood, LikelihoodChoice};
 use crate::model::Model;
 use crate::model::families::FamilyConfig;
-use crate::model::families::pixels::{
-    SCALE, SIGMA, check_likelihood, check_scale, is_without_scale, likelihood,
-};
+use crate::model::families::pixels::{SCALE, SIGMA, check_likelihood, is_without_scale, likelihood};
 use crate::text::thousands;
 use crate::{Error, Result};
 use serde::de::{Error as _, SeqAccess, Visitor};
@@ -35,7 +33,7 @@ pub struct MlpConfig {
     #[serde(skip_serializing_if = "is_zero")]
     pub dropout: f64,
     /// Distribution of a pixel.
-    pub likelihood: LikelihoodKind,
+    pub likelihood: LikelihoodChoice,
     /// Standard deviation of `gaussian`, initial one of `gaussian-shared`.
     pub sigma: f64,
     /// Scale of `laplace`.
@@ -52,7 +50,7 @@ impl Default for MlpConfig {
             latent: vec![2],
             activation: Activation::Tanh,
             dropout: 0.0,
-            likelihood: LikelihoodKind::Bernoulli,
+            likelihood: LikelihoodChoice::Bernoulli,
             sigma: SIGMA,
             scale: SCALE,
             mean_activation: Activation::Identity,
@@ -111,8 +109,7 @@ impl FamilyConfig for MlpConfig {
             self.hidden = vec![part.clone(); layers];
         }
         below_one("model.dropout", self.dropout)?;
-        check_scale(self.likelihood, [self.sigma, self.scale])?;
-        check_likelihood(self.likelihood())?;
+        check_likelihood(self.likelihood, [self.sigma, self.scale], self.mean_activation)?;
         Ok(self)
     }
 
@@ -131,6 +128,10 @@ impl FamilyConfig for MlpConfig {
             activation: self.activation,
             likelihood: self.likelihood(),
         })
+    }
+
+    fn likelihood_choice(&mut self) -> &mut LikelihoodChoice {
+        &mut self.likelihood
     }
 
     fn likelihood(&self) -> Likelihood {
