@@ -87,11 +87,11 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
         /// The limit's name, as WebGPU spells it.
-        limit_name: String,
+        limit_name: &'static str,
         /// The largest minibatch that fits, where one does.
         batch: Option<usize>,
         /// Adapters that take it, as `--device 1 (NAME)`; the CPU always does.
-        others: Vec<String>,
+        others: Box<[String]>,
     },
     /// The device could not be used, ran out of memory, or was lost.
     #[error("{device}: {problem}\n  {hint}")]

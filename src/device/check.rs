@@ -159,8 +159,7 @@ fn plan(questions: &[Question]) -> Plan {
 fn compare(question: &Question, found: &[f32]) -> Option<String> {
     let wrong = |(found, answer): &(&f32, &f64)| {
         let difference = (f64::from(**found) - **answer).abs();
-        // NaN is no number near the answer.
-        !(difference <= question.tolerance)
+        difference.is_nan() || difference > question.tolerance
     };
     let all = found.iter().zip(&question.answer);
     let (found, answer) = all.clone().find(wrong)?;

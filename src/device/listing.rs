@@ -19,8 +19,9 @@ pub struct Listing {
     pub gl: bool,
 }
 
+type Answer = Result<Vec<AdapterInfo>, Silence>;
 /// Asks one process for the adapters of some backends.
-type Ask<'a> = &'a mut dyn FnMut(&[&str]) -> Result<Vec<AdapterInfo>, Silence>;
+type Ask<'a> = &'a mut dyn FnMut(&[&str]) -> Answer;
 
 /// The listings of this process, without GL named and with it. Drivers are asked once.
 static KNOWN: Mutex<[Option<Listing>; 2]> = Mutex::new([None, None]);
@@ -82,11 +83,7 @@ mod tests {
     use crate::gpu::{AdapterKind, test_adapter as info};
 
     /// What a machine lists, and the requests it takes.
-    fn listed(
-        native: &[&str],
-        gl: bool,
-        answer: &dyn Fn(&[&str]) -> Result<Vec<AdapterInfo>, Silence>,
-    ) -> (Listing, Vec<String>) {
+    fn listed(native: &[&str], gl: bool, answer: &dyn Fn(&[&str]) -> Answer) -> (Listing, Vec<String>) {
         let mut asked = Vec::new();
         let listing = gather(native, gl, &mut |backends| {
             asked.push(backends.join(" "));
@@ -95,7 +92,7 @@ mod tests {
         (listing, asked)
     }
 
-    fn offer(backends: &[&str]) -> Result<Vec<AdapterInfo>, Silence> {
+    fn offer(backends: &[&str]) -> Answer {
         let of = |name: &&str| info(0, "card", name, AdapterKind::Discrete);
         Ok(backends.iter().map(of).collect())
     }

@@ -197,7 +197,7 @@ mod tests {
             with_others(refused, &plan, &small, list).to_string()
         };
         assert!(refused.to_string().ends_with("or a device that takes it: --device cpu"), "{refused}");
-        assert!(text(&[small.clone()]).ends_with("or a device that takes it: --device cpu"));
+        assert!(text(std::slice::from_ref(&small)).ends_with("or a device that takes it: --device cpu"));
         let both = text(&[small.clone(), large]);
         assert!(
             both.ends_with("or a device that takes it: --device cpu, --device 1 (RTX (Vulkan))"),
