@@ -56,13 +56,24 @@ pub fn array_of(dataset: &str) -> Option<(&Path, &str)> {
 }
 
 /// An array, and where it is.
-struct Array {
+#[derive(Debug)]
+pub(super) struct Array {
     /// Its name in a `.npz`; none in a `.npy`.
     key: Option<String>,
     header: Header,
 }
 
 impl Array {
+    /// Its name in a `.npz`.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Sizes of its dimensions.
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.header.shape
+    }
+
     /// Whether it has the type and the dimensions of images.
     fn holds_images(&self) -> bool {
         self.header.holds_pixels() && matches!(self.header.shape.len(), 3 | 4)
@@ -81,7 +92,7 @@ impl Array {
     }
 
     /// Hand its values to `read`.
-    fn values<T>(
+    pub(super) fn values<T>(
         &self,
         file: &File,
         read: impl FnOnce(&Header, &Path, &mut dyn Read) -> Result<T>,
@@ -108,13 +119,14 @@ fn damaged(path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// The arrays of a file, without their values.
-struct Arrays {
-    found: Vec<Array>,
+pub(super) struct Arrays {
+    pub(super) found: Vec<Array>,
     /// Names of those that hold no numbers: records or objects.
     others: Vec<String>,
 }
 
-fn list(file: &File) -> Result<Arrays> {
+/// The arrays of `file`.
+pub(super) fn list(file: &File) -> Result<Arrays> {
     let path = file.path();
     if !file.begin(4)?.starts_with(b"PK") {
         let header = Header::read(path, &mut BufReader::new(file.open()?))?;
