@@ -275,12 +275,11 @@ impl Observer for Display {
     }
 
     fn latents(&mut self, record: &LatentRecord) {
-        let bound = match (record.test_bound, self.importance_samples) {
-            (Some(bound), Some(samples)) => format!(", L_{samples} {bound:.2}"),
-            _ => String::new(),
-        };
-        let (active, all) = (record.active_units, record.divergences.len());
-        self.bar.aside(format!("{bound}, {active} of {all} units active"));
+        self.bar.units(report::Units {
+            active: record.active_units,
+            all: record.divergences.len(),
+            bound: self.importance_samples.zip(record.test_bound),
+        });
     }
 
     fn epoch(&mut self, record: &EpochRecord) {

@@ -140,28 +140,98 @@ fn scatter(
     });
     chart.draw_series(points)?;
 
+    let mut names = Vec::new();
     for (class, name) in legend.iter().filter(|_| legend.len() <= 20) {
         let members = || means.iter().enumerate().filter(|(index, _)| label(*index) == Some(*class));
         let median = |axis: usize| quantiles(members().map(|(_, mean)| f64::from(mean[axis])), 0.5, 0.5);
         let (Some((u, _)), Some((v, _))) = (median(0), median(1)) else { continue };
         if name.chars().count() <= 14 && inside(&[u as f32, v as f32]) {
-            write_over(area, name, chart.backend_coord(&(u, v)), legend, *class)?;
+            let ((left, top), (x, y)) = (area.get_base_pixel(), chart.backend_coord(&(u, v)));
+            names.push((name, *class, Label::new(name, (x - left, y - top))));
         }
+    }
+    let mut places: Vec<Label> = names.iter().map(|(_, _, place)| *place).collect();
+    let (width, height) = area.dim_in_pixel();
+    move_apart(&mut places, (width as i32, height as i32));
+    for ((name, class, _), place) in names.iter().zip(places) {
+        write_over(area, name, place, colour_of(legend, Some(*class)))?;
     }
     Ok(means.iter().filter(|mean| !inside(mean)).count())
 }
 
-/// Writes `name` in black on a halo that sets it off from the points.
-fn write_over(area: &Area<'_>, name: &str, place: (i32, i32), legend: &[(u32, String)], class: u32) -> Drawn {
-    let (left, top) = area.get_base_pixel();
-    let (x, y) = (place.0 - left, place.1 - top);
-    let half = (text_width(name, LABEL + 2, true) * SCALE / 2 + 6 * SCALE) as i32;
-    let height = (11 * SCALE) as i32;
+/// The place of a class's name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Label {
+    /// The class's median.
+    of: (i32, i32),
+    /// The middle of the name.
+    at: (i32, i32),
+    /// Half its width and height, with its halo.
+    half: (i32, i32),
+}
+
+impl Label {
+    fn new(name: &str, of: (i32, i32)) -> Self {
+        let width = text_width(name, LABEL + 2, true) * SCALE / 2 + 6 * SCALE;
+        Self { of, at: of, half: (width as i32, (11 * SCALE) as i32) }
+    }
+
+    /// How far it reaches over `other` across and down: both are positive where the two overlap.
+    fn overlap(&self, other: &Self) -> (i32, i32) {
+        let across = self.half.0 + other.half.0 - (self.at.0 - other.at.0).abs();
+        let down = self.half.1 + other.half.1 - (self.at.1 - other.at.1).abs();
+        (across, down)
+    }
+}
+
+/// Move labels, as little as is needed, until none overlaps another; all stay within a picture of this size.
+fn move_apart(labels: &mut [Label], size: (i32, i32)) {
+    // Each round parts neighbours a little; far fewer suffice for twenty names.
+    for _ in 0..500 {
+        let mut moved = false;
+        for second in 1..labels.len() {
+            for first in 0..second {
+                let (across, down) = labels[first].overlap(&labels[second]);
+                if across <= 0 || down <= 0 {
+                    continue;
+                }
+                moved = true;
+                let (one, two) = (labels[first].at, labels[second].at);
+                let step = |one: i32, two: i32, overlap: i32| {
+                    let step = overlap / 2 + 1;
+                    // Of two at one place, the first goes up.
+                    if one <= two { (one - step, two + step) } else { (one + step, two - step) }
+                };
+                if down <= across {
+                    (labels[first].at.1, labels[second].at.1) = step(one.1, two.1, down);
+                } else {
+                    (labels[first].at.0, labels[second].at.0) = step(one.0, two.0, across);
+                }
+            }
+        }
+        for label in labels.iter_mut() {
+            let kept = |at: i32, half: i32, size: i32| at.min(size - half).max(half);
+            label.at = (kept(label.at.0, label.half.0, size.0), kept(label.at.1, label.half.1, size.1));
+        }
+        if !moved {
+            return;
+        }
+    }
+}
+
+/// Writes `name` in black on a halo that sets it off from the points, with a line to its median where it stands elsewhere.
+fn write_over(area: &Area<'_>, name: &str, label: Label, colour: RGBColor) -> Drawn {
+    let ((x, y), (half, height)) = (label.at, label.half);
+    let over = (label.of.0 - x).abs() <= half && (label.of.1 - y).abs() <= height;
+    if !over {
+        area.draw(&PathElement::new(vec![label.of, label.at], INK.stroke_width(SCALE)))?;
+        area.draw(&Circle::new(label.of, 3 * SCALE, INK.filled()))?;
+    }
     let corners = [(x - half, y - height), (x + half, y + height)];
     area.draw(&Rectangle::new(corners, WHITE.mix(0.86).filled()))?;
     area.draw(&Rectangle::new(
         [(x - half, y + height - 2 * SCALE as i32), (x + half, y + height)],
-        colour_of(legend, Some(class)).filled(),
+        colour.filled(),
     ))?;
     let style = text_style((LABEL + 2) * SCALE, true, INK, (HPos::Center, VPos::Center));
     area.draw_text(name, &style, (x, y - SCALE as i32))
@@ -243,6 +313,31 @@ mod tests {
             assert!(dark(&picture, (SQUARE + 28, picture.width()), (y - 9, y + 9)) > 30, "line {line}");
         }
         assert!(dark(&picture, (0, SQUARE), (0, HEADER)) > 150);
+    }
+
+    #[test]
+    fn names_do_not_overlap() {
+        // All at one place; in a row; in a corner.
+        for place in [|_| (450, 450), |i: i32| (100 + 9 * i, 450), |i: i32| (2 * i, 899 - i)] {
+            let mut labels: Vec<Label> =
+                (0..20).map(|i| Label::new(["cat", "a long name", "7"][i as usize % 3], place(i))).collect();
+            let before = labels.clone();
+            move_apart(&mut labels, (1800, 1800));
+            for (index, label) in labels.iter().enumerate() {
+                let ((x, y), (half, height)) = (label.at, label.half);
+                assert!(x >= half && y >= height && x + half <= 1800 && y + height <= 1800, "{label:?}");
+                for other in &labels[..index] {
+                    let (across, down) = label.overlap(other);
+                    assert!(across <= 0 || down <= 0, "{label:?} over {other:?}");
+                }
+                assert_eq!(label.of, before[index].of);
+            }
+        }
+        // Names that have room stay where they are.
+        let mut labels = [Label::new("cat", (100, 100)), Label::new("dog", (900, 300))];
+        let before = labels;
+        move_apart(&mut labels, (1800, 1800));
+        assert_eq!(labels, before);
     }
 
     #[test]

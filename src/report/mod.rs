@@ -27,7 +27,7 @@ pub use latents_file::{LatentRecord, LatentsFile};
 pub use metrics::{EpochRecord, MetricsFile};
 pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
-pub use progress::{Progress, Snapshot, human_duration};
+pub use progress::{Progress, Snapshot, Units, human_duration};
 pub use steps_file::StepsFile;
 
 use std::path::Path;

@@ -10,6 +10,8 @@ use crate::text::thousands;
 
 /// Without a terminal, shortest time between the lines of two epochs.
 const EPOCH_LINES: Duration = Duration::from_secs(1);
+/// Lines of epochs between two that name their columns.
+const LINES: usize = 30;
 /// Without a terminal, longest time without a line during an epoch.
 const STEP_LINES: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,17 @@ pub struct Snapshot {
     pub seconds_left: Option<f64>,
 }
 
+/// The use of latent units after an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Units {
+    /// Units in use.
+    pub active: usize,
+    /// All units.
+    pub all: usize,
+    /// Importance samples, and the bound L_K with them, where that is the objective.
+    pub bound: Option<(usize, f64)>,
+}
+
 /// Shows the progress of training.
 pub struct Progress {
     total_steps: Option<u64>,
@@ -41,8 +54,10 @@ pub struct Progress {
     last: Snapshot,
     /// The line of an epoch that ended too soon after the line before it.
     held_back: Option<String>,
-    /// Text at the end of the next epoch's line.
-    aside: String,
+    /// What the next epoch's line says of the latent units.
+    units: Units,
+    /// Lines of epochs that were written.
+    lines: usize,
     written: Option<Instant>,
 }
 
@@ -73,8 +88,11 @@ impl Progress {
     ) -> Self {
         let bar = target.map(|target| {
             let bar = ProgressBar::with_draw_target(total_steps, target);
-            let template =
-                if total_steps.is_some() { "{bar:24.cyan/237} {msg}" } else { "{spinner:.cyan} {msg}" };
+            let template = if total_steps.is_some() {
+                "{bar:12.cyan/237} {wide_msg}"
+            } else {
+                "{spinner:.cyan} {wide_msg}"
+            };
             // The template is a constant that a test draws; without it the plain bar serves.
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
@@ -89,7 +107,8 @@ impl Progress {
             output,
             last: Snapshot::default(),
             held_back: None,
-            aside: String::new(),
+            units: Units::default(),
+            lines: 0,
             written: None,
         }
     }
@@ -113,10 +132,12 @@ impl Progress {
     fn step_text(&self, step: u64) -> String {
         let s = &self.last;
         let within = 100 * (step.saturating_sub(1) % self.steps_per_epoch + 1) / self.steps_per_epoch;
+        let left = s.seconds_left.map_or(String::new(), |left| format!("  {} left", human_duration(left)));
         format!(
-            "{}, {within:>3}%  {}",
+            "epoch {} {within:>3}%  ELBO {}  {} images/s{left}",
             epoch_name(s.epoch, s.epochs),
-            numbers(s.elbo, s.reconstruction, s.kl, s.images_per_second, s.seconds_left)
+            nats(s.elbo, 10),
+            speed(s.images_per_second),
         )
     }
 
@@ -124,19 +145,16 @@ impl Progress {
     /// second are left out, except the last.
     pub fn epoch_done(&mut self, record: &EpochRecord) {
         let left = if Some(record.step) == self.total_steps { None } else { self.last.seconds_left };
-        let line = format!(
-            "{}  held out: {}{}",
-            epoch_name(record.epoch, self.last.epochs),
-            numbers(
-                record.test_elbo,
-                record.test_reconstruction,
-                record.test_kl,
-                record.images_per_second,
-                left
-            ),
-            std::mem::take(&mut self.aside),
-        );
+        let row = epoch_row(record, self.last.epochs, left, self.units);
+        let mut line = columns(&row.each_ref().map(|(_, width, text)| (*width, text.as_str())));
+        if self.lines.is_multiple_of(LINES) {
+            line = format!(
+                "{}\n{line}",
+                columns(&row.each_ref().map(|(head, width, _)| (*width, head.as_str())))
+            );
+        }
         if let Some(bar) = &self.bar {
+            self.lines += 1;
             bar.println(line);
         } else if self.written.is_some_and(|at| at.elapsed() < EPOCH_LINES)
             && Some(record.step) != self.total_steps
@@ -144,13 +162,14 @@ impl Progress {
             self.held_back = Some(line);
         } else {
             self.held_back = None;
+            self.lines += 1;
             self.write(&line);
         }
     }
 
-    /// The next epoch's line is to end with `text`.
-    pub fn aside(&mut self, text: String) {
-        self.aside = text;
+    /// What the next epoch's line says of the latent units.
+    pub fn units(&mut self, units: Units) {
+        self.units = units;
     }
 
     /// Print a message between the lines of progress.
@@ -188,18 +207,62 @@ fn epoch_name(epoch: u64, epochs: Option<u64>) -> String {
     match epochs {
         Some(epochs) => {
             let width = epochs.to_string().len();
-            format!("epoch {epoch:>width$}/{epochs}")
+            format!("{epoch:>width$}/{epochs}")
         }
-        None => format!("epoch {epoch}"),
+        None => epoch.to_string(),
     }
 }
 
-fn numbers(elbo: f64, reconstruction: f64, kl: f64, speed: f64, left: Option<f64>) -> String {
-    let speed = thousands(speed.max(0.0).round() as usize);
-    let left = left.map_or(String::new(), |left| format!(", {} left", human_duration(left)));
-    format!(
-        "ELBO {elbo:.2} nats/image (reconstruction {reconstruction:.2}, KL {kl:.2}), {speed} images/s{left}"
-    )
+/// Nats per image in at most `width` letters, seven at least.
+fn nats(value: f64, width: usize) -> String {
+    let texts =
+        [format!("{value:.2}"), format!("{value:.0}"), format!("{value:.1e}"), format!("{value:.0e}")];
+    let [.., last] = texts.clone();
+    texts.into_iter().find(|text| text.chars().count() <= width).unwrap_or(last)
+}
+
+fn speed(images_per_second: f64) -> String {
+    thousands(images_per_second.max(0.0).round() as usize)
+}
+
+/// The entries of an epoch's line: the name of each column, its width, and its text. They take 80 letters at most.
+fn epoch_row(
+    record: &EpochRecord,
+    epochs: Option<u64>,
+    left: Option<f64>,
+    units: Units,
+) -> [(String, usize, String); 8] {
+    let entry = |head: &str, width, text| (head.to_string(), width, text);
+    let active = match units.all {
+        0 => String::new(),
+        all @ 1..1000 => format!("{}/{all}", units.active),
+        _ => thousands(units.active),
+    };
+    let bound = match units.bound {
+        Some((samples, bound)) => (format!("L_{samples}"), 10, nats(bound, 9)),
+        None => (String::new(), 0, String::new()),
+    };
+    [
+        entry("epoch", 10, epoch_name(record.epoch, epochs)),
+        entry("ELBO", 11, nats(record.test_elbo, 10)),
+        entry("reconstruction", 15, nats(record.test_reconstruction, 14)),
+        entry("KL", 9, nats(record.test_kl, 8)),
+        bound,
+        entry("active", 8, active),
+        entry("images/s", 9, speed(record.images_per_second)),
+        entry("left", 8, left.map_or(String::new(), human_duration)),
+    ]
+}
+
+/// Texts on one line, each at the right end of its column.
+fn columns<const N: usize>(entries: &[(usize, &str); N]) -> String {
+    let line: String = entries
+        .iter()
+        .filter(|(width, _)| *width > 0)
+        // A text that is as wide as its column is set off from the one before.
+        .map(|(width, text)| format!(" {text:>width$}", width = width - 1))
+        .collect();
+    line.trim_end().to_string()
 }
 
 /// `80.0` as `1m 20s`; two units at most.
@@ -263,21 +326,39 @@ mod tests {
         progress.written = None;
         progress.update(469, &snapshot());
         progress.written = None;
-        progress.aside(", 3 of 20 units active".to_string());
+        progress.units(Units { active: 3, all: 20, bound: Some((50, -123.4)) });
         progress.epoch_done(&record(1));
         let text = log.text();
-        assert_eq!(text.lines().count(), 2, "{text}");
-        for expected in [
-            "MNIST, 60,000 images\n",
-            "epoch  1/50",
-            "ELBO -225.80 nats/image",
-            "reconstruction -211.70",
-            "KL 14.10",
-            "18,182 images/s",
-            "1m 20s left, 3 of 20 units active",
-        ] {
-            assert!(text.contains(expected), "{expected:?} is not in {text:?}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(lines[0], "MNIST, 60,000 images");
+        let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+        let heads = ["epoch", "ELBO", "reconstruction", "KL", "L_50", "active", "images/s", "left"];
+        assert_eq!(words(lines[1]), heads);
+        let values = ["1/50", "-225.80", "-211.70", "14.10", "-123.40", "3/20", "18,182", "1m", "20s"];
+        assert_eq!(words(lines[2]), values);
+        // Every text ends where the name of its column does.
+        for (head, value) in heads.iter().zip(&values[..7]) {
+            let end = |line: &str, text: &str| line.find(text).unwrap() + text.len();
+            assert_eq!(end(lines[1], head), end(lines[2], value), "{text}");
         }
+    }
+
+    #[test]
+    fn lines_fit_a_terminal() {
+        let mut large = record(1000);
+        (large.test_elbo, large.test_reconstruction, large.test_kl) = (-123_456_789.0, 987_654.21, 1e5);
+        large.images_per_second = 123_456.7;
+        let units = Units { active: 999, all: 999, bound: Some((5000, -3.4e38)) };
+        let row = epoch_row(&large, Some(1000), Some(86_399.0), units);
+        let texts = row.each_ref().map(|(_, width, text)| (*width, text.as_str()));
+        let heads = row.each_ref().map(|(head, width, _)| (*width, head.as_str()));
+        for line in [columns(&texts), columns(&heads)] {
+            assert_eq!(line.chars().count(), 80, "{line}");
+        }
+        let mut progress = Progress::new(Some(1000), 1, false, Box::new(Log::default()));
+        progress.last = Snapshot { epoch: 1000, epochs: Some(1000), elbo: -123_456.78, ..snapshot() };
+        assert!(progress.step_text(1000).chars().count() + 13 <= 80, "{}", progress.step_text(1000));
     }
 
     #[test]
@@ -293,7 +374,11 @@ mod tests {
             drop(progress);
             let text = log.text();
             assert!(text.lines().count() < 20, "{text}");
-            assert_eq!(text.matches("epoch 200 ").count(), 1, "{text}");
+            assert_eq!(
+                text.lines().filter(|line| line.trim_start().starts_with("200 ")).count(),
+                1,
+                "{text}"
+            );
         }
     }
 
@@ -322,7 +407,7 @@ mod tests {
             progress.finish();
             assert_eq!(log.text(), "");
         }
-        for template in ["{bar:24.cyan/237} {msg}", "{spinner:.cyan} {msg}"] {
+        for template in ["{bar:12.cyan/237} {wide_msg}", "{spinner:.cyan} {wide_msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }
