@@ -6,6 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vae::data::write_npy;
+use vae::run::Wanted;
 use vae::{Error, Result};
 
 /// Write the posterior means of pictures, a row each, as an array of NumPy.
@@ -31,7 +32,7 @@ impl Encode {
     pub(crate) fn run(self) -> Result<ExitCode> {
         // Refused before the model is loaded.
         check_npy(&self.out)?;
-        let mut model = self.run.open_on(&self.files)?;
+        let mut model = self.run.open(Wanted::Files(&self.files))?;
         let count = self.files.len();
         let numbers: Vec<u32> = (0..count as u32).collect();
         let means = model.session.encode(&numbers)?.means;

@@ -1,7 +1,7 @@
 //! `vae eval`.
 
 use super::output;
-use super::run::RunArguments;
+use super::run::{DataArguments, RunArguments};
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use vae::eval::latents::ACTIVE;
 use vae::eval::report::Report;
 use vae::graph::{Binarize, LikelihoodKind};
 use vae::report::human_duration;
-use vae::run::TrainedModel;
+use vae::run::{TrainedModel, Wanted};
 use vae::text::{error_text, thousands};
 
 /// Measure a trained model on held-out images, in nats per image: the evidence lower bound (ELBO), the use of its
@@ -28,6 +28,8 @@ Examples:
 pub(crate) struct Eval {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    data: DataArguments,
     /// Latent samples per image to average the ELBO over
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::settings::count)]
     samples: usize,
@@ -55,7 +57,7 @@ fn many(text: &str) -> Result<usize, String> {
 impl Eval {
     pub(crate) fn run(self) -> Result<ExitCode> {
         output::check_json(self.json.as_deref())?;
-        let mut model = self.run.open()?;
+        let mut model = self.run.open(Wanted::All(&self.data.place()))?;
         let images = self.images.unwrap_or(usize::MAX).min(model.dataset.test.count);
         let mut report = Report::of(&mut model, images, self.samples)?;
         if let Some(samples) = self.importance_samples {

@@ -1,11 +1,12 @@
 //! `vae interpolate`.
 
-use super::run::RunArguments;
+use super::run::{DataArguments, RunArguments};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use vae::Result;
 use vae::eval::pictures;
+use vae::run::Wanted;
 
 #[derive(Debug, Args)]
 #[command(
@@ -14,6 +15,8 @@ use vae::eval::pictures;
 pub(crate) struct Interpolate {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    data: DataArguments,
     /// The picture to write [default: RUN/interpolation.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
@@ -30,7 +33,8 @@ pub(crate) struct Interpolate {
 
 impl Interpolate {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        self.run.draw(self.out.as_ref(), "interpolation.png", |model| {
+        let place = self.data.place();
+        self.run.draw(Wanted::Some(&place), self.out.as_ref(), "interpolation.png", |model| {
             pictures::interpolation(&mut model.session, &model.dataset, (self.count, self.steps), self.seed)
         })
     }

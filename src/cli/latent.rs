@@ -1,11 +1,12 @@
 //! `vae latent`.
 
-use super::run::RunArguments;
+use super::run::{DataArguments, RunArguments};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use vae::Result;
 use vae::eval::pictures;
+use vae::run::Wanted;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -17,6 +18,8 @@ Example:
 pub(crate) struct Latent {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    data: DataArguments,
     /// The picture to write [default: RUN/latent.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
@@ -24,7 +27,8 @@ pub(crate) struct Latent {
 
 impl Latent {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        self.run.draw(self.out.as_ref(), "latent.png", |model| {
+        let place = self.data.place();
+        self.run.draw(Wanted::Some(&place), self.out.as_ref(), "latent.png", |model| {
             pictures::latent(&mut model.session, &model.dataset)
         })
     }

@@ -1,11 +1,12 @@
 //! `vae manifold`.
 
-use super::run::RunArguments;
+use super::run::{NoData, RunArguments};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use vae::Result;
 use vae::eval::pictures;
+use vae::run::Wanted;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -17,6 +18,8 @@ Example:
 pub(crate) struct Manifold {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    data: NoData,
     /// The picture to write [default: RUN/manifold.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
@@ -27,7 +30,8 @@ pub(crate) struct Manifold {
 
 impl Manifold {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        self.run.draw(self.out.as_ref(), "manifold.png", |model| {
+        self.data.check()?;
+        self.run.draw(Wanted::Nothing, self.out.as_ref(), "manifold.png", |model| {
             pictures::manifold(&mut model.session, &model.dataset, self.side)
         })
     }

@@ -1,7 +1,7 @@
 //! `vae posterior`.
 
 use super::output;
-use super::run::RunArguments;
+use super::run::{DataArguments, RunArguments};
 use super::settings::count;
 use clap::Args;
 use std::fmt::Write;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vae::eval::posterior::{Entry, PosteriorStudy, Report, Sampling, picture};
 use vae::report::save_png;
+use vae::run::Wanted;
 use vae::text;
 use vae::{Error, Result};
 
@@ -27,6 +28,8 @@ Examples:
 pub(crate) struct Posterior {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    data: DataArguments,
     /// The held-out image to look at, counted from 0
     #[arg(long, value_name = "I", default_value_t = 0, conflicts_with = "images")]
     image: usize,
@@ -75,7 +78,7 @@ impl Posterior {
                 }
             }
         }
-        let mut model = self.run.open()?;
+        let mut model = self.run.open(Wanted::All(&self.data.place()))?;
         let available = model.dataset.test.count;
         let numbers: Vec<usize> = match self.images {
             Some(count) => (0..count.min(available)).collect(),

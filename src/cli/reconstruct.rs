@@ -1,17 +1,20 @@
 //! `vae reconstruct`.
 
-use super::run::RunArguments;
+use super::run::{DataArguments, RunArguments};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use vae::Result;
 use vae::eval::pictures;
+use vae::run::Wanted;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vae reconstruct runs/digits-1 --count 12 --seed 7 --out twelve.png")]
 pub(crate) struct Reconstruct {
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    data: DataArguments,
     /// The picture to write [default: RUN/reconstructions.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
@@ -25,7 +28,8 @@ pub(crate) struct Reconstruct {
 
 impl Reconstruct {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        self.run.draw(self.out.as_ref(), "reconstructions.png", |model| {
+        let place = self.data.place();
+        self.run.draw(Wanted::Some(&place), self.out.as_ref(), "reconstructions.png", |model| {
             pictures::reconstructions(&mut model.session, &model.dataset, self.count, self.seed)
         })
     }

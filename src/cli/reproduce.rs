@@ -233,6 +233,7 @@ impl Reproduce {
             // A variant that was stopped before its first save has nothing to go on from.
             let overwrite = self.overwrite || self.resume.is_some();
             let run = RunFolder::create(folder, config, overwrite)?;
+            run.keep_pictures(dataset, config.run.keep_pictures)?;
             say(&format!("{name}: into {}", folder.display()));
             (run, None)
         };

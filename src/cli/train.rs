@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::{Config, ObjectiveConfig};
-use vae::data::{Dataset, KNOWN_NAMES};
+use vae::data::{Dataset, KNOWN_NAMES, Survey};
 use vae::device::OpenDevice;
 use vae::eval::pictures;
 use vae::graph::{Binarize, LikelihoodKind, Tensor};
@@ -82,12 +82,16 @@ impl Train {
             Some(out) => RunFolder::create(out, &config, self.overwrite)?,
             None => RunFolder::create_next(&dataset.name, &config)?,
         };
+        run.keep_pictures(&dataset, config.run.keep_pictures)?;
         if let Some(fit) = fit {
             say(&fit.to_string());
         }
         let start = weights.as_ref().map_or(Start::Drawn, Start::Weights);
         for sentence in dataset.found.notes.iter().chain(&chosen) {
             say(sentence);
+        }
+        for warning in Survey::of(&dataset).warnings() {
+            say(&format!("warning: {warning}"));
         }
         train(&run, &config, &dataset, session, start)
     }

@@ -109,8 +109,39 @@ impl DataConfig {
         self.stretch = look.range.map_or(self.stretch, Stretch::Range);
     }
 
-    pub(super) fn is_digits(&self) -> bool {
+    pub(crate) fn is_digits(&self) -> bool {
         self.dataset == "digits"
+    }
+
+    /// Whether the dataset is a path, and no name.
+    pub fn is_path(&self) -> bool {
+        !self.is_digits() && !data::KNOWN_NAMES.contains(&self.dataset.as_str())
+    }
+
+    /// The file or folder of the dataset, where it is a path, and what is named in it.
+    fn file_and_key(&self) -> (&Path, Option<&str>) {
+        let path = Path::new(&self.dataset);
+        match data::array_of(&self.dataset) {
+            Some((file, key)) if !path.exists() => (file, Some(key)),
+            _ => (path, None),
+        }
+    }
+
+    /// The file or folder of the dataset, where it is a path.
+    pub fn path(&self) -> &Path {
+        self.file_and_key().0
+    }
+
+    /// What the dataset is called, as far as that can be said without opening it.
+    pub fn name(&self) -> String {
+        let path = self.path();
+        let name = if path.extension().is_some_and(|it| it == "npy" || it == "npz") {
+            path.file_stem()
+        } else {
+            path.file_name()
+        };
+        name.filter(|_| self.is_path())
+            .map_or_else(|| self.dataset.clone(), |it| it.to_string_lossy().into_owned())
     }
 
     /// Refuse settings that make no sense, and make paths absolute, so that a run's configuration can be used from any
@@ -137,14 +168,10 @@ impl DataConfig {
         if let Some(folder) = &mut self.data_dir {
             *folder = absolute(folder)?;
         }
-        let known = self.is_digits() || data::KNOWN_NAMES.contains(&self.dataset.as_str());
         // What does not exist stays as it was typed, for the error that names it.
-        let path = Path::new(&self.dataset);
-        let (file, key) = match data::array_of(&self.dataset) {
-            Some((file, key)) if !path.exists() => (file, format!(":{key}")),
-            _ => (path, String::new()),
-        };
-        if !known && file.exists() {
+        let (file, key) = self.file_and_key();
+        let key = key.map(|key| format!(":{key}")).unwrap_or_default();
+        if self.is_path() && file.exists() {
             let path = absolute(file)?;
             let text = path.to_str().ok_or_else(|| {
                 Error::data(&path, "the path is not valid UTF-8", "rename the folder, or link to it")

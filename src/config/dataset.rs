@@ -1,7 +1,7 @@
 //! The dataset that the settings name.
 
 use super::{Config, Stretch};
-use crate::data::{self, Dataset, ImageShape};
+use crate::data::{self, Colour, Dataset, HeldOut, ImageShape};
 use crate::{Error, Result};
 
 /// Training images of the procedural digits where `data.images` does not say.
@@ -55,11 +55,29 @@ impl Config {
         Ok(dataset)
     }
 
+    /// Open the dataset the settings name for a model of images of `shape`: in that size and colour, and however few there
+    /// are.
+    ///
+    /// # Errors
+    /// If it is missing or broken.
+    pub fn read_images(&self, shape: ImageShape, held_out: HeldOut) -> Result<Dataset> {
+        let mut config = self.clone();
+        config.data.image_size = Some([shape.width, shape.height]);
+        if !config.data.is_digits() {
+            config.data.color = Some(if shape.channels == 1 { Colour::Grey } else { Colour::Rgb });
+        }
+        config.read(held_out)
+    }
+
     /// Open the dataset the settings name, to look at it: it may have fewer images than a minibatch.
     ///
     /// # Errors
     /// If it is missing or broken.
     pub fn read_dataset(&self) -> Result<Dataset> {
+        self.read(HeldOut::Validation)
+    }
+
+    fn read(&self, held_out: HeldOut) -> Result<Dataset> {
         let mut dataset = if self.data.is_digits() {
             let (train, test) = self.digit_counts();
             let [width, height] = self.data.image_size.unwrap_or([28, 28]);
@@ -86,7 +104,7 @@ impl Config {
                 skip_unreadable: self.data.skip_unreadable,
                 test_fraction: self.data.test_fraction,
                 seed: self.run.seed,
-                held_out: data::HeldOut::Validation,
+                held_out,
             };
             data::open(&self.data.dataset, &options)?
         };

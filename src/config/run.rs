@@ -33,6 +33,8 @@ pub struct RunConfig {
     /// Whether the metrics of every step are written to `steps.csv`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub log_steps: bool,
+    /// Number of held-out pictures that the run keeps in its folder, to look at where the dataset is not.
+    pub keep_pictures: usize,
     /// A safetensors file, or the folder of another run, whose weights the run begins with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
@@ -56,6 +58,7 @@ impl Default for RunConfig {
             order: Self::ORDER,
             device: DeviceChoice::Auto,
             log_steps: false,
+            keep_pictures: 64,
             from: None,
             matmul: Tuning::Measured,
         }

@@ -106,6 +106,7 @@ fn complete() -> Config {
             seed: 13,
             order: 2,
             log_steps: false,
+            keep_pictures: 64,
             device: DeviceChoice::Cpu,
             from: None,
             matmul: Tuning::Fixed,

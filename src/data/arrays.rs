@@ -47,13 +47,24 @@ pub fn array_of(dataset: &str) -> Option<(&Path, &str)> {
 }
 
 /// An array, and where it is.
-struct Array {
+#[derive(Debug)]
+pub(super) struct Array {
     /// Its name in a `.npz`; none in a `.npy`.
     key: Option<String>,
     header: Header,
 }
 
 impl Array {
+    /// Its name in a `.npz`.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Sizes of its dimensions.
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.header.shape
+    }
+
     /// Whether it has the type and the dimensions of images.
     fn holds_images(&self) -> bool {
         self.header.holds_pixels() && matches!(self.header.shape.len(), 3 | 4)
@@ -64,7 +75,7 @@ impl Array {
     }
 
     /// Hand its values to `read`.
-    fn values<T>(
+    pub(super) fn values<T>(
         &self,
         path: &Path,
         read: impl FnOnce(&Header, &Path, &mut dyn Read) -> Result<T>,
@@ -89,7 +100,7 @@ fn damaged(path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// The arrays of the file at `path`, without their values.
-fn list(path: &Path) -> Result<Vec<Array>> {
+pub(super) fn list(path: &Path) -> Result<Vec<Array>> {
     let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
     let mut begin = Vec::new();
     file.by_ref().take(4).read_to_end(&mut begin).map_err(|error| Error::io(path, error))?;

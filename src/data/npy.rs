@@ -1,5 +1,5 @@
 //! The format `.npy` of NumPy (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): one array, read
-//! as pixels or labels, and written.
+//! as pixels, labels, floats or texts.
 
 use super::idx::{BYTE_LIMIT, too_large};
 use crate::{Error, Result, files};
@@ -164,6 +164,40 @@ impl Header {
         })
     }
 
+    /// All values as floats of 32 bits, the last index varying fastest.
+    pub(super) fn floats(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<f32>> {
+        if !matches!((self.kind, self.size), ('f', 2 | 4 | 8)) {
+            let problem = format!("numbers cannot be read from an array {self}");
+            return Err(Error::data(path, problem, "save them as floats of 16, 32 or 64 bits"));
+        }
+        let raw = self.values(path, reader)?;
+        let floats: Vec<f32> = raw.chunks_exact(self.size).map(|value| self.float(value) as f32).collect();
+        Ok(if self.fortran { in_c_order(&floats, &self.shape) } else { floats })
+    }
+
+    /// All values as texts, of an array of one dimension.
+    pub(super) fn texts(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<String>> {
+        if self.kind != 'U' || self.shape.len() != 1 {
+            let problem = format!("texts cannot be read from an array {self}");
+            return Err(Error::data(path, problem, "save them as a list of strings"));
+        }
+        // The size counts letters, of four bytes each.
+        let raw = Self { size: 4 * self.size, ..self.clone() }.values(path, reader)?;
+        let letter = |four: &[u8]| {
+            let four = four.first_chunk::<4>().copied().unwrap_or_default();
+            let code = if self.big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) };
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+        };
+        let text = |bytes: &[u8]| -> String {
+            let all: String = bytes.chunks_exact(4).map(letter).collect();
+            all.trim_end_matches('\0').to_string()
+        };
+        if self.size == 0 {
+            return Ok(vec![String::new(); self.shape[0].min(raw.len())]);
+        }
+        Ok(raw.chunks_exact(4 * self.size).map(text).collect())
+    }
+
     fn float(&self, bytes: &[u8]) -> f64 {
         let mut own = [0; 8];
         own[..self.size].copy_from_slice(bytes);
@@ -192,7 +226,7 @@ fn half(bits: u16) -> f64 {
 }
 
 /// `values`, whose first index varies fastest, such that the last one does.
-fn in_c_order(values: &[u8], shape: &[usize]) -> Vec<u8> {
+fn in_c_order<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
     let mut strides = vec![1; shape.len()];
     for axis in 1..shape.len() {
         strides[axis] = strides[axis - 1] * shape[axis - 1];
@@ -249,7 +283,7 @@ pub fn write_npy<T: Element>(path: &Path, shape: &[usize], values: &[T]) -> Resu
 }
 
 /// The head of a file, as long as NumPy makes it: a multiple of 64 bytes.
-fn encoded(descr: &str, fortran: bool, sizes: &str) -> Vec<u8> {
+pub(super) fn encoded(descr: &str, fortran: bool, sizes: &str) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({sizes}), }}");
     while !(MAGIC.len() + 4 + text.len() + 1).is_multiple_of(64) {
@@ -352,7 +386,7 @@ pub(super) mod tests {
     fn what_is_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("z.npy");
-        write_npy(&path, &[2, 2], &[0.0, 1.0, 0.5, 0.25]).unwrap();
+        write_npy(&path, &[2, 2], &[0.0_f32, 1.0, 0.5, 0.25]).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((bytes.len() - 16) % 64, 0);
         let mut reader = &bytes[..];

@@ -2,10 +2,13 @@
 
 mod checkpoint;
 mod folder;
+mod images;
+mod kept;
 mod trained;
 mod weights;
 
 pub use checkpoint::{Checkpoint, TrainState};
 pub use folder::RunFolder;
+pub use images::{Place, Wanted};
 pub use trained::{RunHeader, TrainedModel, check_same_model};
 pub use weights::{Fit, Weights};

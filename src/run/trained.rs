@@ -1,8 +1,8 @@
 //! A run's model, ready to be evaluated.
 
-use super::{Checkpoint, RunFolder, TrainState};
+use super::{Checkpoint, RunFolder, TrainState, Wanted};
 use crate::config::{Config, Difference};
-use crate::data::{self, Dataset, ImageShape, Part};
+use crate::data::Dataset;
 use crate::device::{DeviceChoice, OpenDevice};
 use crate::session::Session;
 use crate::tuning::Matmul;
@@ -53,58 +53,20 @@ impl TrainedModel {
         }
     }
 
-    /// Load the checkpoint called `file` of the run at `path`, on `device` or where it was trained, with the dataset
-    /// looked for in `data_dir` or where it was.
+    /// Load the checkpoint called `file` of the run at `path`, on `device` or where it was trained, with the images that are
+    /// `wanted`.
     ///
     /// # Errors
-    /// If `path` is no run, its checkpoint is missing, broken or of another model, its dataset is gone or has other
-    /// images, or the device cannot be used.
-    pub fn open(
-        path: &Path,
-        file: &str,
-        device: Option<&DeviceChoice>,
-        data_dir: Option<&Path>,
-    ) -> Result<Self> {
-        Self::open_with(path, file, device, |config, _| {
-            if let Some(data_dir) = data_dir {
-                config.data.data_dir = Some(data_dir.to_path_buf());
-            }
-            config.open_dataset()
-        })
-    }
-
-    /// The same with pictures as held-out images, resized and coloured like those that the run was trained on, which need
-    /// not be there.
-    ///
-    /// # Errors
-    /// If `path` is no run, its checkpoint is missing, broken or of another model, a file is no picture, or the device
-    /// cannot be used.
-    pub fn open_on(
-        path: &Path,
-        file: &str,
-        device: Option<&DeviceChoice>,
-        pictures: &[PathBuf],
-    ) -> Result<Self> {
-        Self::open_with(path, file, device, |config, shape| {
-            let train = Part::of_images(Vec::new(), shape);
-            let test = data::read_pictures(pictures, shape, &config.data.look())?;
-            Ok(Dataset::new("pictures", shape, train, test))
-        })
-    }
-
-    /// Load a checkpoint, for the images that `dataset` reads: those of the settings, and of this size.
-    fn open_with(
-        path: &Path,
-        file: &str,
-        device: Option<&DeviceChoice>,
-        dataset: impl FnOnce(&mut Config, ImageShape) -> Result<Dataset>,
-    ) -> Result<Self> {
-        let (run, mut config) = RunFolder::open(path)?;
+    /// If `path` is no run, its checkpoint is missing, broken or of another model, the images are gone or of another size, or
+    /// the device cannot be used.
+    pub fn open(path: &Path, file: &str, device: Option<&DeviceChoice>, wanted: Wanted<'_>) -> Result<Self> {
+        let (run, config) = RunFolder::open(path)?;
         let file = run.file(file);
         let checkpoint = Checkpoint::load(&file)?;
-        let dataset = dataset(&mut config, checkpoint.shape)?;
-        check_same_model(&checkpoint, &file, &config, &dataset)?;
+        check_same_settings(&checkpoint, &file, &config)?;
         check_same_images(&checkpoint, &file, &config)?;
+        let dataset = wanted.read(&run, &config, checkpoint.shape)?;
+        check_same_shape(&checkpoint, &file, &dataset)?;
         let device = OpenDevice::open(device.unwrap_or(&config.run.device))?;
         let matmul = Matmul::from(config.run.matmul.clone());
         let task = config.task(dataset.shape).for_evaluation();
@@ -142,18 +104,27 @@ pub fn check_same_model(
     config: &Config,
     dataset: &Dataset,
 ) -> Result<()> {
+    check_same_settings(checkpoint, path, config)?;
+    check_same_shape(checkpoint, path, dataset)
+}
+
+fn check_same_settings(checkpoint: &Checkpoint, path: &Path, config: &Config) -> Result<()> {
     let decides = |path: &str| path.starts_with("model.") || path == "data.binarize";
     if let Some(Difference { path: name, was, is }) = checkpoint.config.difference(config, decides)? {
         let problem = format!("it was trained with {name} = {was}, but the run's config.toml says {is}");
         let hint = "it is a checkpoint of another model; put back the run's own checkpoint and config.toml";
         return Err(Error::checkpoint(path, problem, hint));
     }
+    Ok(())
+}
+
+fn check_same_shape(checkpoint: &Checkpoint, path: &Path, dataset: &Dataset) -> Result<()> {
     if checkpoint.shape != dataset.shape {
         let problem = format!(
             "it was trained on images of {}, but those of '{}' are {}",
             checkpoint.shape, dataset.name, dataset.shape
         );
-        return Err(Error::checkpoint(path, problem, "give the dataset it was trained on, with --data-dir"));
+        return Err(Error::checkpoint(path, problem, "name the dataset it was trained on, with --dataset"));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod data;
 mod encode;
 mod evaluation;
 mod from;
+mod moved;
 mod program;
 mod resume;
 mod runs;

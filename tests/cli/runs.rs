@@ -30,7 +30,7 @@ fn training_leaves_a_complete_run() {
         tensors(&run.join("checkpoint.safetensors")).len()
     );
     let litter = std::fs::read_dir(&run).unwrap().count();
-    assert_eq!(litter, 10, "files left over in {}", run.display());
+    assert_eq!(litter, 11, "files left over in {}", run.display());
 }
 
 #[test]
@@ -227,7 +227,10 @@ fn a_run_is_found_from_elsewhere() {
         .success();
     assert_eq!(eval(&run, &[])["dataset"], "pictures");
     std::fs::rename(&pictures, place.path("moved")).unwrap();
-    vae(&["eval", text(&run)]).assert().code(1).stderr(contains("data/pictures"));
+    vae(&["eval", text(&run)])
+        .assert()
+        .code(1)
+        .stderr(contains("data/pictures: the run's dataset is not there").and(contains("--dataset")));
 }
 
 #[test]

@@ -428,6 +428,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Algorithm that shuffles the images of an epoch; 1 is that of older versions [default: 2]",
     },
     Flag {
+        name: "keep-pictures",
+        path: "run.keep-pictures",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Training,
+        help: "Held-out pictures to keep in the run's folder, to look at where the dataset is not; 0 for none \
+               [default: 64]",
+    },
+    Flag {
         name: "log-steps",
         path: "run.log-steps",
         value_name: "BOOL",
