@@ -232,7 +232,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     split::check_fraction(options.test_fraction)?;
     let path = Path::new(dataset);
     let named = array_of(dataset).filter(|(file, _)| !path.exists() && file.is_file());
-    let opened = if let Some((file, key)) = named {
+    let mut opened = if let Some((file, key)) = named {
         arrays::read(&file::File::single(file), Some(key), options)?
     } else if dataset == cifar::NAME {
         cifar::read(&roots.candidates(dataset), options)?
@@ -244,6 +244,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     } else {
         source::open(path, options)?
     };
+    convert::stretch(&mut opened, options);
     opened.validate()?;
     Ok(opened)
 }
@@ -256,6 +257,8 @@ fn folder_name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod mutation_tests;
+mod damage_tests;
+#[cfg(test)]
+mod mutations_tests;
 #[cfg(test)]
 mod tests;
