@@ -17,6 +17,10 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Dataset> {
     }
     if let Some(tree) = tree::at(path)? {
         let name = if path.is_dir() { folder_name(path) } else { stem(&last) };
+        let tree = match &options.only {
+            Some(names) => tree.only(names),
+            None => tree,
+        };
         return open_tree(&tree, &name, options);
     }
     let (set, name) = idx_folder::containing(path)?;

@@ -20,6 +20,18 @@ pub(super) struct Tree {
     pub(super) passed_over: Vec<PassedOver>,
 }
 
+impl Tree {
+    /// The same with the files of these names only.
+    pub(super) fn only(mut self, names: &BTreeSet<String>) -> Self {
+        self.files.retain(|file| names.contains(&file.name));
+        let inside = |folder: &String, file: &File| {
+            file.name.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.folders.retain(|folder| self.files.iter().any(|file| inside(folder, file)));
+        self
+    }
+}
+
 /// The tree at `path`: a folder, or an archive. Nothing for other files.
 pub(super) fn at(path: &Path) -> Result<Option<Tree>> {
     if path.is_dir() {
