@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::{Config, ObjectiveConfig};
-use vae::data::{Dataset, HeldOut, KNOWN_NAMES};
+use vae::data::{Dataset, HeldOut, KNOWN_NAMES, Survey};
 use vae::device::OpenDevice;
 use vae::eval::pictures;
 use vae::graph::{Binarize, LikelihoodKind, Tensor};
@@ -97,6 +97,9 @@ impl Train {
         let start = weights.as_ref().map_or(Start::Drawn, Start::Weights);
         for sentence in dataset.found.notes.iter().chain(&chosen) {
             say(sentence);
+        }
+        for warning in Survey::of(&dataset).warnings() {
+            say(&format!("warning: {warning}"));
         }
         train(&run, &config, &dataset, session, start)
     }

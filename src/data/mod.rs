@@ -231,7 +231,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     split::check_fraction(options.test_fraction)?;
     let path = Path::new(dataset);
     let named = array_of(dataset).filter(|(file, _)| !path.exists() && file.is_file());
-    let opened = if let Some((file, key)) = named {
+    let mut opened = if let Some((file, key)) = named {
         arrays::read(file, Some(key), options)?
     } else if dataset == cifar::NAME {
         cifar::read(&roots.candidates(dataset), options)?
@@ -243,6 +243,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     } else {
         source::open(path, options)?
     };
+    convert::stretch(&mut opened, options);
     opened.validate()?;
     Ok(opened)
 }
@@ -254,5 +255,7 @@ fn folder_name(path: &Path) -> String {
     name.map_or_else(|| "dataset".to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+#[cfg(test)]
+mod mutations_tests;
 #[cfg(test)]
 mod tests;
