@@ -48,6 +48,7 @@ pub use survey::{Channel, Survey};
 use crate::Result;
 use locate::Roots;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The size of every image of a dataset. Pixels are stored row by row, channels interleaved.
@@ -180,6 +181,8 @@ pub struct Options {
     pub seed: u64,
     /// The part to hold out of a dataset that has one for validation and one for the last test.
     pub held_out: HeldOut,
+    /// Of pictures: the names of those to read, where not all are wanted.
+    pub only: Option<BTreeSet<String>>,
 }
 
 /// The part that is held out, where there are two to choose from.
@@ -206,6 +209,7 @@ impl Default for Options {
             test_fraction: 0.1,
             seed: 0,
             held_out: HeldOut::default(),
+            only: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 pub(super) fn open(path: &Path, options: &Options) -> Result<Dataset> {
     let file = File::single(path);
     if path.is_dir() {
-        return open_tree(&tree::of_folder(path)?, &folder_name(path), options);
+        return open_tree(tree::of_folder(path)?, &folder_name(path), options);
     }
     if folder::is_picture(&file.name) {
         let hint = "give the folder that holds the pictures";
@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Dataset> {
         return arrays::read(&file, None, options);
     }
     if let Some(tree) = super::archive::of(path)? {
-        return open_tree(&tree, &stem(&file.name), options);
+        return open_tree(tree, &stem(&file.name), options);
     }
     if let Some(foreign) = foreign::recognise(&file) {
         return Err(Error::data(path, format!("this is {}", foreign.what), foreign.how));
@@ -43,7 +43,11 @@ fn stem(name: &str) -> String {
 }
 
 /// Opens a folder or an archive. IDX files come first, because a folder may also hold pictures made from them.
-fn open_tree(tree: &Tree, name: &str, options: &Options) -> Result<Dataset> {
+fn open_tree(tree: Tree, name: &str, options: &Options) -> Result<Dataset> {
+    let tree = &match &options.only {
+        Some(names) => tree.only(names),
+        None => tree,
+    };
     let root = &tree.root;
     let mut sets = idx_folder::sets(&tree.files);
     if !sets.contains_key("")

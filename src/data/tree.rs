@@ -20,6 +20,19 @@ pub(super) struct Tree {
     pub(super) passed_over: Vec<PassedOver>,
 }
 
+impl Tree {
+    /// The same with the files of these names only.
+    pub(super) fn only(mut self, names: &BTreeSet<String>) -> Self {
+        self.files.retain(|file| names.contains(&file.name));
+        let above = |file: &File| -> Vec<String> {
+            file.name.match_indices('/').map(|(end, _)| file.name[..end].to_string()).collect()
+        };
+        let used: BTreeSet<String> = self.files.iter().flat_map(above).collect();
+        self.folders.retain(|folder| used.contains(folder));
+        self
+    }
+}
+
 /// A name as text. Bytes that are not UTF-8 are written as `\xFF`, so that different names stay different.
 pub(super) fn text(name: &[u8]) -> String {
     let mut text = String::new();
