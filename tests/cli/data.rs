@@ -43,6 +43,9 @@ fn data_without_content_is_warned_of() {
             picture.save(folder.join(format!("{index}.png"))).unwrap();
         }
         vae(&["data", text(&folder)]).assert().success().stdout(contains("warning").and(contains(expected)));
+        let train = ["train", "--dataset", text(&folder), "--steps", "1", "--device", "cpu", "--out"];
+        let run = place.path("run").join(name);
+        vae(&train).arg(&run).assert().success().stderr(contains("warning").and(contains(expected)));
     }
 }
 
