@@ -44,7 +44,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 18] = [
+const MODELS: [(&str, &[&str]); 19] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -56,6 +56,7 @@ const MODELS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("gaussian-shared", &["model.likelihood = 'gaussian-shared'", "optimizer.kind = 'rmsprop'"]),
+    ("gaussian-optimal", &["model.likelihood = 'gaussian-optimal'"]),
     ("gaussian", &["model.likelihood = 'gaussian'", "optimizer.kind = 'adagrad'"]),
     ("discretized-logistic", &["model.likelihood = 'discretized-logistic'"]),
     ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),

@@ -6,6 +6,7 @@ use super::settings::Settings;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use vae::config::Config;
 use vae::data::{Dataset, Part, Survey, write_npy};
 use vae::report;
 use vae::text::thousands;
@@ -85,7 +86,9 @@ impl Data {
         let config = config.resolve()?;
         let dataset = config.read_dataset()?;
         if self.sheet.is_none() && self.npy.is_none() {
-            return output::print(&describe(&dataset)).map(|()| ExitCode::SUCCESS);
+            let (config, chosen) = config.for_dataset(&dataset)?;
+            let text = describe(&dataset, &training(&config, &dataset), &chosen);
+            return output::print(&text).map(|()| ExitCode::SUCCESS);
         }
         let images = dataset.in_order();
         if let Some(path) = &self.sheet {
@@ -128,8 +131,22 @@ fn sheet(dataset: &Dataset, images: &[&[u8]]) -> image::RgbImage {
     report::samples(&pixels, dataset.shape, SHEET.1, &title)
 }
 
-/// All that is known of the dataset, line by line.
-fn describe(dataset: &Dataset) -> String {
+/// What `vae train` would do with the dataset.
+fn training(config: &Config, dataset: &Dataset) -> Vec<(&'static str, String)> {
+    let model =
+        format!("{} {}", config.model.family(), config.model.outline(dataset.shape).unwrap_or_default());
+    let total = config.total_steps(dataset.train.count);
+    let length = format!(
+        "{} steps of {} images, {} epochs",
+        thousands(total as usize),
+        thousands(config.run.batch_size()),
+        thousands(total.div_ceil(config.steps_per_epoch(dataset.train.count).max(1)) as usize)
+    );
+    vec![("model", model), ("likelihood", config.model.likelihood().kind.to_string()), ("training", length)]
+}
+
+/// All that is known of the dataset, line by line, with what training would be and why.
+fn describe(dataset: &Dataset, training: &[(&'static str, String)], chosen: &[String]) -> String {
     let survey = Survey::of(dataset);
     let found = &dataset.found;
     let mut lines: Vec<(&str, String)> = Vec::new();
@@ -165,13 +182,14 @@ fn describe(dataset: &Dataset) -> String {
             thousands(survey.shared)
         ),
     ));
+    lines.extend_from_slice(training);
     let mut text = format!("{}\n", dataset.name);
     let mut before = "";
     for (name, line) in &lines {
         text += &format!("  {:<12} {line}\n", if *name == before { "" } else { name });
         before = name;
     }
-    for note in &found.notes {
+    for note in found.notes.iter().chain(chosen) {
         text += &format!("{note}\n");
     }
     for warning in survey.warnings() {

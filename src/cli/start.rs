@@ -28,7 +28,7 @@ pub(super) fn announcement(
     let data = format!(
         "{}: {} to train on, {} held out",
         dataset.name,
-        counted(images as u64, "image"),
+        thousands(images),
         thousands(dataset.test.count)
     );
     let model = format!(

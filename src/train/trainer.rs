@@ -306,7 +306,7 @@ impl<'a> Trainer<'a> {
         if let Some(mark) = warning {
             observer.message(&format!(
                 "warning: the held-out bound, {} nats/image, is below that of the mean training image,\n  {mark:.2}: the \
-                 model has learned nothing, or forgotten it. Parameters are kept as best\n  only above it. A smaller \
+                 model knows less than that. Parameters are kept as best only above it.\n  A smaller \
                  --learning-rate, or --clip-norm 10, may help",
                 nats(score)
             ));

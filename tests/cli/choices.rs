@@ -29,7 +29,7 @@ fn a_few_photographs_train_resume_and_are_evaluated_without_flags() {
             .stderr(
                 contains("gaussian-optimal")
                     .and(contains("a minibatch is all 11 training images"))
-                    .and(contains("11 images to train on, 1 held out")),
+                    .and(contains("11 to train on, 1 held out")),
             );
         run
     };
@@ -56,7 +56,7 @@ fn a_few_photographs_train_resume_and_are_evaluated_without_flags() {
 fn a_run_that_blows_up_is_not_kept_as_best() {
     let place = Place::new();
     let run = place.path("run");
-    train(&run, &["--epochs", "3", "--optimizer", "sgd", "--learning-rate", "1"])
+    train(&run, &["--epochs", "2", "--optimizer", "sgd", "--learning-rate", "1"])
         .assert()
         .success()
         .stderr(contains("below that of the mean training image").count(1))

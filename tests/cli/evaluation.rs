@@ -9,7 +9,7 @@ use std::path::Path;
 #[test]
 fn evaluation_gives_the_numbers_of_training() {
     let place = Place::new();
-    let run = place.train("run", &["--epochs", "2"]);
+    let run = place.train("run", &[&WELL[..], &["--epochs", "2"]].concat());
     let first = eval(&run, &[]);
     assert_eq!(first, eval(&run, &[]));
     let number = |key: &str| first[key].as_f64().unwrap();
@@ -56,7 +56,7 @@ fn grey_bernoulli_is_called_no_likelihood() {
 #[test]
 fn each_picture_has_its_command() {
     let place = Place::new();
-    let run = place.train("run", &["--epochs", "1", "--noise-samples", "2"]);
+    let run = place.train("run", &[&WELL[..], &["--epochs", "1", "--noise-samples", "2"]].concat());
     let drawn_by_train = std::fs::read(run.join("samples.png")).unwrap();
     for (command, file) in [
         ("reconstruct", "reconstructions.png"),
@@ -157,7 +157,7 @@ fn a_report_has_the_bound_and_what_the_latents_carry() {
 fn other_objectives_train_resume_and_are_evaluated() {
     let place = Place::new();
     for objective in ["iwae", "dreg"] {
-        let flags = ["--objective", objective, "--importance-samples", "5"];
+        let flags = [&WELL[..], &["--objective", objective, "--importance-samples", "5"]].concat();
         let whole = place.path(&format!("{objective}-whole"));
         train(&whole, &flags)
             .args(["--epochs", "2"])

@@ -217,7 +217,7 @@ fn place_of(tensor: &str, checkpoint: &[u8]) -> usize {
 #[test]
 fn damaged_checkpoints_are_named() {
     let place = Place::new();
-    let run = place.train("run", &["--epochs", "1"]);
+    let run = place.train("run", &[&WELL[..], &["--epochs", "1"]].concat());
     let other = place.train("other", &["--epochs", "1", "--latent", "7"]);
     let smooth = place.train("smooth", &["--epochs", "1", "--activation", "elu"]);
     let again = place.train("again", &["--epochs", "1", "--seed", "9"]);

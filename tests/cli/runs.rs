@@ -9,19 +9,22 @@ use std::path::Path;
 fn training_leaves_a_complete_run() {
     let place = Place::new();
     let run = place.path("run");
-    train(&run, &["--epochs", "2"])
+    train(&run, &[&WELL[..], &["--epochs", "2"]].concat())
         .assert()
         .success()
         .stdout(contains("held-out ELBO").and(contains("manifold.png")).and(contains("vae eval")))
         .stderr(
-            contains("300 images of 28x28 grey").and(contains("784-16-2-16-784")).and(contains("12 steps")),
+            contains("300 to train on")
+                .and(contains("28x28 grey"))
+                .and(contains("784-16-2-16-784"))
+                .and(contains("12 steps")),
         );
     for name in ["curves", "reconstructions", "samples", "latent", "manifold"] {
         assert_picture(&run.join(format!("{name}.png")));
     }
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
     assert!(
-        config.contains("learning-rate = 0.002") && config.contains("binarize = \"dynamic\""),
+        config.contains("learning-rate = 0.01") && config.contains("binarize = \"dynamic\""),
         "{config}"
     );
     assert_eq!(std::fs::read_to_string(run.join("metrics.csv")).unwrap().lines().count(), 3);

@@ -24,7 +24,7 @@ fn level(i: usize) -> f32 {
 type Numbers = fn(usize) -> f32;
 
 pub(super) fn all() -> Vec<Case> {
-    [activations(), likelihoods(), normals()].concat()
+    [activations(), likelihoods(&others()), means(), normals()].concat()
 }
 
 fn activations() -> Vec<Case> {
@@ -101,9 +101,14 @@ fn one_image(sections: usize) -> Pixels {
     Pixels { count, decoded, images, sizes: [1, columns] }
 }
 
-fn likelihoods() -> Vec<Case> {
+/// Those of the optimal deviation, which stand with [`super::optimal_variance`].
+pub(super) fn optimal() -> Vec<Case> {
+    likelihoods(&[LikelihoodKind::GaussianOptimal])
+}
+
+fn likelihoods(kinds: &[LikelihoodKind]) -> Vec<Case> {
     let mut cases = Vec::new();
-    for kind in LikelihoodKind::ALL {
+    for &kind in kinds {
         let (kernels, sections) = (kind.kernels(), kind.outputs().len());
         for (kernel, has_value, has_gradient) in [
             (kernels.value, true, false),
@@ -141,14 +146,17 @@ fn likelihoods() -> Vec<Case> {
             cases.push(Case::new(kernel, constants).buffers(&contents).grid(grid).rows(batch));
         }
     }
+    cases
+}
+
+fn means() -> Vec<Case> {
     let rows = 13;
-    cases.push(
+    vec![
         Case::new("continuous_bernoulli_mean", constants! { BATCH: rows, SAMPLES: 1, COLUMNS: 1, WIDTH: 4 })
             .buffers(&[("decoded", Given(4 * rows, extreme)), ("expected", Normal(4 * rows))])
             .grid(Grid::Elements(rows))
             .rows(rows),
-    );
-    cases
+    ]
 }
 
 /// Box and Muller's transform of the 32 smallest and the 32 largest uniform numbers, with eight angles each.

@@ -7,6 +7,20 @@ use crate::likelihood::LogVariance;
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
+    of(&others(), true)
+}
+
+/// All likelihoods but that of [`optimal`].
+pub(super) fn others() -> Vec<LikelihoodKind> {
+    LikelihoodKind::ALL.into_iter().filter(|kind| *kind != LikelihoodKind::GaussianOptimal).collect()
+}
+
+/// Those of the optimal deviation, which stand with [`super::optimal_variance`].
+pub(super) fn optimal() -> Vec<Case> {
+    of(&[LikelihoodKind::GaussianOptimal], false)
+}
+
+fn of(kinds: &[LikelihoodKind], means: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, (batch, samples, width, rows)) in
         [(1, 1, 1, 1), (3, 2, 15, 2), (9, 1, 66, 9), (17, 3, 785, 16)].into_iter().enumerate()
@@ -20,13 +34,12 @@ pub(super) fn all() -> Vec<Case> {
         let images = ("images", Unit(4 * batch * columns));
         let sizes = constants! { BATCH: batch, SAMPLES: samples, COLUMNS: columns, WIDTH: width };
         let decoded = ("decoded", Normal(values));
-        cases.push(
-            Case::new("continuous_bernoulli_mean", sizes.clone())
-                .buffers(&[decoded, ("expected", Normal(values))])
-                .grid(Grid::Elements(samples * batch * columns))
-                .rows(rows),
-        );
-        for kind in LikelihoodKind::ALL {
+        let case = Case::new("continuous_bernoulli_mean", sizes.clone())
+            .buffers(&[decoded, ("expected", Normal(values))])
+            .grid(Grid::Elements(samples * batch * columns))
+            .rows(rows);
+        cases.extend(means.then_some(case));
+        for &kind in kinds {
             let (kernels, sections) = (kind.kernels(), kind.outputs().len());
             let mut constants = sizes.clone();
             if !kind.takes_logits() {

@@ -1,11 +1,11 @@
-//! The cases of `shaders/optimal_variance.wgsl`.
+//! The cases of `shaders/optimal_variance.wgsl`, and those of the likelihood that takes its result.
 
-use super::Case;
+use super::{Case, extremes, likelihood};
 use super::Content::{Normal, Unit};
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
-    let mut cases = Vec::new();
+    let mut cases = [likelihood::optimal(), extremes::optimal()].concat();
     // Number 3 of a case's step is 0, and where there is no number it is 1: within an epoch, and at its end.
     for (length, samples, ends) in [(1, 1, 3), (257, 2, 16), (40_009, 1, 3)] {
         let (rows, width) = (3, length);
