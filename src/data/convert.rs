@@ -2,6 +2,7 @@
 
 use super::idx::{BYTE_LIMIT, Images, too_large};
 use super::look::{Background, Look, luminance};
+use super::memory;
 use super::render::{self, Ink, Target};
 use super::{Colour, Dataset, IMAGES, ImageShape, Options, Part, Values};
 use crate::{Error, Result};
@@ -25,14 +26,18 @@ pub(super) fn check_size(size: Option<(usize, usize)>) -> Result<()> {
     }
 }
 
-/// The bytes of `count` images of `shape`, refused when they are more than [`BYTE_LIMIT`].
+/// The bytes of `count` images of `shape`, refused when they are more than [`BYTE_LIMIT`] or than the memory that is
+/// available.
 pub(super) fn check_total(path: &Path, count: usize, shape: ImageShape) -> Result<usize> {
     let total = [shape.width, shape.height, shape.channels]
         .iter()
         .try_fold(count as u64, |total, &size| total.checked_mul(size as u64))
         .unwrap_or(u64::MAX);
     match usize::try_from(total) {
-        Ok(bytes) if total <= BYTE_LIMIT => Ok(bytes),
+        Ok(bytes) if total <= BYTE_LIMIT => {
+            memory::check(path, &format!("{count} images of {shape}"), total, memory::available())?;
+            Ok(bytes)
+        }
         _ => Err(too_large(path, total)),
     }
 }

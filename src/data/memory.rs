@@ -6,11 +6,11 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use sysinfo::System;
 
 /// Bytes that can be used now: of the machine, or of the limit that a container sets. The largest number where the
-/// system does not say.
+/// system does not say. Files that the system caches do not count, as it gives up their memory.
 pub(super) fn available() -> u64 {
     let mut system = System::new();
     system.refresh_memory();
-    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
+    let limit = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
     [Some(system.available_memory()), limit]
         .into_iter()
         .flatten()
@@ -29,7 +29,7 @@ pub(super) fn check(path: &Path, what: &str, needed: u64, available: u64) -> Res
     }
     let problem =
         format!("{what} need {} of memory, and {} are available", amount(needed), amount(available));
-    let hint = "use fewer images, smaller ones (--image-size WIDTHxHEIGHT), or end other programs";
+    let hint = "use fewer images, or smaller ones (--image-size WIDTHxHEIGHT), or end other programs";
     Err(Error::data(path, problem, hint))
 }
 
