@@ -11,7 +11,9 @@ mod convert;
 mod decode;
 mod digest;
 mod file;
+mod flat;
 mod folder;
+mod foreign;
 mod found;
 pub mod idx;
 mod idx_folder;
@@ -28,6 +30,7 @@ mod size;
 mod source;
 mod split;
 mod survey;
+mod table;
 mod tree;
 mod validate;
 mod zip;
@@ -212,12 +215,14 @@ impl Default for Options {
     }
 }
 
-/// Opens what `--dataset` names: one of [`KNOWN_NAMES`], or the path of a folder of IDX files, of an IDX file, of a folder
-/// of pictures, or of a `.npy` or `.npz` file; `file.npz:name` names one of its arrays.
+/// Opens what `--dataset` names: one of [`KNOWN_NAMES`]; the path of a folder or an archive (zip, tar, tar.gz) of pictures or
+/// of IDX files, batches of CIFAR-10, or one array or table; or the path of an IDX file, or of a `.npy`, `.npz` or `.csv`
+/// file. `file.npz:name` names one of its arrays.
 ///
 /// A known name comes before a path: `./mnist` is the folder. Names are looked for in `--data-dir`, in the
-/// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name) and in the subfolder of that
-/// name of `vae` in the user's data folder. The procedural `digits` need no files and are made by the caller.
+/// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name), in the subfolder of that
+/// name of `vae` in the user's data folder, and in `/usr/share/datasets`. The procedural `digits` need no files and are
+/// made by the caller.
 ///
 /// # Errors
 ///
@@ -233,7 +238,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     let path = Path::new(dataset);
     let named = array_of(dataset).filter(|(file, _)| !path.exists() && file.is_file());
     let mut opened = if let Some((file, key)) = named {
-        arrays::read(file, Some(key), options)?
+        arrays::read(&file::File::single(file), Some(key), options)?
     } else if dataset == cifar::NAME {
         cifar::read(&roots.candidates(dataset), options)?
     } else if KNOWN_NAMES.contains(&dataset) {
@@ -256,6 +261,8 @@ fn folder_name(path: &Path) -> String {
     name.map_or_else(|| "dataset".to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod mutations_tests;
 #[cfg(test)]
