@@ -8,7 +8,7 @@ use super::look::{Background, Look};
 use super::memory::{self, Budget};
 use super::render::{self, Ink, Rendered, Target};
 use super::tree;
-use super::{Colour, Found, ImageShape, Options, Part, PassedOver, convert, size};
+use super::{Colour, Found, ImageShape, Options, Part, PassedOver, archive, convert, size};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -144,7 +144,8 @@ fn pictures_at(path: &Path) -> Result<Vec<File>> {
     if !path.exists() || !path.is_dir() && is_picture(&name) {
         return Ok(vec![File::at(path.to_path_buf(), name)]);
     }
-    let Some(tree) = tree::at(path)? else { return Ok(vec![File::at(path.to_path_buf(), name)]) };
+    let tree = if path.is_dir() { Some(tree::of_folder(path)?) } else { archive::of(path)? };
+    let Some(tree) = tree else { return Ok(vec![File::at(path.to_path_buf(), name)]) };
     let mut files = tree.files;
     files.retain(|file| is_picture(&file.name));
     for file in &mut files {
