@@ -8,7 +8,7 @@
 use super::file::File;
 use super::idx::Images;
 use super::npy::{Header, MAGIC};
-use super::{Dataset, ImageShape, Options, Part, convert, flat, split, zip};
+use super::{Dataset, ImageShape, Options, Part, convert, flat, memory, split, zip};
 use crate::{Error, Result};
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -342,7 +342,10 @@ fn as_images(
     if [count, height, width].contains(&0) {
         return Err(Error::data(path, format!("an array {shape:?} holds no pixels"), "save images in it"));
     }
-    convert::check_total(path, count, ImageShape { width, height, channels })?;
+    let total = convert::check_total(path, count, ImageShape { width, height, channels })? as u64;
+    if total >= memory::SMALL {
+        memory::check(path, &format!("{count} images of {width}x{height}"), total, memory::available())?;
+    }
     let mut pixels = pixels()?;
     if first && channels > 1 {
         pixels = interleaved(&pixels, channels, height * width);

@@ -35,7 +35,9 @@ pub(super) fn check_total(path: &Path, count: usize, shape: ImageShape) -> Resul
         .unwrap_or(u64::MAX);
     match usize::try_from(total) {
         Ok(bytes) if total <= BYTE_LIMIT => {
-            memory::check(path, &format!("{count} images of {shape}"), total, memory::available())?;
+            if total >= memory::SMALL {
+                memory::check(path, &format!("{count} images of {shape}"), total, memory::available())?;
+            }
             Ok(bytes)
         }
         _ => Err(too_large(path, total)),

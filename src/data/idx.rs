@@ -115,15 +115,17 @@ fn read(file: &File, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
     let sizes: Vec<u32> = sizes.as_chunks::<4>().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
     let expected = check_sizes(path, &sizes, content)?;
 
-    let available = memory::available();
+    let available = if expected < memory::SMALL { u64::MAX } else { memory::available() };
     if expected > BYTE_LIMIT.min(available) {
         // Either the header is wrong, or the file is valid and too large: refuse it before reading.
         let found = io::copy(&mut reader.take(expected), &mut io::sink()).map_err(failed)?;
-        if found < expected {
-            return Err(truncated(path, "data", expected, found));
-        }
-        memory::check(path, "the images", expected, available)?;
-        return Err(too_large(path, expected));
+        return Err(if found < expected {
+            truncated(path, "data", expected, found)
+        } else if expected > BYTE_LIMIT {
+            too_large(path, expected)
+        } else {
+            memory::refused(path, "its images", expected, available)
+        });
     }
     // `read_to_end` grows with the bytes that the file has, so a wrong header allocates nothing.
     let mut bytes = Vec::new();
