@@ -68,7 +68,9 @@ pub(super) fn opaque(
 
 /// Spread the values of images that are no picture files over black to white, if the options ask for it.
 pub(super) fn stretch(dataset: &mut Dataset, options: &Options) {
-    if dataset.found.look.is_some() || !(options.stretch || options.range.is_some()) {
+    let look =
+        dataset.found.look.unwrap_or(Look { fit: options.fit, background: options.background, range: None });
+    if look.range.is_some() || !(options.stretch || options.range.is_some()) {
         return;
     }
     let values = || [&dataset.train, &dataset.test].into_iter().flat_map(Part::pixels);
@@ -83,7 +85,7 @@ pub(super) fn stretch(dataset: &mut Dataset, options: &Options) {
             }
         }
     }
-    dataset.found.look = Some(Look { fit: options.fit, background: options.background, range: Some(range) });
+    dataset.found.look = Some(Look { range: Some(range), ..look });
 }
 
 /// Pixels of red, green and blue as grey.
