@@ -2,11 +2,13 @@
 
 use super::decode::{self, Header, Why};
 use super::file::File;
+use super::folder::is_picture;
 use super::idx::Images;
 use super::look::{Background, Look};
 use super::memory::{self, Budget};
 use super::render::{self, Ink, Rendered, Target};
-use super::{Colour, Found, ImageShape, Options, Part, PassedOver, convert, size};
+use super::tree;
+use super::{Colour, Found, ImageShape, Options, Part, PassedOver, archive, convert, size};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -100,7 +102,7 @@ fn read_or(folder: &Path, files: &[File], options: &Options, hint: &str) -> Resu
     if !bad.is_empty() {
         let count = bad.len();
         found.notes.push(format!(
-            "{count} of {} pictures cannot be read, and {} passed over (--skip-unreadable).",
+            "{count} of {} pictures cannot be read, and {} passed over",
             files.len(),
             if count == 1 { "is" } else { "are" }
         ));
@@ -111,7 +113,8 @@ fn read_or(folder: &Path, files: &[File], options: &Options, hint: &str) -> Resu
     Ok(Pictures { images, used, found })
 }
 
-/// The picture files at `paths`, in this order, as images of `shape`, read as those of a set were: see [`Found::look`].
+/// The picture files at `paths`, in this order, and all pictures of the folders and archives among them, as images of `shape`,
+/// read as those of a set were: see [`Found::look`].
 ///
 /// # Errors
 /// [`Error::Data`] naming the files that are no pictures, or cannot be read.
@@ -125,12 +128,34 @@ pub fn read_pictures(paths: &[PathBuf], shape: ImageShape, look: &Look) -> Resul
         range: look.range,
         ..Options::default()
     };
-    let files: Vec<File> =
-        paths.iter().map(|path| File::at(path.clone(), path.to_string_lossy().into_owned())).collect();
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(pictures_at(path)?);
+    }
     let names = files.iter().map(|file| file.name.clone()).collect();
     let hint = "give the paths of pictures: png, jpeg, webp, bmp, tiff or gif files";
     let pictures = read_or(Path::new("pictures"), &files, &options, hint)?;
     Ok(Part::of_images(pictures.images.pixels, shape).with_names(names))
+}
+
+/// The picture at `path`, or those of the folder or the archive there.
+fn pictures_at(path: &Path) -> Result<Vec<File>> {
+    let name = path.to_string_lossy().into_owned();
+    if !path.exists() || !path.is_dir() && is_picture(&name) {
+        return Ok(vec![File::at(path.to_path_buf(), name)]);
+    }
+    let tree = if path.is_dir() { Some(tree::of_folder(path)?) } else { archive::of(path)? };
+    let Some(tree) = tree else { return Ok(vec![File::at(path.to_path_buf(), name)]) };
+    let mut files = tree.files;
+    files.retain(|file| is_picture(&file.name));
+    for file in &mut files {
+        file.name = format!("{}/{}", name.trim_end_matches('/'), file.name);
+    }
+    if files.is_empty() {
+        let hint = "name pictures, or folders and archives that hold some";
+        return Err(Error::data(path, "there are no pictures in it", hint));
+    }
+    Ok(files)
 }
 
 /// Read the header of a file.
@@ -275,17 +300,17 @@ fn finish(decoded: Decoded, options: &Options, found: &mut Found) -> Images {
         convert::to_grey(&mut pixels);
         shape.channels = 1;
         found.notes.push(
-            "Pictures are stored in colour, but every pixel is grey: they are read as grey (--color rgb)."
+            "pictures are stored in colour, but every pixel is grey: they are read as grey; --color rgb changes it"
                 .into(),
         );
     }
     if let (Some(largest), None) = (largest.filter(|&largest| largest <= u16::MAX / 4), look.range) {
         found.notes.push(format!(
-            "The largest value of the pictures of 16 bits is {largest} of 65535: they are dark (--stretch spreads the \
-             values found over black to white)."
+            "the largest value of the pictures of 16 bits is {largest} of 65535, so they are dark; --stretch spreads \
+             the values found over black to white"
         ));
     }
-    found.look = look;
+    found.look = Some(look);
     Images { shape, pixels }
 }
 

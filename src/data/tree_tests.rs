@@ -2,7 +2,7 @@
 
 use super::super::folder::is_picture;
 use super::super::layout::{self, Role};
-use super::super::{HeldOut, Options, open, zip};
+use super::super::{HeldOut, Options, archive, open, zip};
 use super::*;
 use std::io::Write;
 
@@ -208,6 +208,18 @@ fn odd_names_and_links() {
     assert_eq!(passed, ["self", "sub/again"]);
     assert!(dataset.found.passed_over[0].why.contains("the folder that it is in"));
 
+    // Folders that link to one another have many paths.
+    let many = tempfile::tempdir().unwrap();
+    for folder in 0..6 {
+        std::fs::create_dir(many.path().join(folder.to_string())).unwrap();
+        std::fs::write(many.path().join(format!("{folder}/1.png")), picture(7)).unwrap();
+        for other in (0..6).filter(|other| *other != folder) {
+            symlink(format!("../{other}"), many.path().join(format!("{folder}/to {other}"))).unwrap();
+        }
+    }
+    let tree = of_folder(many.path()).unwrap();
+    assert_eq!((tree.files.len(), tree.passed_over.is_empty()), (6 * (1 + 5 + 5 * 4 + 5 * 4 * 3), false));
+
     symlink("nowhere.png", root.join("broken.png")).unwrap();
     let problem = open(root.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
     assert!(
@@ -228,7 +240,105 @@ fn entries_that_are_no_files_are_passed_over() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("links.tar");
     std::fs::write(&path, archive.into_inner().unwrap()).unwrap();
-    let tree = at(&path).unwrap().unwrap();
+    let tree = archive::of(&path).unwrap().unwrap();
     assert!(tree.files.is_empty());
     assert_eq!(tree.passed_over[0].name, "link.png");
+}
+
+/// Bytes of an IDX file of 1x1 images.
+fn idx_of(pixels: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, pixels.len() as u8, 0, 0, 0, 1, 0, 0, 0, 1];
+    bytes.extend(pixels);
+    bytes
+}
+
+#[test]
+fn idx_files_in_folders_of_their_names_and_in_archives() {
+    let (train, test) = (idx_of(&[10, 20, 30]), idx_of(&[50, 60]));
+    let zipped = |bytes: &[u8]| zip::tests::archive(&[("train-images.idx3-ubyte", bytes.to_vec())], false);
+    let nested = "a/train-images-idx3-ubyte/train-images-idx3-ubyte";
+    let cases = [
+        (
+            "folder",
+            vec![(nested, train.clone()), ("a/t10k-images-idx3-ubyte/t10k-images-idx3-ubyte", test.clone())],
+        ),
+        (
+            "zipped",
+            vec![("train-images-idx3-ubyte.zip", zipped(&train)), ("t10k-images-idx3-ubyte.gz", gzip(&test))],
+        ),
+        (
+            "deep",
+            vec![
+                ("MNIST/raw/train-images-idx3-ubyte", train.clone()),
+                ("MNIST/raw/t10k-images-idx3-ubyte", test.clone()),
+            ],
+        ),
+    ];
+    for (name, files) in cases {
+        let place = tempfile::tempdir().unwrap();
+        for (name, content) in &files {
+            let path = place.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let archives = tempfile::tempdir().unwrap();
+        let [zip, tar] = ["it.zip", "it.tgz"].map(|name| archives.path().join(name));
+        std::fs::write(&zip, zip::tests::archive(&files, false)).unwrap();
+        std::fs::write(&tar, gzip(&tar_of(&files))).unwrap();
+        for path in [place.path(), &zip, &tar] {
+            let dataset = open(path.to_str().unwrap(), &Options::default()).unwrap();
+            assert_eq!(dataset.train.pixels(), [10, 20, 30], "{name}, {}", path.display());
+            assert_eq!((dataset.test.pixels(), dataset.found.files), (&[50, 60][..], 2), "{name}");
+        }
+    }
+}
+
+#[test]
+fn arrays_tables_and_batches_in_archives() {
+    use crate::data::npy::tests::array;
+    let place = tempfile::tempdir().unwrap();
+    let frames = || array("|u1", false, &[4, 2, 2], &(0..16).collect::<Vec<u8>>());
+    let batch: Vec<u8> = (0..2 * 3073).map(|i| if i % 3073 == 0 { 3 } else { 77 }).collect();
+    for (name, files, expected) in [
+        ("a.zip", vec![("readme.txt", b"text".to_vec()), ("frames.npy", frames())], (2, 2, 1)),
+        (
+            "b.zip",
+            vec![("in/x.npz", zip::tests::archive(&[("x.npy", frames())], false)), ("in/b", vec![1])],
+            (2, 2, 1),
+        ),
+        ("c.tar", vec![("in/table.csv", b"1,2,3,4\n5,6,7,8\n".to_vec())], (2, 2, 1)),
+        ("d.tgz", vec![("cifar-10-batches-bin/data_batch_1.bin", batch)], (32, 32, 3)),
+    ] {
+        let path = place.path().join(name);
+        let bytes = match name {
+            "c.tar" => tar_of(&files),
+            "d.tgz" => gzip(&tar_of(&files)),
+            _ => zip::tests::archive(&files, false),
+        };
+        std::fs::write(&path, bytes).unwrap();
+        let dataset = open(path.to_str().unwrap(), &Options::default()).unwrap();
+        let shape = (dataset.shape.width, dataset.shape.height, dataset.shape.channels);
+        assert_eq!((shape, dataset.found.files), (expected, 1), "{name}");
+    }
+    let several = [("frames.npy", frames()), ("set.npz", zip::tests::archive(&[("x.npy", frames())], false))];
+    let folder = place.path().join("several");
+    std::fs::create_dir(&folder).unwrap();
+    several.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).unwrap());
+    let problem = open(folder.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
+    for part in ["several files could be the images", "frames.npy", "set.npz", "--dataset"] {
+        assert!(problem.contains(part), "{problem}");
+    }
+    std::fs::remove_file(folder.join("set.npz")).unwrap();
+    // An archive that was not unpacked.
+    let packed = place.path().join("packed");
+    std::fs::create_dir(&packed).unwrap();
+    for name in ["a.zip", "b.zip"] {
+        std::fs::write(packed.join(name), zip::tests::archive(&pictures(), false)).unwrap();
+        let read = open(packed.to_str().unwrap(), &Options::default());
+        match name {
+            "a.zip" => assert_eq!(read.unwrap().found.notes, ["The dataset is the archive a.zip."]),
+            _ => assert!(read.unwrap_err().to_string().contains("several archives:\n    a.zip\n    b.zip")),
+        }
+    }
+    assert_eq!(open(folder.to_str().unwrap(), &Options::default()).unwrap().shape.width, 2);
 }
