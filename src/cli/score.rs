@@ -91,7 +91,7 @@ impl Score {
         };
         let error = if error.is_nan() { String::new() } else { format!("  +- {}", error_text(error, 3)) };
         format!(
-            "model           {}, step {}\npictures        {:>10}  {what}, nats\nmean            {mean:>10.3}{error}\n{}",
+            "model           {}, step {}\npictures        {:>10}  {what}, nats\nmean            {mean:>10.3}{error}\n\n{}",
             model.checkpoint.display(),
             thousands(model.state.step as usize),
             thousands(scores.len()),
