@@ -18,7 +18,7 @@ or white, the draws of a picture follow from its pixels alone.
 
 Examples:
   vae encode runs/faces-1 one.png two.png --out z.npz
-  vae encode runs/faces-1 holiday/ --out z.csv
+  vae encode runs/faces-1 photos/ --out z.csv
   vae encode runs/digits-1 --dataset digits --part train --out z.npy")]
 pub(crate) struct Encode {
     #[command(flatten)]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use vae::eval::average::mean_and_error;
 use vae::eval::score;
+use vae::report::write_scores;
 use vae::run::TrainedModel;
 use vae::text::{error_text, table, thousands};
 use vae::{Error, Result};
@@ -69,7 +70,7 @@ impl Score {
         }
         output::print(&self.text(&model, &names, &scores))?;
         if let Some(path) = &self.out {
-            write(path, &names, &scores).map_err(|error| Error::io(path, std::io::Error::other(error)))?;
+            write_scores(path, &names, &scores)?;
             output::print(&format!("{}\n", path.display()))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -90,20 +91,11 @@ impl Score {
         };
         let error = if error.is_nan() { String::new() } else { format!("  +- {}", error_text(error, 3)) };
         format!(
-            "model           {}, step {}\npictures        {:>10}  {what}, nats\nmean            {mean:>10.3}{error}\n{}",
+            "model           {}, step {}\npictures        {:>10}  {what}, nats\nmean            {mean:>10.3}{error}\n\n{}",
             model.checkpoint.display(),
             thousands(model.state.step as usize),
             thousands(scores.len()),
             table([">lowest", "picture"], &rows),
         )
     }
-}
-
-fn write(path: &std::path::Path, names: &[String], scores: &[f64]) -> Result<(), csv::Error> {
-    let mut writer = csv::Writer::from_path(path)?;
-    writer.write_record(["name", "score"])?;
-    for (name, score) in names.iter().zip(scores) {
-        writer.write_record([name.as_str(), &score.to_string()])?;
-    }
-    Ok(writer.flush()?)
 }

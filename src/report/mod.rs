@@ -32,7 +32,7 @@ pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
 pub use progress::{Progress, Snapshot, Units, human_duration};
 pub use steps_file::StepsFile;
-pub use vectors::Vectors;
+pub use vectors::{Vectors, write_scores};
 
 use std::path::Path;
 

@@ -1,6 +1,7 @@
 //! Files of latents: means and log-variances of posteriors, a row for each image, as `.npz`, `.npy` or `.csv`.
 
 use crate::data::{ArrayValues, Arrays, write_arrays, write_npy};
+use crate::files::write_atomically;
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -59,7 +60,7 @@ impl Vectors {
 
     fn write_csv(&self, path: &Path) -> Result<()> {
         let failed = |error: csv::Error| Error::io(path, std::io::Error::other(error));
-        let mut writer = csv::Writer::from_path(path).map_err(failed)?;
+        let mut writer = csv::Writer::from_writer(Vec::new());
         let columns =
             |name: &str| -> Vec<String> { (1..=self.width).map(|i| format!("{name}_{i}")).collect() };
         let head = [vec!["name".to_string()], columns("mean"), columns("log_variance")].concat();
@@ -69,7 +70,8 @@ impl Vectors {
             let numbers = means.iter().chain(log_variances).map(ToString::to_string);
             writer.write_record(std::iter::once(name.clone()).chain(numbers)).map_err(failed)?;
         }
-        writer.flush().map_err(|error| Error::io(path, error))
+        let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
+        write_atomically(path, &bytes)
     }
 
     /// Read the means, and the names where there are some, from the file at `path`: one that [`Vectors::write`] makes, or a
@@ -151,6 +153,21 @@ impl Vectors {
         }
         Ok(found)
     }
+}
+
+/// Write a table of the columns `name` and `score` as `path`.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be written.
+pub fn write_scores(path: &Path, names: &[String], scores: &[f64]) -> Result<()> {
+    let failed = |error: csv::Error| Error::io(path, std::io::Error::other(error));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["name", "score"]).map_err(failed)?;
+    for (name, score) in names.iter().zip(scores) {
+        writer.write_record([name.as_str(), &score.to_string()]).map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
+    write_atomically(path, &bytes)
 }
 
 #[cfg(test)]

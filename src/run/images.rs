@@ -79,7 +79,7 @@ impl Wanted<'_> {
                     let name = folder.dataset_name(config)?;
                     let Some(kept) = folder.kept_pictures(&name, shape)? else { return Err(error) };
                     let problem = error.to_string();
-                    let problem = problem.lines().next().unwrap_or_default();
+                    let problem = problem.lines().next().unwrap_or_default().trim_end_matches(':');
                     log::info!(
                         "{problem}: the {} held-out pictures that the run keeps take the place of its dataset",
                         kept.test.count
