@@ -33,6 +33,34 @@ fn a_folder_is_described() {
 }
 
 #[test]
+fn archives_parts_and_files_that_are_not_read() {
+    let place = Place::new();
+    let folder = place.path("set");
+    pictures(&folder.join("Train").join("a"), 8);
+    pictures(&folder.join("Train").join("b"), 4);
+    pictures(&folder.join("valid").join("a"), 3);
+    pictures(&folder.join("test"), 2);
+    std::fs::write(folder.join("list.csv"), "a,b\n").unwrap();
+    let archive = place.path("set.tar");
+    let mut builder = tar::Builder::new(std::fs::File::create(&archive).unwrap());
+    builder.append_dir_all("set", &folder).unwrap();
+    builder.into_inner().unwrap();
+    for dataset in [&folder, &archive] {
+        let described = vae(&["data", text(dataset)]).assert().success();
+        described.stdout(
+            contains("12 to train on, 3 held out")
+                .and(contains("The folder Train is the part to train on, valid the part held out"))
+                .and(contains("list.csv: no picture")),
+        );
+    }
+    let other = place.path("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("images.h5"), b"\x89HDF\r\n\x1a\n").unwrap();
+    let refused = vae(&["data", text(&other)]).assert().failure();
+    refused.stderr(contains("images.h5: this is an HDF5 file").and(contains("numpy.savez")));
+}
+
+#[test]
 fn data_without_content_is_warned_of() {
     let place = Place::new();
     for (name, value, expected) in [("black", 0, "every pixel of every image is 0"), ("grey", 90, "is 90")] {
