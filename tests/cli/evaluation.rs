@@ -1,6 +1,6 @@
 //! `vae eval`, and the objectives and pictures of trained models.
 
-use super::{Place, assert_picture, assert_same_tensors, eval, text, train, vae};
+use super::{Place, WELL, assert_picture, assert_same_tensors, eval, text, train, vae};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Runs that go on: longer, after an interrupt, after a kill.
 
-use super::{Place, SMALL, assert_same_tensors, eval, tensors, text, train, vae};
+use super::{Place, SMALL, WELL, assert_same_tensors, eval, tensors, text, train, vae};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::path::Path;

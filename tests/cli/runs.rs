@@ -1,6 +1,6 @@
 //! Runs: what training leaves, and what it replaces and takes.
 
-use super::{Place, SMALL, assert_picture, eval, tensors, text, train, vae};
+use super::{Place, SMALL, WELL, assert_picture, eval, tensors, text, train, vae};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::path::Path;
@@ -23,10 +23,7 @@ fn training_leaves_a_complete_run() {
         assert_picture(&run.join(format!("{name}.png")));
     }
     let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
-    assert!(
-        config.contains("learning-rate = 0.01") && config.contains("binarize = \"dynamic\""),
-        "{config}"
-    );
+    assert!(config.contains("learning-rate = 0.01") && config.contains("binarize = \"dynamic\""), "{config}");
     assert_eq!(std::fs::read_to_string(run.join("metrics.csv")).unwrap().lines().count(), 3);
     assert_eq!(
         tensors(&run.join("best.safetensors")).len(),

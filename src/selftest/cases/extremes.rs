@@ -1,6 +1,7 @@
 //! Inputs at the ends: of what exponentials take, of the range of f32, and of a uniform draw.
 
 use super::Content::{Activated, Given, GivenWords, Normal};
+use super::likelihood::others;
 use super::{Case, Content};
 use crate::activation::Activation;
 use crate::likelihood::{LikelihoodKind, LogVariance};

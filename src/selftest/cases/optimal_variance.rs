@@ -1,7 +1,7 @@
 //! The cases of `shaders/optimal_variance.wgsl`, and those of the likelihood that takes its result.
 
-use super::{Case, extremes, likelihood};
 use super::Content::{Normal, Unit};
+use super::{Case, extremes, likelihood};
 use crate::plan::{Grid, constants};
 
 pub(super) fn all() -> Vec<Case> {
