@@ -70,11 +70,12 @@ pub enum Error {
     },
     /// A tensor is larger than the device allows; raised before anything is allocated.
     #[error(
-        "tensor '{tensor}' needs {needed} bytes, but {device} allows at most {limit} ({limit_name})\n  {}, or --device cpu",
+        "tensor '{tensor}' needs {needed} bytes, but {device} allows at most {limit} ({limit_name})\n  {}, or a device that takes it: {}",
         match .batch {
             Some(batch) => format!("use a --batch-size of {batch} or less"),
             None => "use a smaller model, --batch-size or image size".into(),
-        }
+        },
+        std::iter::once("--device cpu").chain(.others.iter().map(String::as_str)).collect::<Vec<_>>().join(", ")
     )]
     Limit {
         /// The tensor's name in the plan.
@@ -86,9 +87,11 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
         /// The limit's name, as WebGPU spells it.
-        limit_name: String,
+        limit_name: &'static str,
         /// The largest minibatch that fits, where one does.
         batch: Option<usize>,
+        /// Adapters that take it, as `--device 1 (NAME)`; the CPU always does.
+        others: Box<[String]>,
     },
     /// The device could not be used, ran out of memory, or was lost.
     #[error("{device}: {problem}\n  {hint}")]

@@ -76,6 +76,12 @@ pub(crate) enum Command {
     Bench(bench::Bench),
     /// Check every kernel on a device against the same kernel in double precision
     Selftest(selftest::Selftest),
+    /// Ask the drivers in this process, for another of this program
+    #[command(name = vae::device::COMMAND, hide = true)]
+    AskDrivers {
+        /// As JSON
+        request: String,
+    },
 }
 
 impl Cli {
@@ -112,6 +118,10 @@ impl Command {
             Self::Plan(command) => command.run(),
             Self::Bench(command) => command.run(),
             Self::Selftest(command) => command.run(),
+            Self::AskDrivers { request } => {
+                vae::device::answer(&request)?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -226,6 +226,7 @@ impl Reproduce {
             let (run, _) = RunFolder::open(folder)?;
             let checkpoint = Checkpoint::load(&file)?;
             check_same_model(&checkpoint, &file, config, dataset)?;
+            run.check_dataset(config, dataset)?;
             run.write_config(config)?;
             let step = thousands(checkpoint.state.step as usize);
             say(&format!("{name}: goes on from step {step}, in {}", folder.display()));
@@ -234,7 +235,7 @@ impl Reproduce {
             // A variant that was stopped before its first save has nothing to go on from.
             let overwrite = self.overwrite || self.resume.is_some();
             let run = RunFolder::create(folder, config, overwrite)?;
-            run.keep_pictures(dataset, config.run.keep_pictures)?;
+            run.keep(dataset, config.run.keep_pictures)?;
             say(&format!("{name}: into {}", folder.display()));
             (run, None)
         };

@@ -34,11 +34,18 @@ pub(crate) struct DataArguments {
     /// Folder with the files of a named dataset, if it has moved
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// Read only the pictures that were there when the run began, and no files that were added since
+    #[arg(long)]
+    pictures_as_before: bool,
 }
 
 impl DataArguments {
     pub(crate) fn place(&self) -> Place {
-        Place { dataset: self.dataset.clone(), data_dir: self.data_dir.clone() }
+        Place {
+            dataset: self.dataset.clone(),
+            data_dir: self.data_dir.clone(),
+            as_before: self.pictures_as_before,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use std::process::ExitCode;
 use std::time::Instant;
 use vae::Result;
-use vae::device::{Chosen, DeviceChoice, OpenDevice, choose};
+use vae::device::{DeviceChoice, OpenDevice};
 use vae::selftest;
 use vae::text::{table, thousands};
 
@@ -19,12 +19,10 @@ pub(crate) struct Selftest {
 
 impl Selftest {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let name = match choose(&self.device)? {
-            Chosen::Cpu => format!("CPU ({} threads)", rayon::current_num_threads()),
-            Chosen::Gpu(_, info) => info.to_string(),
-        };
+        let device = OpenDevice::open(&self.device)?;
         let started = Instant::now();
-        let reports = selftest::run(&OpenDevice::open(&self.device)?)?;
+        let reports = selftest::run(&device)?;
+        let name = device.name();
         let rows: Vec<[String; 6]> = reports
             .iter()
             .map(|(kernel, report)| {

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::{Config, ObjectiveConfig};
-use vae::data::{Dataset, KNOWN_NAMES, Survey};
+use vae::data::{Dataset, HeldOut, KNOWN_NAMES, Survey};
 use vae::device::OpenDevice;
 use vae::eval::pictures;
 use vae::graph::{Binarize, LikelihoodKind, Tensor};
 use vae::report::{self, EpochRecord, LatentRecord, MetricsFile, Progress, human_duration};
-use vae::run::{Checkpoint, RunFolder, TrainState, Weights, check_same_model};
+use vae::run::{Checkpoint, RunFolder, TrainState, Weights, check_same_model, check_same_settings};
 use vae::session::Session;
 use vae::text::thousands;
 use vae::train::{Observer, Outcome, Snapshot, Start, Trainer};
@@ -39,9 +39,12 @@ pub(crate) struct Train {
     /// Replace the run in that folder
     #[arg(long, help_heading = "Run")]
     overwrite: bool,
-    /// Resume the run in this folder; takes --epochs, --steps, --device, --matmul and --data-dir, and no other setting
+    /// Resume the run in this folder; takes --epochs, --steps, --device, --matmul, --data-dir, and --dataset where the same dataset has moved, and no other setting
     #[arg(long, value_name = "RUN", help_heading = "Run", conflicts_with_all = ["out", "overwrite", "config"])]
     resume: Option<PathBuf>,
+    /// With --resume: read only the pictures that were there when the run began, and no files that were added since
+    #[arg(long, help_heading = "Data")]
+    pictures_as_before: bool,
     #[command(flatten)]
     settings: Settings<true>,
 }
@@ -64,6 +67,11 @@ impl Train {
                 std::env::var_os("VAE_DATA").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         }
         let config = config.resolve()?;
+        self.check_data_dir(&config)?;
+        if self.pictures_as_before {
+            let hint = "leave it out, or name a run with --resume";
+            return Err(Error::setting("--pictures-as-before", "a new run takes all pictures", hint));
+        }
         if let Some(out) = &self.out {
             RunFolder::check(out, self.overwrite)?;
             let source = config.run.from.as_ref().and_then(|from| from.canonicalize().ok());
@@ -84,7 +92,7 @@ impl Train {
             Some(out) => RunFolder::create(out, &config, self.overwrite)?,
             None => RunFolder::create_next(&dataset.name, &config)?,
         };
-        run.keep_pictures(&dataset, config.run.keep_pictures)?;
+        run.keep(&dataset, config.run.keep_pictures)?;
         if let Some(fit) = fit {
             say(&fit.to_string());
         }
@@ -98,20 +106,42 @@ impl Train {
         train(&run, &config, &dataset, session, start)
     }
 
+    /// Refuse `--data-dir` where it does nothing.
+    fn check_data_dir(&self, config: &Config) -> Result<()> {
+        let given = self.settings.given().find(|(path, _)| *path == "data.data-dir");
+        match given.filter(|_| config.data.is_path()) {
+            Some((_, typed)) => {
+                let problem = "it is where datasets known by name are looked for, and the dataset is a path";
+                Err(Error::setting(
+                    typed,
+                    problem,
+                    "leave it out, or name the place of the images with --dataset",
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A run that exists.
     fn resume(&self, path: &Path) -> Result<ExitCode> {
         let allowed = ["run.epochs", "run.steps", "run.device", "run.matmul", "data.data-dir"];
         let (run, config) = RunFolder::open(path)?;
-        if let Some((_, typed)) = self.settings.given().find(|(path, _)| !allowed.contains(path)) {
+        // Only of a dataset that is known it can be said whether it is the same one in another place.
+        let known = run.read_known()?.is_some();
+        let may_change = |path: &str| allowed.contains(&path) || known && path == "data.dataset";
+        if let Some((_, typed)) = self.settings.given().find(|(path, _)| !may_change(path)) {
             let hint = format!("leave {typed} out, or begin a new run without --resume");
             return Err(Error::setting(typed, "a run keeps the settings it began with", hint));
         }
         let config = self.settings.over(config.to_table()?)?.resolve()?;
+        self.check_data_dir(&config)?;
         let file = run.file("checkpoint.safetensors");
         let checkpoint = Checkpoint::load(&file)?;
-        let dataset = config.open_dataset()?;
+        check_same_settings(&checkpoint, &file, &config)?;
+        checkpoint.check_settings(&config, &run.file("config.toml"), known)?;
+        let dataset = run.open_dataset(&config, HeldOut::Validation, self.pictures_as_before)?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
-        checkpoint.check_settings(&config, &run.file("config.toml"))?;
+        config.check_batch(dataset.train.count)?;
         let total = config.total_steps(dataset.train.count);
         // A run that was stopped while its pictures were drawn has no curves yet.
         if checkpoint.state.step >= total && run.file("curves.png").exists() {

@@ -34,7 +34,13 @@ impl Config {
     /// [`crate::Error::Setting`] naming the key path, if the model does not fit the images.
     pub fn for_dataset(&self, dataset: &Dataset) -> Result<(Self, Vec<String>)> {
         let (shape, part) = (dataset.shape, &dataset.train);
-        self.chosen(&Facts { shape, images: part.count, pixels: Some(part.pixels()) })
+        let (mut config, said) =
+            self.chosen(&Facts { shape, images: part.count, pixels: Some(part.pixels()) })?;
+        if let Some(look) = &dataset.found.look {
+            // Later commands read the same pictures, and others beside them, as these were.
+            config.data.keep(look, shape);
+        }
+        Ok((config, said))
     }
 
     /// The same for images whose values are not at hand: `auto` stands for the Bernoulli likelihood.

@@ -1,7 +1,7 @@
 //! `[data]`: the images.
 
 use crate::checks::counted;
-use crate::data::{self, Background, Colour, Fit, Look};
+use crate::data::{self, Background, Colour, Fit, ImageShape, Look};
 use crate::graph::Binarize;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,14 @@ impl DataConfig {
     /// How new pictures are read: as those of the data set.
     pub fn look(&self) -> Look {
         Look { fit: self.fit, background: self.background, range: self.stretch.range() }
+    }
+
+    /// Keep how the pictures of a data set became images of `shape`.
+    pub(super) fn keep(&mut self, look: &Look, shape: ImageShape) {
+        self.image_size = Some([shape.width, shape.height]);
+        self.color = Some(if shape.channels == 1 { Colour::Grey } else { Colour::Rgb });
+        self.background = look.background.or(self.background);
+        self.stretch = look.range.map_or(self.stretch, Stretch::Range);
     }
 
     pub(crate) fn is_digits(&self) -> bool {

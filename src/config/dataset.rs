@@ -3,6 +3,7 @@
 use super::{Config, Stretch};
 use crate::data::{self, Colour, Dataset, HeldOut, ImageShape};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 /// Training images of the procedural digits where `data.images` does not say.
 const DIGITS: usize = 10_000;
@@ -34,8 +35,11 @@ impl Config {
         Ok((config, dataset.shape, [dataset.train.count, dataset.test.count]))
     }
 
-    /// Refuse a minibatch or a cycle that does not fit the training images.
-    fn check_batch(&self, images: usize) -> Result<()> {
+    /// Refuse a minibatch or a cycle that does not fit this number of training images.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key path.
+    pub fn check_batch(&self, images: usize) -> Result<()> {
         match self.run.batch_size {
             Some(batch) if batch > images => {
                 let problem = format!("{batch} is more than the {images} training images");
@@ -66,7 +70,7 @@ impl Config {
         if !config.data.is_digits() {
             config.data.color = Some(if shape.channels == 1 { Colour::Grey } else { Colour::Rgb });
         }
-        config.read(held_out)
+        config.read_part(held_out, None)
     }
 
     /// Open the dataset the settings name, to look at it: it may have fewer images than a minibatch.
@@ -74,10 +78,14 @@ impl Config {
     /// # Errors
     /// If it is missing or broken.
     pub fn read_dataset(&self) -> Result<Dataset> {
-        self.read(HeldOut::Validation)
+        self.read_part(HeldOut::Validation, None)
     }
 
-    fn read(&self, held_out: HeldOut) -> Result<Dataset> {
+    /// The same with this part held out, and, of pictures, only those with some names.
+    ///
+    /// # Errors
+    /// As [`Config::read_dataset`].
+    pub fn read_part(&self, held_out: HeldOut, only: Option<BTreeSet<String>>) -> Result<Dataset> {
         let mut dataset = if self.data.is_digits() {
             let (train, test) = self.digit_counts();
             let [width, height] = self.data.image_size.unwrap_or([28, 28]);
@@ -105,6 +113,7 @@ impl Config {
                 test_fraction: self.data.test_fraction,
                 seed: self.run.seed,
                 held_out,
+                only,
             };
             data::open(&self.data.dataset, &options)?
         };

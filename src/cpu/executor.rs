@@ -127,7 +127,7 @@ impl<T: Real> CpuExecutor<T> {
 
 impl<T: Real> Executor for CpuExecutor<T> {
     fn device_name(&self) -> String {
-        format!("CPU ({} threads)", rayon::current_num_threads())
+        super::device_name()
     }
 
     fn max_steps(&self) -> usize {

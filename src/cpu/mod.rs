@@ -51,6 +51,11 @@ mod window;
 pub use executor::CpuExecutor;
 pub use real::Real;
 
+/// The processor's name among devices.
+pub(crate) fn device_name() -> String {
+    format!("CPU ({} threads)", rayon::current_num_threads())
+}
+
 use call::Call;
 
 /// The value of an activation function.

@@ -1,16 +1,17 @@
 //! Images in files of NumPy: an array in a `.npy`, or one of those in a `.npz`.
 //!
 //! Images are `[count, height, width]`, `[count, height, width, channels]` where the last size is 1, 3 or 4, else
-//! `[count, channels, height, width]`. A fourth channel is opacity. Labels are whole numbers, `[count]` or `[count, 1]`: in
-//! a `.npz` under a name of [`LABEL_NAMES`], beside `x.npy` in `x_labels.npy` or `x-labels.npy`.
+//! `[count, channels, height, width]`. A fourth channel is opacity. Where there are no such arrays, `[count, values]` with
+//! the values of an image, see [`flat::shape`]. Labels are whole numbers, `[count]`, `[count, 1]` or one-hot
+//! `[count, classes]`: in a `.npz` under a name of [`LABEL_NAMES`], beside `x.npy` in `x_labels.npy` or `x-labels.npy`.
 
+use super::file::File;
 use super::idx::Images;
 use super::npy::{Header, MAGIC};
-use super::{Dataset, ImageShape, LABELS, Options, Part, convert, split, zip};
+use super::{Dataset, ImageShape, Options, Part, convert, flat, split, zip};
 use crate::{Error, Result};
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Arrays that are taken for the images where several could be, in this order.
 const IMAGE_NAMES: [&str; 3] = ["images", "x", "arr_0"];
@@ -22,20 +23,28 @@ const PARTS: [[[&str; 2]; 2]; 2] = [
     [["train_images", "train_labels"], ["test_images", "test_labels"]],
 ];
 
-/// Whether the file at `path` is a `.npy`, or an archive of such files and nothing else.
-pub(super) fn is_file_of_numpy(path: &Path) -> bool {
-    let mut begin = Vec::new();
-    let Ok(mut file) = File::open(path) else { return false };
-    if file.by_ref().take(6).read_to_end(&mut begin).is_err() {
-        return false;
-    }
-    let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+/// Whether `file` is a `.npy`, or an archive of such files and nothing else.
+pub(super) fn is_file_of_numpy(file: &File) -> bool {
+    let begin = file.begin(6).unwrap_or_default();
     let archive = begin.starts_with(zip::MAGIC) || begin.starts_with(zip::EMPTY);
     let arrays = || {
-        let entries = zip::entries(&mut BufReader::new(file)).unwrap_or_default();
+        let entries = file.open_to_move().map(|mut it| zip::entries(&mut it).unwrap_or_default());
+        let entries = entries.unwrap_or_default();
         !entries.is_empty() && entries.iter().all(|entry| entry.name.ends_with(".npy"))
     };
-    begin == MAGIC || archive && (named || arrays())
+    begin == MAGIC || archive && (file.name.to_lowercase().ends_with(".npz") || arrays())
+}
+
+/// Whether a file's name ends like that of one or several arrays.
+pub(super) fn is_array(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.ends_with(".npy") || name.ends_with(".npz")
+}
+
+/// Whether `name` is that of labels beside another array.
+pub(super) fn is_of_labels(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["_labels.npy", "-labels.npy"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// The file and the array that `dataset` names as `file.npz:array`.
@@ -70,6 +79,14 @@ impl Array {
         self.header.holds_pixels() && matches!(self.header.shape.len(), 3 | 4)
     }
 
+    /// Whether it may have an image in each row.
+    fn holds_rows(&self, options: &Options) -> bool {
+        let fits = |shape: &[usize]| matches!(*shape, [_, values] if values > 3 && flat::shape(values, options.image_size).is_some());
+        self.header.holds_pixels()
+            && fits(&self.header.shape)
+            && !LABEL_NAMES.iter().any(|name| self.is_called(name))
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.key.as_ref().is_some_and(|key| key.eq_ignore_ascii_case(name))
     }
@@ -77,19 +94,21 @@ impl Array {
     /// Hand its values to `read`.
     pub(super) fn values<T>(
         &self,
-        path: &Path,
+        file: &File,
         read: impl FnOnce(&Header, &Path, &mut dyn Read) -> Result<T>,
     ) -> Result<T> {
-        let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
+        let path = file.path();
         let Some(key) = &self.key else {
-            return read(&Header::read(path, &mut file)?, path, &mut file);
+            let mut reader = BufReader::new(file.open()?);
+            return read(&Header::read(path, &mut reader)?, path, &mut reader);
         };
-        let entries = zip::entries(&mut file).map_err(|error| damaged(path, &error))?;
+        let mut reader = file.open_to_move()?;
+        let entries = zip::entries(&mut reader).map_err(|error| damaged(path, &error))?;
         let name = format!("{key}.npy");
         let entry = entries.into_iter().find(|entry| entry.name == name);
         let entry =
             entry.ok_or_else(|| Error::data(path, format!("{name} is gone"), "open the file again"))?;
-        let mut reader = entry.open(&mut file).map_err(|error| damaged(path, &error))?;
+        let mut reader = entry.open(reader).map_err(|error| damaged(path, &error))?;
         read(&Header::read(path, &mut reader)?, path, &mut reader)
     }
 }
@@ -99,50 +118,74 @@ fn damaged(path: &Path, error: &std::io::Error) -> Error {
     Error::data(path, format!("the archive cannot be read: {error}"), hint)
 }
 
-/// The arrays of the file at `path`, without their values.
-pub(super) fn list(path: &Path) -> Result<Vec<Array>> {
-    let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
-    let mut begin = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut begin).map_err(|error| Error::io(path, error))?;
-    if begin != zip::MAGIC {
-        let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
-        return Ok(vec![Array { key: None, header: Header::read(path, &mut file)? }]);
-    }
-    let mut found = Vec::new();
-    for entry in zip::entries(&mut file).map_err(|error| damaged(path, &error))? {
-        let Some(key) = entry.name.strip_suffix(".npy").map(str::to_string) else { continue };
-        let mut reader = entry.open(&mut file).map_err(|error| damaged(path, &error))?;
-        // Arrays of records and of objects are no images: they have no header that is understood here.
-        if let Ok(header) = Header::read(path, &mut reader) {
-            found.push(Array { key: Some(key), header });
-        }
-    }
-    Ok(found)
+/// The arrays of a file, without their values.
+pub(super) struct Arrays {
+    pub(super) found: Vec<Array>,
+    /// Names of those that hold no numbers: records or objects.
+    others: Vec<String>,
 }
 
-/// Read the dataset in the file at `path`: of the array `key`, or of the one that must be meant.
-pub(super) fn read(path: &Path, key: Option<&str>, options: &Options) -> Result<Dataset> {
-    let arrays = list(path)?;
+/// The arrays of `file`.
+pub(super) fn list(file: &File) -> Result<Arrays> {
+    let path = file.path();
+    if !file.begin(4)?.starts_with(b"PK") {
+        let header = Header::read(path, &mut BufReader::new(file.open()?))?;
+        return Ok(Arrays { found: vec![Array { key: None, header }], others: Vec::new() });
+    }
+    let mut all = Arrays { found: Vec::new(), others: Vec::new() };
+    let mut reader = file.open_to_move()?;
+    for entry in zip::entries(&mut reader).map_err(|error| damaged(path, &error))? {
+        let Some(key) = entry.name.strip_suffix(".npy").map(str::to_string) else { continue };
+        let mut reader = entry.open(&mut reader).map_err(|error| damaged(path, &error))?;
+        // Arrays of records and of objects are no images: they have no header that is understood here.
+        match Header::read(path, &mut reader) {
+            Ok(header) => all.found.push(Array { key: Some(key), header }),
+            Err(_) => all.others.push(key),
+        }
+    }
+    Ok(all)
+}
+
+/// Read the dataset in `file`: of the array `key`, or of the one that must be meant.
+pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<Dataset> {
+    let path = file.path();
+    let arrays = list(file)?;
+    let holds = |array: &Array| array.holds_images() || array.holds_rows(options);
     let parts = PARTS.iter().find(|parts| {
         key.is_none()
-            && parts
-                .iter()
-                .all(|[images, _]| arrays.iter().any(|it| it.is_called(images) && it.holds_images()))
+            && parts.iter().all(|[images, _]| arrays.found.iter().any(|it| it.is_called(images) && holds(it)))
     });
     let mut found = Vec::new();
+    let (mut notes, mut integers) = (Vec::new(), true);
     match parts {
         Some(parts) => {
             for [images, labels] in parts {
-                if let Some(array) = arrays.iter().find(|it| it.is_called(images)) {
-                    found.push(part(path, array, &arrays, &[labels], options)?);
+                if let Some(array) = arrays.found.iter().find(|it| it.is_called(images)) {
+                    integers &= array.header.holds_integers();
+                    found.push(part(file, array, &arrays.found, &[labels], options, &mut notes)?);
                 }
             }
         }
-        None => found.push(part(path, chosen(path, &arrays, key)?, &arrays, &LABEL_NAMES, options)?),
+        None => {
+            let array = chosen(path, &arrays, key, options)?;
+            integers &= array.header.holds_integers();
+            found.push(part(file, array, &arrays.found, &LABEL_NAMES, options, &mut notes)?);
+        }
     }
-    let mut found = found.into_iter();
-    let (shape, train) = found.next().ok_or_else(|| Error::Internal("a dataset without a part".into()))?;
-    let (train, test) = match found.next() {
+    let mut pixels: Vec<&mut [u8]> = found.iter_mut().map(|(images, _)| &mut images.pixels[..]).collect();
+    if integers && flat::spread(&mut pixels) {
+        notes.push(flat::SPREAD.into());
+    }
+    let mut labels: Vec<&mut Vec<u32>> = found.iter_mut().filter_map(|(_, labels)| labels.as_mut()).collect();
+    let classes = flat::classes(&mut labels);
+    let mut found = found.into_iter().map(|(images, labels)| -> Result<(ImageShape, Part)> {
+        let images = convert::convert(images, options, path)?;
+        let part = Part::of_images(images.pixels, images.shape);
+        Ok((images.shape, if let Some(labels) = labels { part.with_labels(labels) } else { part }))
+    });
+    let first = found.next().ok_or_else(|| Error::Internal("a dataset without a part".into()))?;
+    let (shape, train) = first?;
+    let (train, test) = match found.next().transpose()? {
         Some((other, test)) if other == shape => (train, test),
         Some((other, _)) => {
             let problem = format!("images to train on are {shape}, those held out {other}");
@@ -151,16 +194,16 @@ pub(super) fn read(path: &Path, key: Option<&str>, options: &Options) -> Result<
         None => split::split(train, options.test_fraction, options.seed, path)?,
     };
     let name = path.file_stem().map_or("dataset".into(), |stem| stem.to_string_lossy().into_owned());
-    let mut dataset = Dataset::new(name, shape, train, test);
+    let mut dataset = Dataset::new(name, shape, train, test).with_classes(classes);
+    dataset.found.files = 1;
+    dataset.found.notes = notes;
     dataset.drop_half_labels(path);
-    let labels = [&dataset.train, &dataset.test].into_iter().filter_map(|part| part.labels());
-    dataset.classes =
-        labels.flatten().max().map_or(Vec::new(), |last| (0..=*last).map(|it| it.to_string()).collect());
     Ok(dataset)
 }
 
 /// The array of images.
-fn chosen<'a>(path: &Path, arrays: &'a [Array], key: Option<&str>) -> Result<&'a Array> {
+fn chosen<'a>(path: &Path, all: &'a Arrays, key: Option<&str>, options: &Options) -> Result<&'a Array> {
+    let arrays = &all.found;
     let shown = |arrays: &[&Array]| -> String {
         let line = |array: &&Array| {
             format!("\n    {}: {}", array.key.as_deref().unwrap_or("the array"), array.header)
@@ -168,16 +211,23 @@ fn chosen<'a>(path: &Path, arrays: &'a [Array], key: Option<&str>) -> Result<&'a
         arrays.iter().map(line).collect()
     };
     let everything: Vec<&Array> = arrays.iter().collect();
-    let images: Vec<&Array> = arrays.iter().filter(|array| array.holds_images()).collect();
-    let hint = "images are uint8, or floats from 0 to 1: [count, height, width], [count, height, width, channels] or \
-                [count, channels, height, width]";
+    let mut images: Vec<&Array> = arrays.iter().filter(|array| array.holds_images()).collect();
+    if images.is_empty() {
+        images = arrays.iter().filter(|array| array.holds_rows(options)).collect();
+    }
+    let others = |shown: String| {
+        let more = all.others.iter().map(|key| format!("\n    {key}: no array of numbers"));
+        shown + &more.collect::<String>()
+    };
+    let hint = "images are integers from 0 to 255, or floats from 0 to 1: [count, height, width], [count, height, width, \
+                channels], [count, channels, height, width], or [count, values] with the --image-size of the values";
     if let Some(key) = key {
         let named = arrays.iter().find(|array| array.key.as_deref() == Some(key));
         return match named {
-            Some(array) if array.holds_images() => Ok(array),
+            Some(array) if array.holds_images() || array.holds_rows(options) => Ok(array),
             Some(array) => Err(Error::data(path, format!("'{key}' holds no images: {}", array.header), hint)),
             None => {
-                let problem = format!("there is no array '{key}'; there are:{}", shown(&everything));
+                let problem = format!("there is no array '{key}'; there are:{}", others(shown(&everything)));
                 Err(Error::data(path, problem, "name one of these, as FILE.npz:NAME"))
             }
         };
@@ -187,7 +237,7 @@ fn chosen<'a>(path: &Path, arrays: &'a [Array], key: Option<&str>) -> Result<&'a
     match images[..] {
         [only] => Ok(only),
         [] => {
-            let problem = format!("no array holds images; there are:{}", shown(&everything));
+            let problem = format!("no array holds images; there are:{}", others(shown(&everything)));
             Err(Error::data(path, problem, hint))
         }
         [first, ..] => known().ok_or_else(|| {
@@ -198,46 +248,69 @@ fn chosen<'a>(path: &Path, arrays: &'a [Array], key: Option<&str>) -> Result<&'a
     }
 }
 
-/// The images of `array` in the size and colour asked for, with the labels under one of these names.
+/// The images of `array`, with the labels under one of these names.
 fn part(
-    path: &Path,
+    file: &File,
     array: &Array,
     arrays: &[Array],
     labels: &[&str],
     options: &Options,
-) -> Result<(ImageShape, Part)> {
-    let images = array.values(path, |header, path, reader| {
-        as_images(path, &header.shape, options, || header.pixels(path, reader))
+    notes: &mut Vec<String>,
+) -> Result<(Images, Option<Vec<u32>>)> {
+    let images = array.values(file, |header, path, reader| {
+        as_images(path, &header.shape, options, notes, || header.pixels(path, reader))
     })?;
-    let images = convert::convert(images, options, path)?;
-    let (count, shape) = (images.count(), images.shape);
-    let part = Part::of_images(images.pixels, shape);
-    let fits =
-        |other: &Header| other.holds_integers() && matches!(other.shape[..], [n] | [n, 1] if n == count);
+    let count = images.count();
     let found = match &array.key {
         Some(_) => {
             let named = labels.iter().find_map(|name| arrays.iter().find(|other| other.is_called(name)));
-            named.map(|array| (path.to_path_buf(), array.header.clone(), array.key.clone()))
+            let named = named.filter(|other| other.key != array.key);
+            named.map(|array| (file.clone(), array.header.clone(), array.key.clone()))
         }
-        None => beside(path)
-            .map(|path| Ok((path.clone(), list(&path)?.swap_remove(0).header, None)))
-            .transpose()?,
+        None => match beside(file) {
+            Some(file) => {
+                let header = list(&file)?.found.swap_remove(0).header;
+                Some((file, header, None))
+            }
+            None => None,
+        },
     };
-    let Some((path, header, key)) = found else { return Ok((shape, part)) };
-    if !fits(&header) {
-        let name = key.as_deref().unwrap_or(LABELS);
-        log::warn!("{}: {name} ({header}) are no labels of {count} images, and are not used", path.display());
-        return Ok((shape, part));
+    let Some((file, header, key)) = found else { return Ok((images, None)) };
+    let name = key.as_deref().map_or_else(|| file.last_name().to_string(), str::to_string);
+    let labels = match header.shape[..] {
+        [rows] | [rows, 1] if rows == count => {
+            Array { key, header: header.clone() }.values(&file, Header::labels)?
+        }
+        [rows, classes] if rows == count && (2..=10_000).contains(&classes) => {
+            let one_hot = |header: &Header, path: &Path, reader: &mut dyn Read| -> Result<_> {
+                Ok(header.labels(path, reader)?.and_then(|all| one_hot(&all, classes)))
+            };
+            Array { key, header: header.clone() }.values(&file, one_hot)?
+        }
+        _ => None,
+    };
+    if labels.is_none() {
+        notes.push(format!("{name}, {header}, holds no labels of the {count} images, and is not used."));
     }
-    let labels = Array { key, header }.values(&path, Header::labels)?;
-    Ok((shape, part.with_labels(labels)))
+    Ok((images, labels))
 }
 
-/// The file of labels beside the array at `path`.
-fn beside(path: &Path) -> Option<PathBuf> {
+/// The classes of rows that are 0 but for a 1 each.
+fn one_hot(values: &[u32], classes: usize) -> Option<Vec<u32>> {
+    let class = |row: &[u32]| {
+        let place = row.iter().position(|&value| value == 1)?;
+        (row.iter().sum::<u32>() == 1).then_some(place as u32)
+    };
+    values.chunks_exact(classes.max(1)).map(class).collect()
+}
+
+/// The file of labels beside the array in `file`.
+fn beside(file: &File) -> Option<File> {
+    let path = file.path();
     let stem = path.file_stem()?.to_str()?;
     let names = [format!("{stem}_labels.npy"), format!("{stem}-labels.npy")];
-    names.into_iter().map(|name| path.with_file_name(name)).find(|path| path.is_file())
+    let path = names.into_iter().map(|name| path.with_file_name(name)).find(|path| path.is_file())?;
+    Some(File::single(&path))
 }
 
 /// Images from an array of this shape.
@@ -245,8 +318,16 @@ fn as_images(
     path: &Path,
     shape: &[usize],
     options: &Options,
+    notes: &mut Vec<String>,
     pixels: impl FnOnce() -> Result<Vec<u8>>,
 ) -> Result<Images> {
+    let rows = match *shape {
+        [count, values] => {
+            flat::shape(values, options.image_size).map(|it| [count, it.height, it.width, it.channels])
+        }
+        _ => None,
+    };
+    let shape = rows.as_ref().map_or(shape, |rows| &rows[..]);
     let (count, height, width, channels, first) = match *shape {
         [count, height, width] => (count, height, width, 1, false),
         [count, height, width, channels @ (1 | 3 | 4)] => (count, height, width, channels, false),
@@ -269,7 +350,7 @@ fn as_images(
     if channels == 4 {
         let (blended, chosen) = convert::opaque(&pixels, options.background);
         let note = chosen.map_or("images are laid over one colour", |(_, note)| note);
-        log::info!("{}: the fourth channel is taken for opacity: {note}", path.display());
+        notes.push(format!("The fourth channel is taken for opacity: {note} (--background)."));
         pixels = blended;
     }
     Ok(Images { shape: ImageShape { width, height, channels: channels.min(3) }, pixels })

@@ -152,3 +152,38 @@ fn a_damaged_archive_is_named() {
     assert_eq!(array_of("a/b.npz:frames"), Some((Path::new("a/b.npz"), "frames")));
     assert_eq!((array_of("b.npz"), array_of("c:b.npz"), array_of("b.npz:")), (None, None, None));
 }
+
+#[test]
+fn rows_bits_and_labels_of_other_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it.npz");
+    let text = path.to_str().unwrap();
+    let values: Vec<u8> = (0..40).collect();
+    let floats = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
+    // Rows of four values, classes as floats.
+    let classes = array("<f8", false, &[10], &floats(&[0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0]));
+    archive(&path, &[("x", array("|u1", false, &[10, 4], &values)), ("y", classes)]);
+    let dataset = opened(text).unwrap();
+    assert_eq!((dataset.shape.width, dataset.shape.height, dataset.classes.len()), (2, 2, 3));
+    let wide = Options { image_size: Some((4, 1)), ..Options::default() };
+    assert_eq!(open(text, &wide).unwrap().shape, ImageShape { width: 4, height: 1, channels: 1 });
+    // Bits, and classes of which one is 1 in each row.
+    let bits = array("<i4", false, &[2, 1, 2], &[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    archive(&path, &[("imgs", bits), ("labels", array("|b1", false, &[2, 3], &[0, 0, 1, 0, 1, 0]))]);
+    let dataset = opened(text).unwrap();
+    assert_eq!(images(&dataset), [[0, 255], [255, 0]]);
+    assert_eq!((dataset.found.notes.len(), dataset.classes.len(), dataset.found.files), (1, 3, 1));
+    // What is no label is said.
+    let frames = || array("|u1", false, &[10, 2, 3], &bytes(1));
+    archive(&path, &[("x", frames()), ("y", array("<U4", false, &[10], &[0; 160]))]);
+    let dataset = opened(text).unwrap();
+    assert_eq!(dataset.train.labels(), None);
+    assert!(
+        dataset.found.notes[0].starts_with("y, [10] of the type 'U4', holds no labels"),
+        "{:?}",
+        dataset.found
+    );
+    archive(&path, &[("meta", array("|O", false, &[1], &[])), ("z", array("<f4", false, &[7], &[0; 28]))]);
+    let problem = opened(text).unwrap_err().to_string();
+    assert!(problem.contains("meta: no array of numbers") && problem.contains("z: [7]"), "{problem}");
+}

@@ -1,8 +1,10 @@
 //! CIFAR-10 in its binary form (<https://www.cs.toronto.edu/~kriz/cifar.html>): `data_batch_1.bin` and so on to train on,
 //! `test_batch.bin` held out, each gzipped or not. A record is a label and 32x32 pixels: all reds, then greens, then blues.
 
+use super::archive::GZIP;
 use super::arrays::interleaved;
-use super::idx::{BYTE_LIMIT, Images};
+use super::file::{FILE_LIMIT, File};
+use super::idx::{BYTE_LIMIT, Images, too_large};
 use super::{Dataset, ImageShape, Options, Part, convert, split};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -18,36 +20,68 @@ const RECORD: usize = 1 + 32 * 32 * 3;
 const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// The files of a folder, by their names without `.gz`.
+/// The batches among some files, by their names without `.gz`.
 #[derive(Debug, Default)]
-struct Files {
-    train: Vec<PathBuf>,
-    test: Vec<PathBuf>,
+pub(super) struct Batches {
+    train: Vec<File>,
+    test: Vec<File>,
 }
 
-fn files(folder: &Path) -> Result<Files> {
-    let mut names = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
-        let path = entry.map_err(|error| Error::io(folder, error))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let plain = name.strip_suffix(".gz").unwrap_or(&name).to_string();
-        // Of a file that is there plain and gzipped, the plain one is taken.
-        if plain.ends_with(".bin") && (plain == name || !names.contains_key(&plain)) {
-            names.insert(plain, path);
+impl Batches {
+    /// The batches among `files`; nothing where there are none to train on.
+    pub(super) fn among(files: &[File]) -> Option<Self> {
+        let mut names: BTreeMap<String, &File> = BTreeMap::new();
+        for file in files {
+            let name = file.last_name().to_lowercase();
+            let plain = name.strip_suffix(".gz").unwrap_or(&name).to_string();
+            // Of a file that is there plain and gzipped, the plain one is taken.
+            if plain.ends_with(".bin") && (plain == name || !names.contains_key(&plain)) {
+                names.insert(plain, file);
+            }
         }
+        let of = |begin: &str| -> Vec<File> {
+            names.iter().filter(|(name, _)| name.starts_with(begin)).map(|(_, &file)| file.clone()).collect()
+        };
+        Some(Self { train: of("data_batch"), test: of("test_batch") }).filter(|found| !found.train.is_empty())
     }
-    let of = |begin: &str| {
-        names.iter().filter(|(name, _)| name.starts_with(begin)).map(|(_, path)| path.clone()).collect()
-    };
-    Ok(Files { train: of("data_batch"), test: of("test_batch") })
+
+    /// Whether `file` is one of them.
+    pub(super) fn uses(&self, file: &File) -> bool {
+        self.train.iter().chain(&self.test).any(|own| own == file)
+    }
+
+    /// What is said if some of the five batches to train on are not there.
+    fn missing(&self) -> Option<String> {
+        let there = |number: &usize| {
+            let name = format!("data_batch_{number}.bin");
+            self.train.iter().any(|file| file.last_name().to_lowercase().starts_with(&name))
+        };
+        let (found, missing): (Vec<usize>, Vec<usize>) = (1..=5).partition(there);
+        let numbers: Vec<String> = missing.iter().map(|number| format!("data_batch_{number}.bin")).collect();
+        (!found.is_empty() && !missing.is_empty()).then(|| {
+            format!(
+                "{} not there: the images to train on are fewer.",
+                match &numbers[..] {
+                    [one] => format!("{one} is"),
+                    many => format!("{} are", many.join(", ")),
+                }
+            )
+        })
+    }
 }
 
 /// Read the dataset from the first of `folders` that holds some of its files.
 pub(super) fn read(folders: &[PathBuf], options: &Options) -> Result<Dataset> {
     for folder in folders.iter().flat_map(|folder| [folder.clone(), folder.join(UNPACKED)]) {
-        let found = if folder.is_dir() { files(&folder)? } else { Files::default() };
-        if !found.train.is_empty() {
-            return read_files(&found, &folder, options);
+        if !folder.is_dir() {
+            continue;
+        }
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(|error| Error::io(&folder, error))? {
+            files.push(File::single(&entry.map_err(|error| Error::io(&folder, error))?.path()));
+        }
+        if let Some(found) = Batches::among(&files) {
+            return read_batches(&found, &folder, options);
         }
     }
     let shown: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
@@ -59,25 +93,33 @@ pub(super) fn read(folders: &[PathBuf], options: &Options) -> Result<Dataset> {
     ))
 }
 
-fn read_files(files: &Files, folder: &Path, options: &Options) -> Result<Dataset> {
-    let (shape, train) = part(&files.train, folder, options)?;
-    let (train, test) = if files.test.is_empty() {
+/// Read these batches. `folder` is what errors about all of them name.
+pub(super) fn read_batches(batches: &Batches, folder: &Path, options: &Options) -> Result<Dataset> {
+    let (shape, train) = part(&batches.train, folder, options)?;
+    let (train, test) = if batches.test.is_empty() {
         split::split(train, options.test_fraction, options.seed, folder)?
     } else {
-        (train, part(&files.test, folder, options)?.1)
+        (train, part(&batches.test, folder, options)?.1)
     };
     let classes = CLASSES.map(str::to_string).to_vec();
-    Ok(Dataset::new(NAME, shape, train, test).with_classes(classes))
+    let mut dataset = Dataset::new(NAME, shape, train, test).with_classes(classes);
+    dataset.found.files = batches.train.len() + batches.test.len();
+    dataset.found.notes.extend(batches.missing());
+    Ok(dataset)
 }
 
-fn part(paths: &[PathBuf], folder: &Path, options: &Options) -> Result<(ImageShape, Part)> {
+fn part(files: &[File], folder: &Path, options: &Options) -> Result<(ImageShape, Part)> {
     let (mut labels, mut pixels) = (Vec::new(), Vec::new());
-    for path in paths {
-        let bytes = content(path)?;
+    for file in files {
+        let path = file.path();
+        let bytes = content(file)?;
         let again = "download it again, in the binary version";
         if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
             let problem = format!("{} bytes are not whole records of {RECORD} bytes", bytes.len());
             return Err(Error::data(path, problem, again));
+        }
+        if (pixels.len() + bytes.len()) as u64 > BYTE_LIMIT {
+            return Err(too_large(path, (pixels.len() + bytes.len()) as u64));
         }
         for record in bytes.chunks_exact(RECORD) {
             if usize::from(record[0]) >= CLASSES.len() {
@@ -92,16 +134,20 @@ fn part(paths: &[PathBuf], folder: &Path, options: &Options) -> Result<(ImageSha
 }
 
 /// The bytes of a file, unpacked if they are gzipped.
-fn content(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
+fn content(file: &File) -> Result<Vec<u8>> {
+    let bytes = file.read()?;
+    if !bytes.starts_with(GZIP) {
         return Ok(bytes);
     }
     let mut unpacked = Vec::new();
     let decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
-    decoder.take(BYTE_LIMIT).read_to_end(&mut unpacked).map_err(|error| {
-        Error::data(path, format!("the gzip stream is damaged: {error}"), "download the file again")
+    decoder.take(FILE_LIMIT + 1).read_to_end(&mut unpacked).map_err(|error| {
+        let problem = format!("the gzip stream is damaged: {error}");
+        Error::data(file.path(), problem, "download the file again")
     })?;
+    if unpacked.len() as u64 > FILE_LIMIT {
+        return Err(Error::data(file.path(), "it unpacks to more than a GiB", "download the file again"));
+    }
     Ok(unpacked)
 }
 

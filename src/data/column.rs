@@ -29,6 +29,17 @@ macro_rules! of_each {
     };
 }
 
+/// The same, with a result of the same type.
+macro_rules! of_each_as {
+    ($values:expr, $own:ident => $result:expr) => {
+        match $values {
+            Values::Bytes($own) => Values::Bytes($result),
+            Values::Reals($own) => Values::Reals($result),
+            Values::Words($own) => Values::Words($result),
+        }
+    };
+}
+
 impl Values {
     /// How many values there are.
     pub fn len(&self) -> usize {
@@ -78,16 +89,23 @@ impl Column {
         of_each!(&mut self.values, values => values.truncate(length));
     }
 
+    /// The items with these numbers, in this order.
+    fn select(&self, items: &[usize]) -> Self {
+        let size = self.size();
+        let values = of_each_as!(&self.values, values => select(values, size, items));
+        Self { values, ..Self::new(&*self.name, &self.shape, Values::Bytes(Vec::new())) }
+    }
+
     /// Move the items that are `chosen` to another column. Both keep their order.
     pub(super) fn take(&mut self, chosen: &[bool]) -> Self {
         let size = self.size();
-        let values = match &mut self.values {
-            Values::Bytes(values) => Values::Bytes(take(values, size, chosen)),
-            Values::Reals(values) => Values::Reals(take(values, size, chosen)),
-            Values::Words(values) => Values::Words(take(values, size, chosen)),
-        };
+        let values = of_each_as!(&mut self.values, values => take(values, size, chosen));
         Self { values, ..Self::new(&*self.name, &self.shape, Values::Bytes(Vec::new())) }
     }
+}
+
+fn select<T: Copy>(values: &[T], size: usize, items: &[usize]) -> Vec<T> {
+    items.iter().flat_map(|&item| &values[item * size..(item + 1) * size]).copied().collect()
 }
 
 /// Moves the rest together in place, because a dataset may fill much of the memory.
@@ -152,6 +170,48 @@ impl Part {
     #[must_use]
     pub fn with_labels(self, labels: Vec<u32>) -> Self {
         self.with(Column::new(LABELS, &[], Values::Words(labels)))
+    }
+
+    /// The items with these numbers, in this order.
+    #[must_use]
+    pub fn select(&self, items: &[usize]) -> Self {
+        Self {
+            columns: self.columns.iter().map(|column| column.select(items)).collect(),
+            count: items.len(),
+            names: match self.names.len() {
+                0 => Vec::new(),
+                _ => items.iter().map(|&item| self.names[item].clone()).collect(),
+            },
+            places: match self.places.len() {
+                0 => Vec::new(),
+                _ => items.iter().map(|&item| self.places[item]).collect(),
+            },
+        }
+    }
+
+    /// These items and those of `other`, which has the same columns: in the order of the dataset, if they are parts that it
+    /// was split into.
+    #[must_use]
+    pub fn joined(mut self, other: &Self) -> Self {
+        let split = !self.places.is_empty() && !other.places.is_empty();
+        for column in &mut self.columns {
+            match (&mut column.values, other.column(&column.name).map(|it| &it.values)) {
+                (Values::Bytes(own), Some(Values::Bytes(more))) => own.extend(more),
+                (Values::Reals(own), Some(Values::Reals(more))) => own.extend(more),
+                (Values::Words(own), Some(Values::Words(more))) => own.extend(more),
+                _ => {}
+            }
+        }
+        self.count += other.count;
+        self.names.extend(other.names.iter().cloned());
+        self.places.extend(&other.places);
+        if !split {
+            self.places.clear();
+            return self;
+        }
+        let mut order: Vec<usize> = (0..self.count).collect();
+        order.sort_by_key(|&item| self.places[item]);
+        Self { places: Vec::new(), ..self.select(&order) }
     }
 
     /// Drop a column.

@@ -3,7 +3,7 @@
 use super::idx::{BYTE_LIMIT, Images, too_large};
 use super::look::{Background, Look, luminance};
 use super::render::{self, Ink, Target};
-use super::{Colour, ImageShape, Options};
+use super::{Colour, Dataset, IMAGES, ImageShape, Options, Part, Values};
 use crate::{Error, Result};
 use image::DynamicImage;
 use image::metadata::Orientation;
@@ -57,6 +57,26 @@ pub(super) fn opaque(
         [over(red, under[0], alpha), over(green, under[1], alpha), over(blue, under[2], alpha)]
     });
     (blended.collect(), chosen)
+}
+
+/// Spread the values of images that are no picture files over black to white, if the options ask for it.
+pub(super) fn stretch(dataset: &mut Dataset, options: &Options) {
+    if dataset.found.look.is_some() || !(options.stretch || options.range.is_some()) {
+        return;
+    }
+    let values = || [&dataset.train, &dataset.test].into_iter().flat_map(Part::pixels);
+    let ends = values().min().zip(values().max());
+    let found = ends.map(|(&low, &high)| [low, high].map(|value| u16::from(value) * 257));
+    let Some(range) = options.range.or(found) else { return };
+    let table: Vec<u8> = (0..=255).map(|value: u16| render::stretch(value * 257, range)).collect();
+    for part in [&mut dataset.train, &mut dataset.test] {
+        for column in part.columns.iter_mut().filter(|column| column.name == IMAGES) {
+            if let Values::Bytes(values) = &mut column.values {
+                values.par_iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+            }
+        }
+    }
+    dataset.found.look = Some(Look { fit: options.fit, background: options.background, range: Some(range) });
 }
 
 /// Pixels of red, green and blue as grey.

@@ -8,10 +8,11 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use std::io::{Cursor, ErrorKind};
 
 /// The most bytes one picture may take when decoded, before it is resized: 268 million pixels of three channels.
-const PICTURE_LIMIT: u64 = 768 << 20;
+pub(super) const PICTURE_LIMIT: u64 = 768 << 20;
 
-/// Colours of a grey JPEG that was saved in colour may be off by one level of its two colour channels.
-const JPEG_TOLERANCE: u8 = 2;
+/// By how much red, green and blue of a grey pixel may differ in a JPEG or a WebP: their two colour channels may be off
+/// by one level, which decoders turn into one or two.
+const LOSSY_TOLERANCE: u8 = 2;
 
 /// The header of a picture.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +96,13 @@ fn why(bytes: &[u8], error: ImageError) -> Why {
     }
 }
 
+/// Whether a file is too short for its pixels, however well they are compressed: eight in a byte, and 1032 of these in one
+/// (deflate's best; those of GIF and BMP are lower). Such headers are of damaged files, and would only cost memory.
+fn announces_too_much(format: ImageFormat, width: u32, height: u32, length: usize) -> bool {
+    let bounded = matches!(format, ImageFormat::Png | ImageFormat::Gif | ImageFormat::Bmp);
+    bounded && u64::from(width) * u64::from(height) > 8 * 1032 * length as u64
+}
+
 /// What the header of a picture says.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Why> {
     let (mut decoder, format) = open(bytes)?;
@@ -107,12 +115,15 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Why> {
     if decoded > PICTURE_LIMIT {
         return Err(format!("{width}x{height} pixels are more than {PICTURE_LIMIT} bytes"));
     }
-    let is_jpeg = format == ImageFormat::Jpeg;
+    if announces_too_much(format, width, height, bytes.len()) {
+        return Err("it is cut short: it has fewer bytes than its pixels need".into());
+    }
+    let is_lossy = matches!(format, ImageFormat::Jpeg | ImageFormat::WebP);
     Ok(Header {
         size: if size::turns(orientation) { (height, width) } else { (width, height) },
         coloured: decoder.color_type().has_color(),
         decoded,
-        tolerance: if is_jpeg { JPEG_TOLERANCE } else { 0 },
+        tolerance: if is_lossy { LOSSY_TOLERANCE } else { 0 },
         orientation,
     })
 }

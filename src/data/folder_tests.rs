@@ -178,7 +178,7 @@ fn parts_without_pictures_are_refused() {
 
 #[test]
 fn a_folder_without_pictures_says_what_was_looked_for() {
-    let parts = ["neither IDX files nor pictures", "train-images-idx3-ubyte.gz", ".png, .jpg and .jpeg"];
+    let parts = ["neither IDX files nor pictures", "train-images-idx3-ubyte.gz", "png, jpeg, webp"];
     assert_error(&tempfile::tempdir().unwrap(), &parts);
     let folder = tempfile::tempdir().unwrap();
     for name in ["train", "test"] {

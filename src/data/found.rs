@@ -11,8 +11,8 @@ pub struct Found {
     pub passed_over: Vec<PassedOver>,
     /// What was chosen because nothing else was asked for, a sentence each, with the flag that changes it.
     pub notes: Vec<String>,
-    /// How pictures became pixels.
-    pub look: Look,
+    /// How pictures became pixels; none where they were pixels from the start.
+    pub look: Option<Look>,
 }
 
 /// A file or folder that was not read.

@@ -10,7 +10,9 @@ mod column;
 mod convert;
 mod decode;
 mod file;
+mod flat;
 mod folder;
+mod foreign;
 mod found;
 pub mod idx;
 mod idx_folder;
@@ -27,6 +29,7 @@ mod size;
 mod source;
 mod split;
 mod survey;
+mod table;
 mod tree;
 mod validate;
 mod zip;
@@ -45,6 +48,7 @@ pub use survey::{Channel, Survey};
 use crate::Result;
 use locate::Roots;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The size of every image of a dataset. Pixels are stored row by row, channels interleaved.
@@ -177,6 +181,8 @@ pub struct Options {
     pub seed: u64,
     /// The part to hold out of a dataset that has one for validation and one for the last test.
     pub held_out: HeldOut,
+    /// Of pictures: the names of those to read, where not all are wanted.
+    pub only: Option<BTreeSet<String>>,
 }
 
 /// The part that is held out, where there are two to choose from.
@@ -203,16 +209,19 @@ impl Default for Options {
             test_fraction: 0.1,
             seed: 0,
             held_out: HeldOut::default(),
+            only: None,
         }
     }
 }
 
-/// Opens what `--dataset` names: one of [`KNOWN_NAMES`], or the path of a folder of IDX files, of an IDX file, of a folder
-/// of pictures, or of a `.npy` or `.npz` file; `file.npz:name` names one of its arrays.
+/// Opens what `--dataset` names: one of [`KNOWN_NAMES`]; the path of a folder or an archive (zip, tar, tar.gz) of pictures or
+/// of IDX files, batches of CIFAR-10, or one array or table; or the path of an IDX file, or of a `.npy`, `.npz` or `.csv`
+/// file. `file.npz:name` names one of its arrays.
 ///
 /// A known name comes before a path: `./mnist` is the folder. Names are looked for in `--data-dir`, in the
-/// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name) and in the subfolder of that
-/// name of `vae` in the user's data folder. The procedural `digits` need no files and are made by the caller.
+/// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name), in the subfolder of that
+/// name of `vae` in the user's data folder, and in `/usr/share/datasets`. The procedural `digits` need no files and are
+/// made by the caller.
 ///
 /// # Errors
 ///
@@ -227,8 +236,8 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     split::check_fraction(options.test_fraction)?;
     let path = Path::new(dataset);
     let named = array_of(dataset).filter(|(file, _)| !path.exists() && file.is_file());
-    let opened = if let Some((file, key)) = named {
-        arrays::read(file, Some(key), options)?
+    let mut opened = if let Some((file, key)) = named {
+        arrays::read(&file::File::single(file), Some(key), options)?
     } else if dataset == cifar::NAME {
         cifar::read(&roots.candidates(dataset), options)?
     } else if KNOWN_NAMES.contains(&dataset) {
@@ -239,6 +248,7 @@ fn open_from(dataset: &str, options: &Options, roots: &Roots) -> Result<Dataset>
     } else {
         source::open(path, options)?
     };
+    convert::stretch(&mut opened, options);
     opened.validate()?;
     Ok(opened)
 }
@@ -250,5 +260,9 @@ fn folder_name(path: &Path) -> String {
     name.map_or_else(|| "dataset".to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod mutations_tests;
 #[cfg(test)]
 mod tests;

@@ -84,84 +84,111 @@ impl Header {
 
     /// Whether the values can be pixels.
     pub(super) fn holds_pixels(&self) -> bool {
-        matches!((self.kind, self.size), ('u' | 'b', 1) | ('f', 2 | 4 | 8))
+        matches!((self.kind, self.size), ('b', 1) | ('u' | 'i', 1 | 2 | 4 | 8) | ('f', 2 | 4 | 8))
     }
 
-    /// Whether the values are whole numbers.
+    /// Whether the values are integers.
     pub(super) fn holds_integers(&self) -> bool {
-        matches!((self.kind, self.size), ('u' | 'i', 1 | 2 | 4 | 8))
+        matches!(self.kind, 'u' | 'i')
     }
 
-    /// The bytes of all values.
-    fn values(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>> {
+    /// Hand each value to `each`, with its number.
+    fn for_each(
+        &self,
+        path: &Path,
+        reader: &mut dyn Read,
+        mut each: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let sizes = self.shape.iter().map(|&size| size as u64);
-        let count = sizes.chain([self.size as u64]).try_fold(1_u64, u64::checked_mul);
-        let count = count.unwrap_or(u64::MAX);
-        // Of doubles only an eighth is kept.
-        if count / self.size.max(1) as u64 > BYTE_LIMIT {
+        let count = sizes.chain([self.size as u64]).try_fold(1_u64, u64::checked_mul).unwrap_or(u64::MAX);
+        if self.size == 0 || count / self.size as u64 > BYTE_LIMIT {
             return Err(too_large(path, count));
         }
-        let mut bytes = Vec::new();
-        reader
-            .take(count)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::data(path, format!("the values cannot be read: {error}"), SAVE_AGAIN))?;
-        if bytes.len() as u64 == count {
-            return Ok(bytes);
+        // Blocks of whole values.
+        let (mut block, mut done, mut number) = (Vec::new(), 0, 0);
+        while done < count {
+            block.clear();
+            let length = (count - done).min((self.size as u64).saturating_mul(1 << 16));
+            (&mut *reader).take(length).read_to_end(&mut block).map_err(|error| {
+                Error::data(path, format!("the values cannot be read: {error}"), SAVE_AGAIN)
+            })?;
+            done += block.len() as u64;
+            if (block.len() as u64) < length {
+                let problem = format!("the values should be {count} bytes long, {done} bytes were found");
+                return Err(Error::data(path, problem, SAVE_AGAIN));
+            }
+            for value in block.chunks_exact(self.size) {
+                each(number, value)?;
+                number += 1;
+            }
         }
-        let problem = format!("the values should be {count} bytes long, {} bytes were found", bytes.len());
-        Err(Error::data(path, problem, SAVE_AGAIN))
+        Ok(())
     }
 
     /// All values as bytes from 0 to 255, the last index varying fastest.
     pub(super) fn pixels(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>> {
-        let raw = self.values(path, reader)?;
-        let bytes = match (self.kind, self.size) {
-            ('u', 1) => raw,
-            ('b', 1) => raw.into_iter().map(|value| if value == 0 { 0 } else { 255 }).collect(),
-            ('f', 2 | 4 | 8) => {
-                let byte = |(place, value): (usize, &[u8])| {
+        if !self.holds_pixels() {
+            let hint = "save them as uint8, from 0 to 255, or as floats from 0 to 1";
+            return Err(Error::data(path, format!("pixels cannot be read from an array {self}"), hint));
+        }
+        let mut bytes = Vec::new();
+        self.for_each(path, reader, |place, value| {
+            bytes.push(match self.kind {
+                'b' => 255 * u8::from(value[0] != 0),
+                'f' => {
                     let value = self.float(value);
                     // Means and other arithmetic in floats may leave the range by a rounding.
-                    if (-1e-6..=1.0 + 1e-6).contains(&value) {
-                        return Ok((255.0 * value).round() as u8);
+                    if !(-1e-6..=1.0 + 1e-6).contains(&value) {
+                        let problem = format!(
+                            "value number {place} is {value}; pixels given as floats are from 0 to 1"
+                        );
+                        let hint = "divide them by 255, or save them as uint8, from 0 to 255";
+                        return Err(Error::data(path, problem, hint));
                     }
-                    let problem =
-                        format!("value number {place} is {value}; pixels given as floats are from 0 to 1");
-                    Err(Error::data(
-                        path,
-                        problem,
-                        "divide them by 255, or save them as uint8, from 0 to 255",
-                    ))
-                };
-                raw.chunks_exact(self.size).enumerate().map(byte).collect::<Result<_>>()?
-            }
-            _ => {
-                let hint = "save them as uint8, from 0 to 255, or as floats from 0 to 1";
-                return Err(Error::data(path, format!("pixels cannot be read from an array {self}"), hint));
-            }
-        };
+                    (255.0 * value).round() as u8
+                }
+                _ => u8::try_from(self.integer(value)).map_err(|_| {
+                    let value = self.integer(value);
+                    let problem = format!(
+                        "value number {place} is {value}; pixels given as integers are from 0 to 255"
+                    );
+                    let hint = "bring them to this range, such as by (255.0 * x / x.max()).astype('uint8')";
+                    Error::data(path, problem, hint)
+                })?,
+            });
+            Ok(())
+        })?;
         Ok(if self.fortran { in_c_order(&bytes, &self.shape) } else { bytes })
     }
 
-    /// All values as class numbers.
-    pub(super) fn labels(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<u32>> {
-        let raw = self.values(path, reader)?;
-        let label = |value: &[u8]| {
-            let mut wide = [0; 8];
-            let filled = &mut wide[..self.size];
-            filled.copy_from_slice(value);
-            if self.big_endian {
-                filled.reverse();
+    /// All values as class numbers; nothing if they are no whole numbers.
+    pub(super) fn labels(&self, path: &Path, reader: &mut dyn Read) -> Result<Option<Vec<u32>>> {
+        if !self.holds_pixels() || self.fortran && self.shape.iter().filter(|&&size| size > 1).count() > 1 {
+            return Ok(None);
+        }
+        let (mut labels, mut whole) = (Vec::new(), true);
+        self.for_each(path, reader, |_, value| {
+            // Exact up to far more than any label.
+            let value = if self.kind == 'f' { self.float(value) } else { self.integer(value) as f64 };
+            whole &= value.fract() == 0.0;
+            if whole && !(0.0..16_777_216.0).contains(&value) {
+                let problem = format!("a label is {value}, negative or above 16,777,215");
+                return Err(Error::data(path, problem, "number the classes from 0"));
             }
-            // What does not fit, negative numbers among it, is no label.
-            u32::try_from(u64::from_le_bytes(wide)).ok().filter(|&label| label < 1 << 24)
-        };
-        let labels: Option<Vec<u32>> = raw.chunks_exact(self.size).map(label).collect();
-        labels.ok_or_else(|| {
-            let problem = "a label is negative or above 16,777,215";
-            Error::data(path, problem, "number the classes from 0")
-        })
+            labels.push(value as u32);
+            Ok(())
+        })?;
+        Ok(whole.then_some(labels))
+    }
+
+    fn integer(&self, bytes: &[u8]) -> i128 {
+        let negative = self.kind == 'i' && bytes[if self.big_endian { 0 } else { self.size - 1 }] >= 128;
+        let mut wide = [if negative { 255 } else { 0 }; 16];
+        wide[..self.size].copy_from_slice(bytes);
+        if self.big_endian {
+            wide[..self.size].reverse();
+        }
+        i128::from_le_bytes(wide)
     }
 
     /// All values as floats of 32 bits, the last index varying fastest.
@@ -170,8 +197,11 @@ impl Header {
             let problem = format!("numbers cannot be read from an array {self}");
             return Err(Error::data(path, problem, "save them as floats of 16, 32 or 64 bits"));
         }
-        let raw = self.values(path, reader)?;
-        let floats: Vec<f32> = raw.chunks_exact(self.size).map(|value| self.float(value) as f32).collect();
+        let mut floats = Vec::new();
+        self.for_each(path, reader, |_, value| {
+            floats.push(self.float(value) as f32);
+            Ok(())
+        })?;
         Ok(if self.fortran { in_c_order(&floats, &self.shape) } else { floats })
     }
 
@@ -182,7 +212,6 @@ impl Header {
             return Err(Error::data(path, problem, "save them as a list of strings"));
         }
         // The size counts letters, of four bytes each.
-        let raw = Self { size: 4 * self.size, ..self.clone() }.values(path, reader)?;
         let letter = |four: &[u8]| {
             let four = four.first_chunk::<4>().copied().unwrap_or_default();
             let code = if self.big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) };
@@ -193,9 +222,14 @@ impl Header {
             all.trim_end_matches('\0').to_string()
         };
         if self.size == 0 {
-            return Ok(vec![String::new(); self.shape[0].min(raw.len())]);
+            return Ok(Vec::new());
         }
-        Ok(raw.chunks_exact(4 * self.size).map(text).collect())
+        let mut texts = Vec::new();
+        Self { size: self.size.saturating_mul(4), ..self.clone() }.for_each(path, reader, |_, value| {
+            texts.push(text(value));
+            Ok(())
+        })?;
+        Ok(texts)
     }
 
     fn float(&self, bytes: &[u8]) -> f64 {
@@ -297,100 +331,5 @@ pub(super) fn encoded(descr: &str, fortran: bool, sizes: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// The bytes of a file with this array.
-    pub(in crate::data) fn array(descr: &str, fortran: bool, shape: &[usize], values: &[u8]) -> Vec<u8> {
-        let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
-        [encoded(descr, fortran, &sizes), values.to_vec()].concat()
-    }
-
-    fn read<T>(bytes: &[u8], values: impl Fn(&Header, &Path, &mut dyn Read) -> Result<T>) -> Result<T> {
-        let (path, mut reader) = (Path::new("here.npy"), bytes);
-        Header::read(path, &mut reader).and_then(|header| values(&header, path, &mut reader))
-    }
-
-    #[test]
-    fn headers_of_numpy_are_read() {
-        let text = "{'descr': '>f8', 'fortran_order': True, 'shape': (3,), }   \n";
-        let header = Header { kind: 'f', size: 8, big_endian: true, fortran: true, shape: vec![3] };
-        assert_eq!(Header::parse(text), Some(header));
-        let text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 4), }";
-        assert_eq!(Header::parse(text).unwrap().shape, [2, 3, 4]);
-        let single = Header::parse("{'descr': '<i8', 'fortran_order': False, 'shape': (), }");
-        assert!(single.unwrap().shape.is_empty());
-        for wrong in
-            ["", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", "{'descr': '<f4'}"]
-        {
-            assert_eq!(Header::parse(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn values_of_every_type_become_bytes() {
-        let halves = [0_u16, 0x3c00, 0x3800, 0x0001];
-        let little = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
-        for (descr, values, expected) in [
-            ("|u1", vec![0, 7, 200, 255], [0, 7, 200, 255]),
-            ("|b1", vec![0, 1, 1, 0], [0, 255, 255, 0]),
-            ("<f8", little(&[0.0, 1.0, 0.5, 1.0 + 1e-9]), [0, 255, 128, 255]),
-            (">f4", [0_f32, 1.0, 0.25, 1e-9].iter().flat_map(|v| v.to_be_bytes()).collect(), [0, 255, 64, 0]),
-            ("<f2", halves.iter().flat_map(|v| v.to_le_bytes()).collect(), [0, 255, 128, 0]),
-        ] {
-            let bytes = array(descr, false, &[1, 2, 2], &values);
-            assert_eq!(read(&bytes, Header::pixels).unwrap(), expected, "{descr}");
-        }
-        let fortran = array("|u1", true, &[2, 3], &[1, 4, 2, 5, 3, 6]);
-        assert_eq!(read(&fortran, Header::pixels).unwrap(), [1, 2, 3, 4, 5, 6]);
-        let labels = array(">i4", false, &[2], &[0, 0, 1, 2, 0, 0, 0, 9]);
-        assert_eq!(read(&labels, Header::labels).unwrap(), [258, 9]);
-    }
-
-    #[test]
-    fn half_floats() {
-        for (bits, value) in
-            [(0x3c00, 1.0), (0x3555, 0.333_251_953_125), (0xc000, -2.0), (0x0400, 2_f64.powi(-14))]
-        {
-            assert_eq!(half(bits), value);
-        }
-        assert!(half(0x7c00).is_infinite() && half(0x7c01).is_nan());
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named() {
-        let two = 2_f32.to_le_bytes();
-        for (bytes, expected) in [
-            (
-                array("<f4", false, &[1, 1, 1], &two),
-                "value number 0 is 2; pixels given as floats are from 0 to 1",
-            ),
-            (array("<f4", false, &[1, 1, 1], &f32::NAN.to_le_bytes()), "value number 0 is NaN"),
-            (
-                array("<i8", false, &[1], &[0; 8]),
-                "pixels cannot be read from an array [1] of integers of 8 bytes",
-            ),
-            (array("|u1", false, &[3], &[0; 2]), "should be 3 bytes long, 2 bytes were found"),
-            (array("|u1", false, &[1 << 40, 1 << 40], &[]), "held in memory"),
-            (b"something else".to_vec(), "this is not an array of NumPy"),
-            (MAGIC.to_vec(), "ends early"),
-        ] {
-            let problem = read(&bytes, Header::pixels).unwrap_err().to_string();
-            assert!(problem.contains("here.npy") && problem.contains(expected), "{problem}");
-        }
-        let negative = array("<i8", false, &[1], &(-1_i64).to_le_bytes());
-        assert!(read(&negative, Header::labels).unwrap_err().to_string().contains("a label is negative"));
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("z.npy");
-        write_npy(&path, &[2, 2], &[0.0_f32, 1.0, 0.5, 0.25]).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        assert_eq!((bytes.len() - 16) % 64, 0);
-        let mut reader = &bytes[..];
-        assert_eq!(Header::read(&path, &mut reader).unwrap().to_string(), "[2, 2] of floats of 4 bytes");
-        assert_eq!(read(&bytes, Header::pixels).unwrap(), [0, 255, 128, 64]);
-    }
-}
+#[path = "npy_tests.rs"]
+pub(super) mod tests;

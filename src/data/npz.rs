@@ -1,11 +1,12 @@
 //! Archives of arrays (`.npz` of NumPy), written and read array by array.
 
 use super::arrays::{Array, list};
+use super::file::File;
 use super::npy::{Header, encoded};
 use crate::{Error, Result, files};
 use flate2::Crc;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The values of an array to write, the last index varying fastest.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +88,7 @@ pub fn write_arrays(path: &Path, arrays: &[(&str, &[usize], ArrayValues<'_>)]) -
 /// The arrays of a file `.npy` or `.npz`, to be read one by one.
 #[derive(Debug)]
 pub struct Arrays {
-    path: PathBuf,
+    file: File,
     arrays: Vec<Array>,
 }
 
@@ -97,7 +98,8 @@ impl Arrays {
     /// # Errors
     /// [`Error::Io`] if it cannot be read; [`Error::Data`] if it holds no arrays of NumPy.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_path_buf(), arrays: list(path)? })
+        let file = File::single(path);
+        Ok(Self { arrays: list(&file)?.found, file })
     }
 
     /// The names of its arrays; none where it is a `.npy`.
@@ -112,7 +114,7 @@ impl Arrays {
     ) -> Result<Option<(Vec<usize>, T)>> {
         let Some(array) = self.arrays.iter().find(|array| array.key() == name) else { return Ok(None) };
         let shape = array.shape().to_vec();
-        Ok(Some((shape, array.values(&self.path, read)?)))
+        Ok(Some((shape, array.values(&self.file, read)?)))
     }
 
     /// Shape and values of the array of floats called `name`; of a `.npy`, of the one without a name.
@@ -136,7 +138,7 @@ impl Arrays {
     /// # Errors
     /// As [`Arrays::floats`].
     pub fn labels(&self, name: &str) -> Result<Option<Vec<u32>>> {
-        Ok(self.read(Some(name), Header::labels)?.map(|(_, values)| values))
+        Ok(self.read(Some(name), Header::labels)?.and_then(|(_, values)| values))
     }
 
     /// The values of the array of texts called `name`.

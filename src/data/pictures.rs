@@ -100,7 +100,7 @@ fn read_or(folder: &Path, files: &[File], options: &Options, hint: &str) -> Resu
     if !bad.is_empty() {
         let count = bad.len();
         found.notes.push(format!(
-            "{count} of {} pictures cannot be read, and {} passed over (--skip-unreadable).",
+            "{count} of {} pictures cannot be read, and {} passed over",
             files.len(),
             if count == 1 { "is" } else { "are" }
         ));
@@ -275,17 +275,17 @@ fn finish(decoded: Decoded, options: &Options, found: &mut Found) -> Images {
         convert::to_grey(&mut pixels);
         shape.channels = 1;
         found.notes.push(
-            "Pictures are stored in colour, but every pixel is grey: they are read as grey (--color rgb)."
+            "pictures are stored in colour, but every pixel is grey: they are read as grey; --color rgb changes it"
                 .into(),
         );
     }
     if let (Some(largest), None) = (largest.filter(|&largest| largest <= u16::MAX / 4), look.range) {
         found.notes.push(format!(
-            "The largest value of the pictures of 16 bits is {largest} of 65535: they are dark (--stretch spreads the \
-             values found over black to white)."
+            "the largest value of the pictures of 16 bits is {largest} of 65535, so they are dark; --stretch spreads \
+             the values found over black to white"
         ));
     }
-    found.look = look;
+    found.look = Some(look);
     Images { shape, pixels }
 }
 

@@ -214,7 +214,7 @@ fn several_or_large_sizes_need_no_flag() {
     let (shape, pixels, notes) = read_all(&folder, &Options::default());
     assert_eq!((shape.width, shape.height), (16, 16));
     assert!(pixels.iter().all(|&pixel| pixel == 9));
-    assert!(notes.contains("from 40x20 to 60x60, and are read as 16x16 (--image-size"), "{notes}");
+    assert!(notes.contains("from 40x20 to 60x60, and are read as 16x16; --image-size changes it"), "{notes}");
     let options = Options { image_size: Some((5, 3)), ..Options::default() };
     let (shape, _, notes) = read_all(&folder, &options);
     assert_eq!((shape.width, shape.height, notes.as_str()), (5, 3, ""));
@@ -250,7 +250,7 @@ fn transparent_pictures_show_their_ink() {
         assert_eq!(data.shape.channels, 1);
         assert_eq!(part.pixels()[..4], [ink, ink, background, background]);
         assert!(data.found.notes.iter().any(|note| note.contains(word)), "{:?}", data.found.notes);
-        assert_eq!(data.found.look.background, Some(Background([background; 3])));
+        assert_eq!(data.found.look.unwrap().background, Some(Background([background; 3])));
     }
     // A coloured background colours grey ink.
     let folder = folder_of(&[("a.png", logo([9; 3])), ("b.png", logo([9; 3]))]);
@@ -263,7 +263,7 @@ fn transparent_pictures_show_their_ink() {
     let folder = folder_of(&[("a.png", opaque.clone()), ("b.png", opaque)]);
     let data = opened(&folder);
     assert_eq!(data.train.pixels(), [10, 20, 30].repeat(8));
-    assert_eq!((data.found.notes.len(), data.found.look.background), (0, None));
+    assert_eq!((data.found.notes.len(), data.found.look.unwrap().background), (0, None));
 }
 
 #[test]
@@ -276,13 +276,13 @@ fn deep_pictures_are_stretched_when_asked() {
     assert!(notes.contains("4095 of 65535") && notes.contains("--stretch"), "{notes}");
     let options = Options { stretch: true, ..Options::default() };
     let data = open_with(&folder, &options).unwrap();
-    assert_eq!(data.found.look.range, Some([100, 4095]));
+    assert_eq!(data.found.look.unwrap().range, Some([100, 4095]));
     let pixels = [data.train.pixels(), data.test.pixels()].concat();
     assert_eq!((pixels.iter().min(), pixels.iter().max()), (Some(&0), Some(&255)));
     assert!(data.found.notes.is_empty());
     // With the range that was found, another picture is read in the same way.
     let one = [folder.path().join("b.png")];
-    let part = read_pictures(&one, data.shape, &data.found.look).unwrap();
+    let part = read_pictures(&one, data.shape, &data.found.look.unwrap()).unwrap();
     assert_eq!(part.pixels(), [26; 4]);
     let full = folder_of(&[("a.png", deep([0, 1, 2, 65535])), ("b.png", deep([7; 4]))]);
     assert!(opened(&full).found.notes.is_empty());
@@ -320,4 +320,21 @@ fn headers_that_announce_too_much_are_refused() {
     bytes[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
     std::fs::write(&path, bytes).unwrap();
     assert_error(&folder, &Options::default(), &["a.jpg: ", "fewer bytes than its pixels need"]);
+}
+
+#[test]
+fn arrays_are_stretched_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("images-idx3-ubyte");
+    let shape = ImageShape { width: 2, height: 1, channels: 1 };
+    super::super::idx::write_images(&path, shape, &[10, 20, 20, 30]).unwrap();
+    let options = Options { stretch: true, test_fraction: 0.5, ..Options::default() };
+    let data = open_with(&folder, &options).unwrap();
+    let mut all = [data.train.pixels(), data.test.pixels()].concat();
+    all.sort_unstable();
+    assert_eq!(all, [0, 128, 128, 255]);
+    let range = Some([10 * 257, 30 * 257]);
+    assert_eq!(data.found.look.unwrap().range, range);
+    let again = Options { stretch: false, range, ..options };
+    assert_eq!(open_with(&folder, &again).unwrap().train, data.train);
 }

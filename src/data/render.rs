@@ -71,19 +71,19 @@ impl Ink {
         match (mean(self.transparent), mean(self.edge)) {
             (Some(ink), _) if ink < 127.5 => Some((
                 Background::WHITE,
-                "Some pictures are transparent, and their ink is dark: they are laid over white (--background).",
+                "some pictures are transparent, and their ink is dark: they are laid over white; --background changes it",
             )),
             (Some(_), _) => Some((
                 Background::BLACK,
-                "Some pictures are transparent, and their ink is light: they are laid over black (--background).",
+                "some pictures are transparent, and their ink is light: they are laid over black; --background changes it",
             )),
             (None, Some(edge)) if edge < 127.5 => Some((
                 Background::BLACK,
-                "Pictures are padded with black, as their edges are dark (--background).",
+                "pictures are padded with black, as their edges are dark; --background changes it",
             )),
             (None, Some(_)) => Some((
                 Background::WHITE,
-                "Pictures are padded with white, as their edges are light (--background).",
+                "pictures are padded with white, as their edges are light; --background changes it",
             )),
             (None, None) => None,
         }

@@ -38,11 +38,11 @@ pub(super) fn chosen(sizes: &[Size]) -> Option<(Size, Option<String>)> {
     let found =
         match (one, sizes.iter().min_by_key(|&&it| pixels(it)), sizes.iter().max_by_key(|&&it| pixels(it))) {
             (false, Some(&small), Some(&large)) => {
-                format!("The pictures have several sizes, from {} to {}", show(small), show(large))
+                format!("the pictures have several sizes, from {} to {}", show(small), show(large))
             }
-            _ => format!("The pictures are {}", show(first)),
+            _ => format!("the pictures are {}", show(first)),
         };
-    let note = format!("{found}, and are read as {side}x{side} (--image-size WIDTHxHEIGHT).");
+    let note = format!("{found}, and are read as {side}x{side}; --image-size changes it");
     Some(((side, side), Some(note)))
 }
 
@@ -194,7 +194,7 @@ mod tests {
         let note = |sizes: &[Size]| chosen(sizes).unwrap().1.unwrap();
         let several = note(&[(30, 40), (20, 20), (50, 50)]);
         assert!(several.contains("from 20x20 to 50x50") && several.contains("--image-size"), "{several}");
-        assert!(note(&[(96, 96); 2]).contains("The pictures are 96x96, and are read as 64x64"));
+        assert!(note(&[(96, 96); 2]).contains("the pictures are 96x96, and are read as 64x64"));
     }
 
     /// A picture of columns: pixel (x, y) is `x`.

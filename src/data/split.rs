@@ -149,6 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_joined_and_items_selected() {
+        let whole = numbered(9);
+        let (train, test) = split(whole.clone(), 0.4, 3, Path::new("here")).unwrap();
+        assert_eq!(train.clone().joined(&test), whole);
+        let some = train.joined(&test).select(&[7, 0]);
+        assert_eq!((some.count, some.labels().unwrap(), some.image(0)), (2, &[7, 0][..], &[7, 7][..]));
+        let own = numbered(2).joined(&numbered(1));
+        assert_eq!(own.labels().unwrap(), [0, 1, 0]);
+    }
+
+    #[test]
     fn one_image_is_too_few() {
         let message = split(numbered(1), 0.5, 0, Path::new("here")).unwrap_err().to_string();
         assert!(message.contains("here: the dataset has 1 image"), "{message}");

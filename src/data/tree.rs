@@ -1,7 +1,7 @@
 //! What there is in a folder or an archive: the names of its files, and where their bytes are.
 
+use super::PassedOver;
 use super::file::{File, Place};
-use super::{PassedOver, archive};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -20,12 +20,17 @@ pub(super) struct Tree {
     pub(super) passed_over: Vec<PassedOver>,
 }
 
-/// The tree at `path`: a folder, or an archive. Nothing for other files.
-pub(super) fn at(path: &Path) -> Result<Option<Tree>> {
-    if path.is_dir() {
-        return of_folder(path).map(Some);
+impl Tree {
+    /// The same with the files of these names only.
+    pub(super) fn only(mut self, names: &BTreeSet<String>) -> Self {
+        self.files.retain(|file| names.contains(&file.name));
+        let above = |file: &File| -> Vec<String> {
+            file.name.match_indices('/').map(|(end, _)| file.name[..end].to_string()).collect()
+        };
+        let used: BTreeSet<String> = self.files.iter().flat_map(above).collect();
+        self.folders.retain(|folder| used.contains(folder));
+        self
     }
-    archive::of(path)
 }
 
 /// A name as text. Bytes that are not UTF-8 are written as `\xFF`, so that different names stay different.
@@ -54,7 +59,7 @@ pub(super) fn litter(name: &str) -> Option<&'static str> {
 }
 
 /// Everything in `folder`, at any depth.
-fn of_folder(folder: &Path) -> Result<Tree> {
+pub(super) fn of_folder(folder: &Path) -> Result<Tree> {
     let mut tree = Tree { root: folder.to_path_buf(), ..Tree::default() };
     let own = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
     walk(folder, "", &mut vec![own], &mut tree)?;

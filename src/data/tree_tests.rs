@@ -2,7 +2,7 @@
 
 use super::super::folder::is_picture;
 use super::super::layout::{self, Role};
-use super::super::{HeldOut, Options, open, zip};
+use super::super::{HeldOut, Options, archive, open, zip};
 use super::*;
 use std::io::Write;
 
@@ -228,7 +228,94 @@ fn entries_that_are_no_files_are_passed_over() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("links.tar");
     std::fs::write(&path, archive.into_inner().unwrap()).unwrap();
-    let tree = at(&path).unwrap().unwrap();
+    let tree = archive::of(&path).unwrap().unwrap();
     assert!(tree.files.is_empty());
     assert_eq!(tree.passed_over[0].name, "link.png");
+}
+
+/// Bytes of an IDX file of 1x1 images.
+fn idx_of(pixels: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, pixels.len() as u8, 0, 0, 0, 1, 0, 0, 0, 1];
+    bytes.extend(pixels);
+    bytes
+}
+
+#[test]
+fn idx_files_in_folders_of_their_names_and_in_archives() {
+    let (train, test) = (idx_of(&[10, 20, 30]), idx_of(&[50, 60]));
+    let zipped = |bytes: &[u8]| zip::tests::archive(&[("train-images.idx3-ubyte", bytes.to_vec())], false);
+    let nested = "a/train-images-idx3-ubyte/train-images-idx3-ubyte";
+    let cases = [
+        (
+            "folder",
+            vec![(nested, train.clone()), ("a/t10k-images-idx3-ubyte/t10k-images-idx3-ubyte", test.clone())],
+        ),
+        (
+            "zipped",
+            vec![("train-images-idx3-ubyte.zip", zipped(&train)), ("t10k-images-idx3-ubyte.gz", gzip(&test))],
+        ),
+        (
+            "deep",
+            vec![
+                ("MNIST/raw/train-images-idx3-ubyte", train.clone()),
+                ("MNIST/raw/t10k-images-idx3-ubyte", test.clone()),
+            ],
+        ),
+    ];
+    for (name, files) in cases {
+        let place = tempfile::tempdir().unwrap();
+        for (name, content) in &files {
+            let path = place.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let archives = tempfile::tempdir().unwrap();
+        let [zip, tar] = ["it.zip", "it.tgz"].map(|name| archives.path().join(name));
+        std::fs::write(&zip, zip::tests::archive(&files, false)).unwrap();
+        std::fs::write(&tar, gzip(&tar_of(&files))).unwrap();
+        for path in [place.path(), &zip, &tar] {
+            let dataset = open(path.to_str().unwrap(), &Options::default()).unwrap();
+            assert_eq!(dataset.train.pixels(), [10, 20, 30], "{name}, {}", path.display());
+            assert_eq!((dataset.test.pixels(), dataset.found.files), (&[50, 60][..], 2), "{name}");
+        }
+    }
+}
+
+#[test]
+fn arrays_tables_and_batches_in_archives() {
+    use crate::data::npy::tests::array;
+    let place = tempfile::tempdir().unwrap();
+    let frames = || array("|u1", false, &[4, 2, 2], &(0..16).collect::<Vec<u8>>());
+    let batch: Vec<u8> = (0..2 * 3073).map(|i| if i % 3073 == 0 { 3 } else { 77 }).collect();
+    for (name, files, expected) in [
+        ("a.zip", vec![("readme.txt", b"text".to_vec()), ("frames.npy", frames())], (2, 2, 1)),
+        (
+            "b.zip",
+            vec![("in/x.npz", zip::tests::archive(&[("x.npy", frames())], false)), ("in/b", vec![1])],
+            (2, 2, 1),
+        ),
+        ("c.tar", vec![("in/table.csv", b"1,2,3,4\n5,6,7,8\n".to_vec())], (2, 2, 1)),
+        ("d.tgz", vec![("cifar-10-batches-bin/data_batch_1.bin", batch)], (32, 32, 3)),
+    ] {
+        let path = place.path().join(name);
+        let bytes = match name {
+            "c.tar" => tar_of(&files),
+            "d.tgz" => gzip(&tar_of(&files)),
+            _ => zip::tests::archive(&files, false),
+        };
+        std::fs::write(&path, bytes).unwrap();
+        let dataset = open(path.to_str().unwrap(), &Options::default()).unwrap();
+        let shape = (dataset.shape.width, dataset.shape.height, dataset.shape.channels);
+        assert_eq!((shape, dataset.found.files), (expected, 1), "{name}");
+    }
+    let several = [("frames.npy", frames()), ("set.npz", zip::tests::archive(&[("x.npy", frames())], false))];
+    let folder = place.path().join("several");
+    std::fs::create_dir(&folder).unwrap();
+    several.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).unwrap());
+    let problem = open(folder.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
+    for part in ["several files could be the images", "frames.npy", "set.npz", "--dataset"] {
+        assert!(problem.contains(part), "{problem}");
+    }
+    std::fs::remove_file(folder.join("set.npz")).unwrap();
+    assert_eq!(open(folder.to_str().unwrap(), &Options::default()).unwrap().shape.width, 2);
 }

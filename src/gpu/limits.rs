@@ -10,14 +10,15 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Limit`] for a buffer or binding that is too large, [`Error::Device`] for a dispatch that the device cannot
 /// run, [`Error::Internal`] for a binding whose offset the device does not allow.
-pub(super) fn check(plan: &Plan, limits: &Limits, device: &str) -> Result<()> {
-    let refuse = |tensor: &str, needed: u64, limit: u64, limit_name: &str| Error::Limit {
+pub(crate) fn check(plan: &Plan, limits: &Limits, device: &str) -> Result<()> {
+    let refuse = |tensor: &str, needed: u64, limit: u64, limit_name: &'static str| Error::Limit {
         tensor: tensor.to_string(),
         needed,
         device: device.to_string(),
         limit,
-        limit_name: limit_name.to_string(),
+        limit_name,
         batch: None,
+        others: Box::default(),
     };
     for buffer in &plan.buffers {
         if buffer.bytes() > limits.max_buffer_size {

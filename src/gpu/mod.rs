@@ -9,6 +9,7 @@ mod buffers;
 mod execute;
 mod kept;
 mod limits;
+mod listing;
 mod pipelines;
 mod readback;
 mod timing;
@@ -18,8 +19,11 @@ mod tests;
 #[cfg(test)]
 pub(crate) use adapter::tests::info as test_adapter;
 
-pub use adapter::{AdapterInfo, AdapterKind, Limits, adapters};
+pub use adapter::{AdapterInfo, AdapterKind, Limits};
 pub use execute::GpuExecutor;
+pub(crate) use limits::check as check_limits;
+pub(crate) use listing::built_in;
+pub use listing::{GL, NATIVE, adapters, in_order, list};
 
 use crate::{Error, Result};
 use kept::KeptPipelines;
@@ -82,24 +86,25 @@ impl From<wgpu::Error> for Fault {
 }
 
 impl Gpu {
-    /// Open the adapter at `index` of [`adapters`], with all its limits and the features this crate uses.
+    /// Open `adapter`, one of a list such as [`adapters`], with all its limits and the features this crate uses. No other
+    /// backend is opened.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there is no such adapter, [`Error::Device`] if it cannot be used or opened.
-    pub fn open(index: usize) -> Result<Self> {
-        Self::open_with(index, None)
+    /// [`Error::Device`] if there is no such adapter any more, or if it cannot be used or opened.
+    pub fn open(adapter: &AdapterInfo) -> Result<Self> {
+        Self::open_with(adapter, None)
     }
 
     /// The same with the default limits of WebGPU 1.0, which every browser offers, whatever else the adapter allows.
     ///
     /// # Errors
     /// See [`Gpu::open`].
-    pub fn open_with_default_limits(index: usize) -> Result<Self> {
-        Self::open_with(index, Some(wgpu::Limits::default()))
+    pub fn open_with_default_limits(adapter: &AdapterInfo) -> Result<Self> {
+        Self::open_with(adapter, Some(wgpu::Limits::default()))
     }
 
-    fn open_with(index: usize, limits: Option<wgpu::Limits>) -> Result<Self> {
-        let (mut info, adapter) = adapter::adapter(index)?;
+    fn open_with(info: &AdapterInfo, limits: Option<wgpu::Limits>) -> Result<Self> {
+        let (mut info, adapter) = (info.clone(), listing::find(info)?);
         let limits = limits.unwrap_or_else(|| adapter.limits());
         info.limits = Limits::of(&limits);
         let name = info.to_string();

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 /// The preferred adapter of this machine; `None` (and a visible note) where there is none.
 fn gpu() -> Option<Gpu> {
-    match adapters().unwrap().iter().find(|info| info.unusable.is_none()) {
-        Some(info) => Some(Gpu::open(info.index).unwrap()),
+    match adapters().iter().find(|info| info.unusable.is_none()) {
+        Some(info) => Some(Gpu::open(info).unwrap()),
         None if std::env::var("VAE_REQUIRE_GPU").is_ok_and(|it| it == "1") => panic!("no adapter"),
         None => {
             println!("SKIPPED: no adapter");
@@ -281,7 +281,6 @@ fn wrong_calls_are_errors() {
     let mut wrong_slot = steps(2, 0);
     wrong_slot[1].slot = 0;
     assert!(executor.submit("both", &wrong_slot).is_err());
-    assert!(Gpu::open(1000).unwrap_err().to_string().contains("there is no adapter 1000"));
     // None of this harmed the device.
     executor.submit("both", &steps(1, 0)).unwrap();
     assert_eq!(executor.receive(0).unwrap().len(), 1);

@@ -2,9 +2,13 @@
 
 use crate::activation::Activation;
 use crate::cpu;
-use crate::plan::Element;
+use crate::plan::{self, Element, Grid, Plan, Program};
 use crate::random::{Philox, stream};
 use rand::RngExt;
+use std::collections::BTreeMap;
+
+/// The program of [`single`].
+pub(crate) const ONCE: &str = "once";
 
 /// What a storage variable holds before a kernel runs. A `usize` is the number of elements.
 #[derive(Clone, Copy, Debug)]
@@ -81,4 +85,32 @@ impl Content<'_> {
             }
         }
     }
+}
+
+/// A plan whose only dispatch is `kernel`, run by the program [`ONCE`]. `contents` gives the size of every storage
+/// variable; each buffer has its variable's name.
+pub(crate) fn single(
+    kernel: &'static str,
+    constants: BTreeMap<&'static str, f64>,
+    contents: &[(&str, Content<'_>)],
+    grid: Grid,
+) -> Plan {
+    let mut plan = Plan::default();
+    append(&mut plan, "", kernel, constants, contents, grid);
+    plan.programs.push(Program { name: ONCE.into(), dispatches: vec![0], ..Program::default() });
+    plan
+}
+
+/// Append a dispatch of `kernel` to `plan`, as [`single`]; see [`plan::append`].
+pub(crate) fn append(
+    plan: &mut Plan,
+    prefix: &str,
+    kernel: &'static str,
+    constants: BTreeMap<&'static str, f64>,
+    contents: &[(&str, Content<'_>)],
+    grid: Grid,
+) {
+    let sizes: Vec<_> =
+        contents.iter().map(|(name, content)| (*name, content.length(), content.element())).collect();
+    plan::append(plan, prefix, kernel, constants, &sizes, grid);
 }

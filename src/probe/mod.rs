@@ -6,13 +6,11 @@
 mod case;
 mod content;
 mod runner;
-mod single;
 mod spread;
 
 pub(crate) use case::{Case, IMAGES};
-pub(crate) use content::Content;
+pub(crate) use content::{Content, ONCE, append, single};
 pub(crate) use runner::Runner;
-pub(crate) use single::{ONCE, append, single};
 pub use spread::Spread;
 
 use crate::Result;

@@ -207,13 +207,14 @@ impl Checkpoint {
     }
 
     /// Refuse to go on training under other settings (of the file at `path`) than the run had: only how long, where,
-    /// and the place of the dataset may change.
+    /// and the folder of named datasets may change, and, where it was found to be the same dataset, its place (`moved`).
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming the first setting that differs, and both its values.
-    pub fn check_settings(&self, config: &Config, path: &Path) -> Result<()> {
+    pub fn check_settings(&self, config: &Config, path: &Path, moved: bool) -> Result<()> {
         let may_change = ["run.epochs", "run.steps", "run.device", "run.matmul", "data.data-dir"];
-        match self.config.difference(config, |path| !may_change.contains(&path))? {
+        let decides = |path: &str| !(may_change.contains(&path) || moved && path == "data.dataset");
+        match self.config.difference(config, decides)? {
             None => Ok(()),
             Some(Difference { path: key, was, is }) => {
                 let problem = format!("{key} is {is} here, but the run was trained with {key} {was}");

@@ -10,7 +10,7 @@ const CONFIG: &str = "config.toml";
 const MATMUL: &str = "matmul.json";
 /// A reproduction's ([`crate::reproduce::Request`]), whose variants are runs in folders of their own.
 const REPRODUCTION: &str = "reproduce.toml";
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     CONFIG,
     "metrics.csv",
     "checkpoint.safetensors",
@@ -25,6 +25,7 @@ const FILES: [&str; 17] = [
     "latents.csv",
     "steps.csv",
     super::kept::PICTURES,
+    super::known::DATA,
     // Of the family that another library knows.
     "diffusers/config.json",
     "diffusers/diffusion_pytorch_model.safetensors",

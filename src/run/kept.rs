@@ -9,6 +9,15 @@ use std::path::Path;
 pub(super) const PICTURES: &str = "pictures.npz";
 
 impl RunFolder {
+    /// Keep what later commands need of `dataset`: what is known of its images, and the first `pictures` held-out ones.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn keep(&self, dataset: &Dataset, pictures: usize) -> Result<()> {
+        self.write_known(dataset)?;
+        self.keep_pictures(dataset, pictures)
+    }
+
     /// Keep the first `count` held-out images of `dataset`: in arrays `images` (bytes, `[count, height, width, channels]`)
     /// and, where they are known, `labels`, `classes` and `names`.
     ///

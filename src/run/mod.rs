@@ -4,11 +4,13 @@ mod checkpoint;
 mod folder;
 mod images;
 mod kept;
+mod known;
 mod trained;
 mod weights;
 
 pub use checkpoint::{Checkpoint, TrainState};
 pub use folder::RunFolder;
-pub use images::{Place, Wanted};
-pub use trained::{RunHeader, TrainedModel, check_same_model};
+pub use images::{PartName, Place, Wanted};
+pub use known::{Change, KnownData};
+pub use trained::{RunHeader, TrainedModel, check_same_model, check_same_settings};
 pub use weights::{Fit, Weights};

@@ -108,7 +108,11 @@ pub fn check_same_model(
     check_same_shape(checkpoint, path, dataset)
 }
 
-fn check_same_settings(checkpoint: &Checkpoint, path: &Path, config: &Config) -> Result<()> {
+/// Refuse a checkpoint (of file `path`) of another model than that of `config`: see [`check_same_model`].
+///
+/// # Errors
+/// [`Error::Checkpoint`] naming the first setting that differs.
+pub fn check_same_settings(checkpoint: &Checkpoint, path: &Path, config: &Config) -> Result<()> {
     let decides = |path: &str| path.starts_with("model.") || path == "data.binarize";
     if let Some(Difference { path: name, was, is }) = checkpoint.config.difference(config, decides)? {
         let problem = format!("it was trained with {name} = {was}, but the run's config.toml says {is}");

@@ -101,14 +101,15 @@ pub(crate) fn floats(words: Vec<u32>) -> Vec<f32> {
 /// `error` with the largest minibatch that fits, if a value of the minibatches is larger than the device allows. Such values
 /// grow with the minibatch.
 fn with_largest_batch(error: Error, plan: &Plan, batch: usize) -> Error {
-    let Error::Limit { tensor, needed, device, limit, limit_name, .. } = error else { return error };
+    let Error::Limit { tensor, needed, device, limit, limit_name, others, .. } = error else { return error };
     let grows = |buffer: &&Buffer| buffer.bytes() > limit && buffer.role != Role::State;
     let over: Vec<&Buffer> = plan.buffers.iter().filter(grows).collect();
     let fits = match over.iter().all(|buffer| matches!(buffer.role, Role::Activation | Role::Dataset)) {
         true => over.iter().map(|buffer| (batch as u64 * limit / buffer.bytes()) as usize).min(),
         false => None,
     };
-    Error::Limit { tensor, needed, device, limit, limit_name, batch: fits.filter(|&batch| batch > 0) }
+    let batch = fits.filter(|&batch| batch > 0);
+    Error::Limit { tensor, needed, device, limit, limit_name, batch, others }
 }
 
 impl Session {

@@ -136,9 +136,9 @@ fn streaming_sends_every_column() {
     dataset.test = dataset.test.with(Column::new("places", &[5], places(30)));
     let (model, binarize) = (Rc::new(Reading), Binarize::None);
     let task = Task { model, batch: 8, binarize, mirror: None, objective: Objective::default() };
-    let usable = adapters().unwrap().into_iter().filter(|it| it.unusable.is_none() && it.same_as.is_none());
+    let usable = adapters().into_iter().filter(|it| it.unusable.is_none() && it.same_as.is_none());
     let mut devices: Vec<OpenDevice> =
-        usable.map(|info| OpenDevice::Gpu(Box::new(Gpu::open(info.index).unwrap()))).collect();
+        usable.map(|info| OpenDevice::Gpu(Box::new(Gpu::open(&info).unwrap()))).collect();
     devices.push(OpenDevice::Cpu);
     for device in devices {
         let [resident, streamed] = [false, true].map(|streamed| {

@@ -16,7 +16,7 @@ pub(crate) fn draw(folder: &Path, count: u8) {
 
 /// A picture of 12x9 pixels.
 pub(crate) fn save(path: &Path, number: u8) {
-    let pixel = |x: u32, y: u32| image::Luma([((x as u8 * 20) ^ (y as u8 * 7)).wrapping_mul(number | 1)]);
+    let pixel = |x: u32, y: u32| image::Luma([((x as u8 * 20) ^ (y as u8 * 7)).wrapping_mul(2 * number + 1)]);
     image::GrayImage::from_fn(12, 9, pixel).save(path).unwrap();
 }
 
@@ -88,4 +88,60 @@ fn a_run_keeps_as_many_pictures_as_it_is_told_to() {
         .code(1)
         .stderr(contains("the run's dataset is not there").and(contains("--dataset")));
     vae(&["sample", text(&run)]).assert().success();
+}
+
+#[test]
+fn a_changed_dataset_is_refused_and_new_files_can_be_left_out() {
+    let place = Place::new();
+    let (pictures, run) = (place.path("pictures"), place.path("run"));
+    draw(&pictures, 30);
+    train_on(&pictures, &run, &["--binarize", "threshold", "--latent", "1"]);
+    let before = eval(&run, &[]);
+    save(&pictures.join("even/new.png"), 99);
+    save(&pictures.join("odd/00 first.png"), 98);
+    let added = "has changed since the run began: 2 added (even/new.png, odd/00 first.png)";
+    let refused = |arguments: &[&str], what: &str| {
+        vae(&[arguments, &[text(&run)]].concat()).assert().code(1).stderr(contains(what.to_string()));
+    };
+    for command in [&["eval"][..], &["posterior"], &["train", "--epochs", "2", "--resume"]] {
+        refused(command, added);
+        refused(command, "--pictures-as-before leaves the new files out");
+    }
+    vae(&["reconstruct", text(&run)])
+        .assert()
+        .success()
+        .stderr(contains(added).and(contains("9 held-out pictures")));
+    assert_eq!(eval(&run, &["--pictures-as-before"])["elbo"], before["elbo"]);
+    // The folder as another dataset: what the run was trained on is left out.
+    let new = vae(&["eval", text(&run), "--dataset", text(&pictures), "--json", "-"]).assert().success();
+    new.stderr(contains("all its 32 images are taken, of which 21 are left out"))
+        .stdout(contains("\"images\": 11"));
+    vae(&["train", "--epochs", "2", "--pictures-as-before", "--resume", text(&run)])
+        .assert()
+        .success()
+        .stderr(contains("from step 3 on"));
+
+    let first = std::fs::read(pictures.join("even/00.png")).unwrap();
+    save(&pictures.join("even/00.png"), 97);
+    std::fs::remove_file(pictures.join("odd/01.png")).unwrap();
+    refused(
+        &["eval"],
+        "2 added (even/new.png, odd/00 first.png), 1 gone (odd/01.png), 1 changed (even/00.png)",
+    );
+    refused(&["eval", "--pictures-as-before"], "began: 1 gone (odd/01.png), 1 changed (even/00.png)");
+    // All as it was, in another place.
+    std::fs::write(pictures.join("even/00.png"), first).unwrap();
+    save(&pictures.join("odd/01.png"), 1);
+    std::fs::remove_file(pictures.join("even/new.png")).unwrap();
+    std::fs::remove_file(pictures.join("odd/00 first.png")).unwrap();
+    let moved = place.path("moved");
+    std::fs::rename(&pictures, &moved).unwrap();
+    refused(&["train", "--epochs", "3", "--resume"], "name the place where it is now with --dataset");
+    vae(&["train", "--epochs", "3", "--dataset", text(&moved), "--resume", text(&run)]).assert().success();
+    assert_eq!(eval(&run, &[])["images"], 9);
+    // A run that is older than the file goes on as it did.
+    std::fs::remove_file(run.join("data.json")).unwrap();
+    save(&moved.join("even/new.png"), 99);
+    eval(&run, &[]);
+    refused(&["eval", "--pictures-as-before"], "is older than this flag");
 }

@@ -49,6 +49,38 @@ fn devices_are_listed() {
     assert!(list["cpu_threads"].as_u64().unwrap() > 0 && list["adapters"].is_array());
 }
 
+/// A device that has failed the start-up check is taken with a warning, and `vae devices` checks it again.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_failed_check_is_said() {
+    let place = Place::new();
+    let program = |arguments: &[&str]| {
+        let mut command = vae(arguments);
+        command.env("XDG_CACHE_HOME", place.0.path());
+        command
+    };
+    let list = |check: &str| {
+        let output = program(&["devices", "--json"]).assert().success().get_output().clone();
+        let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let adapters = list["adapters"].as_array().unwrap().clone();
+        adapters.iter().filter(|it| it["kind"] == "software" && it["check"] == check).count()
+    };
+    if list("passed") == 0 {
+        assert!(super::common::adapters().is_empty());
+        return;
+    }
+    let file = place.path("vae/checks.json");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let failed = kept.replace("\"passed\"", r#"{"failed": "tanh is wrong"}"#);
+    std::fs::write(&file, &failed).unwrap();
+    program(&["bench", "--device", "software", "--filter", "no such thing"])
+        .assert()
+        .code(1)
+        .stderr(contains("failed the start-up check: tanh is wrong").and(contains("--filter")));
+    assert_ne!(list("passed"), 0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), kept);
+}
+
 #[test]
 fn the_processor_passes_the_self_test() {
     vae(&["selftest", "--device", "cpu"])

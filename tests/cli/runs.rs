@@ -30,7 +30,7 @@ fn training_leaves_a_complete_run() {
         tensors(&run.join("checkpoint.safetensors")).len()
     );
     let litter = std::fs::read_dir(&run).unwrap().count();
-    assert_eq!(litter, 11, "files left over in {}", run.display());
+    assert_eq!(litter, 12, "files left over in {}", run.display());
 }
 
 #[test]

@@ -30,11 +30,10 @@ pub(crate) fn devices() -> Vec<(String, OpenDevice)> {
 /// Every usable adapter, opened. Without one the test is skipped, visibly, or fails where one is required.
 pub(crate) fn adapters() -> Vec<(String, OpenDevice)> {
     let usable: Vec<_> = list()
-        .unwrap()
         .into_iter()
         // One device may be offered by several backends; each is tested once.
         .filter(|info| info.unusable.is_none() && info.same_as.is_none())
-        .map(|info| (info.to_string(), OpenDevice::Gpu(Box::new(Gpu::open(info.index).unwrap()))))
+        .map(|info| (info.to_string(), OpenDevice::Gpu(Box::new(Gpu::open(&info).unwrap()))))
         .collect();
     if usable.is_empty() {
         assert!(

@@ -15,8 +15,8 @@ const BATCH: usize = 64;
 /// The first usable adapter, with the default limits.
 fn limited() -> Option<OpenDevice> {
     let (name, _) = common::adapters().into_iter().next()?;
-    let info = adapters().unwrap().into_iter().find(|info| info.to_string() == name).unwrap();
-    let gpu = Gpu::open_with_default_limits(info.index).unwrap();
+    let info = adapters().into_iter().find(|info| info.to_string() == name).unwrap();
+    let gpu = Gpu::open_with_default_limits(&info).unwrap();
     assert_eq!(
         gpu.info().limits.max_storage_buffer_binding_size,
         Limits::REQUIRED.max_storage_buffer_binding_size

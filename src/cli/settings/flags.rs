@@ -56,8 +56,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(text),
         of: Plan,
         help: "Dataset: digits (drawn by the program), mnist, fashion-mnist, kmnist, emnist, cifar10, or the \
-               path of IDX files, of a folder of pictures, or of a .npy or .npz file; FILE.npz:NAME names an \
-               array [default: digits]",
+               path of a folder or archive (zip, tar, tar.gz) of pictures or of IDX files, or of an IDX, .npy, \
+               .npz or .csv file; FILE.npz:NAME names an array [default: digits]",
     },
     Flag {
         name: "data-dir",

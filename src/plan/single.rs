@@ -1,35 +1,17 @@
-//! One kernel as a plan.
+//! One kernel as a part of a plan.
 
-use super::Content;
+use super::{Access, Binding, Buffer, BufferId, Dispatch, Element, Grid, Name, Plan, Role};
 use crate::kernels;
-use crate::plan::{Access, Binding, Buffer, BufferId, Dispatch, Grid, Name, Plan, Program, Role};
 use std::collections::BTreeMap;
 
-/// The program of [`single`].
-pub(crate) const ONCE: &str = "once";
-
-/// A plan whose only dispatch is `kernel`, run by the program [`ONCE`]. `contents` gives the size of every storage
-/// variable; each buffer has its variable's name.
-pub(crate) fn single(
-    kernel: &'static str,
-    constants: BTreeMap<&'static str, f64>,
-    contents: &[(&str, Content<'_>)],
-    grid: Grid,
-) -> Plan {
-    let mut plan = Plan::default();
-    append(&mut plan, "", kernel, constants, contents, grid);
-    plan.programs.push(Program { name: ONCE.into(), dispatches: vec![0], ..Program::default() });
-    plan
-}
-
-/// Append a dispatch of `kernel` to `plan`, as [`single`]; the names of its label and its buffers begin with `prefix`.
-/// Operations and bytes are not counted.
+/// Append a dispatch of `kernel` to `plan`; the names of its label and its buffers begin with `prefix`. `sizes` gives the
+/// elements of every storage variable. Operations and bytes are not counted.
 pub(crate) fn append(
     plan: &mut Plan,
     prefix: &str,
     kernel: &'static str,
     constants: BTreeMap<&'static str, f64>,
-    contents: &[(&str, Content<'_>)],
+    sizes: &[(&str, usize, Element)],
     grid: Grid,
 ) {
     let description = kernels::kernel(kernel);
@@ -43,13 +25,15 @@ pub(crate) fn append(
             bindings.push(Binding { variable: variable.name.clone(), ..bound.clone() });
             continue;
         }
-        let Some((_, content)) = contents.iter().find(|(name, _)| *name == variable.name) else { continue };
-        let (length, buffer) = (content.length(), BufferId(plan.buffers.len()));
+        let Some(&(_, length, element)) = sizes.iter().find(|(name, ..)| *name == variable.name) else {
+            continue;
+        };
+        let buffer = BufferId(plan.buffers.len());
         plan.buffers.push(Buffer {
             name: format!("{prefix}{}", variable.name),
             shape: vec![length],
             length,
-            element: content.element(),
+            element,
             role: Role::Activation,
         });
         bindings.push(Binding { variable: variable.name.clone(), buffer, offset: 0, length, access });
