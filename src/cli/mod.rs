@@ -158,7 +158,10 @@ mod tests {
             let examples: Vec<&str> = help.lines().filter(|line| line.starts_with("  vae ")).collect();
             let own = ["pictures", "photos", "faces", ".jpg", ".png "];
             assert!(examples.len() >= 3, "{name}: {examples:?}");
-            assert!(examples.iter().any(|line| own.iter().any(|word| line.contains(word))), "{name}: {examples:?}");
+            assert!(
+                examples.iter().any(|line| own.iter().any(|word| line.contains(word))),
+                "{name}: {examples:?}"
+            );
             for line in examples {
                 let read = super::Cli::command().try_get_matches_from(words(line.trim()));
                 assert!(read.is_ok(), "{line}: {}", read.unwrap_err());

@@ -7,6 +7,7 @@
 use super::ImageShape;
 use super::archive::GZIP;
 use super::file::File;
+use super::foreign;
 use crate::{Error, Result};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -162,6 +163,11 @@ pub(super) fn too_large(path: &Path, bytes: u64) -> Error {
 fn check_magic(path: &Path, [first, second, kind, dimensions]: [u8; 4], content: Content) -> Result<()> {
     let magic = u32::from_be_bytes([first, second, kind, dimensions]);
     if [first, second] != [0, 0] {
+        // A download that failed is often a web page under the file's name.
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(foreign) = foreign::recognise(&File::at(path.to_path_buf(), name)) {
+            return Err(Error::data(path, format!("this is {}", foreign.what), foreign.how));
+        }
         return Err(Error::data(
             path,
             format!("this is not an IDX file: it starts with {magic:#010x}"),
