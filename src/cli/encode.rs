@@ -1,56 +1,53 @@
 //! `vae encode`.
 
 use super::output;
-use super::run::RunArguments;
+use super::run::{Pictures, RunArguments, check_folder, names};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use vae::data::write_npy;
-use vae::run::Wanted;
-use vae::{Error, Result};
+use vae::Result;
+use vae::report::Vectors;
 
-/// Write the posterior means of pictures, a row each, as an array of NumPy.
+/// Write the posteriors of pictures: their means and log-variances, a row each.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Pictures are png or jpeg. They are resized and coloured like the images that the run was trained on, which are not needed. \
-Of several stochastic layers, the means are those of the first.
+Pictures are resized and coloured like the images that the run was trained on, which are not needed. A .npz file has the \
+arrays mean, log_variance and names; a .npy file has the means; a .csv file has the columns name, mean_1 and so on, \
+log_variance_1 and so on. Of several stochastic layers, the posteriors are those of the first. Where the run draws pixels black \
+or white, the draws of a picture follow from its pixels alone.
 
-Example:
-  vae encode runs/faces-1 one.png two.png --out z.npy")]
+Examples:
+  vae encode runs/faces-1 one.png two.png --out z.npz
+  vae encode runs/faces-1 photos/ --out z.csv
+  vae encode runs/digits-1 --dataset digits --part train --out z.npy")]
 pub(crate) struct Encode {
     #[command(flatten)]
     run: RunArguments,
-    /// The pictures, in the order of the rows
-    #[arg(value_name = "FILES", required = true)]
-    files: Vec<PathBuf>,
-    /// The array to write, [pictures, latent dimensions] of 32-bit floats
-    #[arg(long, value_name = "NPY", required = true)]
+    #[command(flatten)]
+    pictures: Pictures,
+    /// The file to write: .npz, .npy or .csv
+    #[arg(long, value_name = "FILE", required = true)]
     out: PathBuf,
 }
 
 impl Encode {
     pub(crate) fn run(self) -> Result<ExitCode> {
         // Refused before the model is loaded.
-        check_npy(&self.out)?;
-        let mut model = self.run.open(Wanted::Files(&self.files))?;
-        let count = self.files.len();
-        let numbers: Vec<u32> = (0..count as u32).collect();
-        let means = model.session.encode(&numbers)?.means;
-        write_npy(&self.out, &[count, means.len() / count], &means)?;
+        Vectors::check(&self.out, "--out")?;
+        check_folder(&self.out, "--out")?;
+        let place = self.pictures.place();
+        let mut model = self.run.open(self.pictures.wanted(&place)?)?;
+        let part = &model.dataset.test;
+        let numbers: Vec<u32> = (0..part.count as u32).collect();
+        let found = model.session.encode(&numbers)?;
+        let vectors = Vectors {
+            names: names(part),
+            width: found.means.len() / part.count.max(1),
+            means: found.means,
+            log_variances: found.log_variances,
+        };
+        vectors.write(&self.out)?;
         output::print(&format!("{}\n", self.out.display()))?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Refuse an array under another ending, or in a folder that does not exist.
-fn check_npy(path: &Path) -> Result<()> {
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npy")) {
-        let problem = format!("{} is not the name of an array of NumPy", path.display());
-        return Err(Error::setting("--out", problem, "name a file that ends in .npy"));
-    }
-    if path.parent().is_some_and(|folder| folder != Path::new("") && !folder.is_dir()) {
-        let problem = format!("there is no folder for {}", path.display());
-        return Err(Error::setting("--out", problem, "make the folder first, or name another file"));
-    }
-    Ok(())
 }

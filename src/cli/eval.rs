@@ -24,6 +24,7 @@ Examples:
   vae eval runs/digits-1 --samples 16
   vae eval runs/digits-1 --best --json -
   vae eval runs/digits-1 --importance-samples 5000 --images 200
+  vae eval runs/faces-1 --dataset photos/
   vae eval runs/digits-1 --ais --bdmc --chains 16 --temperatures 1000")]
 pub(crate) struct Eval {
     #[command(flatten)]

@@ -9,9 +9,11 @@ use vae::eval::pictures;
 use vae::run::Wanted;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  vae interpolate runs/digits-1 --count 5 --steps 9 --seed 7 --out paths.png"
-)]
+#[command(after_help = "\
+Examples:
+  vae interpolate runs/digits-1
+  vae interpolate runs/digits-1 --count 5 --steps 9 --seed 7 --out paths.png
+  vae interpolate runs/faces-1 --dataset photos/ --count 3")]
 pub(crate) struct Interpolate {
     #[command(flatten)]
     run: RunArguments,

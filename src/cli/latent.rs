@@ -13,8 +13,10 @@ use vae::run::Wanted;
 Each point is the mean of an image's posterior, coloured by label. Of more than two latent dimensions \
 the two that vary most are drawn; of one, the mean against the posterior's log-variance.
 
-Example:
-  vae latent runs/digits-1 --out latent.png")]
+Examples:
+  vae latent runs/digits-1 --out latent.png
+  vae latent runs/digits-1 --best
+  vae latent runs/faces-1 --dataset photos/")]
 pub(crate) struct Latent {
     #[command(flatten)]
     run: RunArguments,

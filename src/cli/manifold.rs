@@ -13,8 +13,10 @@ use vae::run::Wanted;
 The grid lies at quantiles of the prior, so that each image stands for an equal share of it. \
 For models of two latent dimensions; one dimension gives one row.
 
-Example:
-  vae manifold runs/digits-1 --side 30 --out manifold.png")]
+Examples:
+  vae manifold runs/digits-1 --side 30 --out manifold.png
+  vae manifold runs/digits-1 --best
+  vae train --dataset photos/ --latent 2 --out runs/photos && vae manifold runs/photos")]
 pub(crate) struct Manifold {
     #[command(flatten)]
     run: RunArguments,

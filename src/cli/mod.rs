@@ -4,6 +4,7 @@ mod ais;
 mod bench;
 mod data;
 mod deck;
+mod decode;
 mod devices;
 mod encode;
 mod eval;
@@ -17,6 +18,7 @@ mod reconstruct;
 mod reproduce;
 mod run;
 mod sample;
+mod score;
 mod selftest;
 mod settings;
 mod train;
@@ -62,8 +64,12 @@ pub(crate) enum Command {
     Latent(latent::Latent),
     /// Draw paths through the latent space, from image to image
     Interpolate(interpolate::Interpolate),
-    /// Write the posterior means of pictures as an array
+    /// Write the posteriors of pictures as numbers
     Encode(encode::Encode),
+    /// Draw the images of latents that a file holds
+    Decode(decode::Decode),
+    /// Score pictures by a bound on log p(x) of each, to find those unlike the others
+    Score(score::Score),
     /// Train a published setting, and print its numbers beside ours
     Reproduce(reproduce::Reproduce),
     /// Compute every figure of a talk on variational autoencoders, as one page
@@ -112,6 +118,8 @@ impl Command {
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),
             Self::Encode(command) => command.run(),
+            Self::Decode(command) => command.run(),
+            Self::Score(command) => command.run(),
             Self::Reproduce(command) => command.run(),
             Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),

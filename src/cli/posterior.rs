@@ -24,7 +24,8 @@ parts: that of the best diagonal Gaussian (approximation), and the rest, which t
 
 Examples:
   vae posterior runs/digits-1 --image 7
-  vae posterior runs/digits-1 --images 100 --json -")]
+  vae posterior runs/digits-1 --images 100 --json -
+  vae posterior runs/faces-1 --dataset photos/ --image 0")]
 pub(crate) struct Posterior {
     #[command(flatten)]
     run: RunArguments,

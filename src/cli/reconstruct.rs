@@ -9,7 +9,11 @@ use vae::eval::pictures;
 use vae::run::Wanted;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vae reconstruct runs/digits-1 --count 12 --seed 7 --out twelve.png")]
+#[command(after_help = "\
+Examples:
+  vae reconstruct runs/digits-1 --count 12 --seed 7 --out twelve.png
+  vae reconstruct runs/faces-1 --input me.jpg you.jpg --out us.png
+  vae reconstruct runs/faces-1 --dataset other-faces")]
 pub(crate) struct Reconstruct {
     #[command(flatten)]
     run: RunArguments,
@@ -18,6 +22,9 @@ pub(crate) struct Reconstruct {
     /// The picture to write [default: RUN/reconstructions.png]
     #[arg(long, value_name = "PNG")]
     out: Option<PathBuf>,
+    /// Reconstruct these pictures: files, and folders and archives of them
+    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["count", "seed", "dataset", "data_dir", "pictures_as_before"])]
+    input: Vec<PathBuf>,
     /// Held-out images
     #[arg(long, value_name = "N", default_value_t = pictures::RECONSTRUCTIONS, value_parser = super::settings::count)]
     count: usize,
@@ -29,8 +36,15 @@ pub(crate) struct Reconstruct {
 impl Reconstruct {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let place = self.data.place();
-        self.run.draw(Wanted::Some(&place), self.out.as_ref(), "reconstructions.png", |model| {
-            pictures::reconstructions(&mut model.session, &model.dataset, self.count, self.seed)
+        if self.input.is_empty() {
+            return self.run.draw(Wanted::Some(&place), self.out.as_ref(), "reconstructions.png", |model| {
+                pictures::reconstructions(&mut model.session, &model.dataset, self.count, self.seed)
+            });
+        }
+        self.run.draw(Wanted::Files(&self.input), self.out.as_ref(), "reconstructions.png", |model| {
+            let numbers: Vec<u32> = (0..model.dataset.test.count as u32).collect();
+            let title = "Pictures and their reconstructions";
+            pictures::reconstructions_of(&mut model.session, &model.dataset, &numbers, title)
         })
     }
 }

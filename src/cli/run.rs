@@ -5,9 +5,11 @@ use clap::Args;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use vae::data::Part;
 use vae::device::DeviceChoice;
+use vae::model::Task;
 use vae::report;
-use vae::run::{Place, TrainedModel, Wanted};
+use vae::run::{PartName, Place, TrainedModel, Wanted};
 use vae::{Error, Result};
 
 /// Which model, and where to run it.
@@ -49,6 +51,66 @@ impl DataArguments {
     }
 }
 
+/// The pictures that a command is for: files, or a part of a dataset.
+#[derive(Debug, Args)]
+pub(crate) struct Pictures {
+    /// The pictures, in the order of the results: files, and folders and archives of them
+    #[arg(value_name = "FILES", conflicts_with_all = ["part", "dataset", "data_dir", "pictures_as_before"])]
+    files: Vec<PathBuf>,
+    /// Instead of FILES, a whole part of the dataset that --dataset names, or of the run's own: the part to train on, the
+    /// one held out in training, or the one for the last test, which may be the same [default: test]
+    #[arg(long, value_name = "PART")]
+    part: Option<PartName>,
+    #[command(flatten)]
+    data: DataArguments,
+}
+
+impl Pictures {
+    pub(crate) fn place(&self) -> Place {
+        self.data.place()
+    }
+
+    /// What they ask for; `place` is that of [`Pictures::place`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they name nothing.
+    pub(crate) fn wanted<'a>(&'a self, place: &'a Place) -> Result<Wanted<'a>> {
+        if !self.files.is_empty() {
+            return Ok(Wanted::Files(&self.files));
+        }
+        if self.part.is_none() && *place == Place::default() {
+            let hint = "name files, folders or archives; or a dataset with --dataset; or a part of the run's with --part";
+            return Err(Error::setting("FILES", "there are no pictures", hint));
+        }
+        Ok(Wanted::Part(place, self.part.unwrap_or(PartName::Test)))
+    }
+}
+
+/// What each image of `part` is called: by its number where it has no name.
+pub(crate) fn names(part: &Part) -> Vec<String> {
+    match part.names.len() {
+        0 => (0..part.count).map(|number| number.to_string()).collect(),
+        _ => part.names.clone(),
+    }
+}
+
+/// Refuse a file in a folder that does not exist.
+///
+/// # Errors
+/// [`Error::Setting`]
+pub(crate) fn check_folder(path: &Path, flag: &str) -> Result<()> {
+    if path.parent().is_some_and(|folder| folder != Path::new("") && !folder.is_dir()) {
+        let problem = format!("there is no folder for {}", path.display());
+        return Err(Error::setting(flag, problem, "make the folder first, or name another file"));
+    }
+    Ok(())
+}
+
+/// Whether a file is called an array of NumPy.
+pub(crate) fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+}
+
 /// Flags that commands without images refuse with a reason.
 #[derive(Debug, Args)]
 pub(crate) struct NoData {
@@ -79,8 +141,24 @@ impl RunArguments {
     /// # Errors
     /// See [`TrainedModel::open`].
     pub(crate) fn open(&self, wanted: Wanted<'_>) -> Result<TrainedModel> {
-        let file = if self.best { "best.safetensors" } else { "checkpoint.safetensors" };
-        TrainedModel::open(&self.run, file, self.device.as_ref(), wanted)
+        TrainedModel::open(&self.run, self.file(), self.device.as_ref(), wanted)
+    }
+
+    /// The same, with what `change` makes of the task.
+    ///
+    /// # Errors
+    /// See [`TrainedModel::open_as`].
+    pub(crate) fn open_as(
+        &self,
+        wanted: Wanted<'_>,
+        change: impl FnOnce(Task) -> Task,
+    ) -> Result<TrainedModel> {
+        TrainedModel::open_as(&self.run, self.file(), self.device.as_ref(), wanted, change)
+    }
+
+    /// The checkpoint that is asked for.
+    fn file(&self) -> &'static str {
+        if self.best { "best.safetensors" } else { "checkpoint.safetensors" }
     }
 
     /// Load the model, draw a picture of it, save that as `out` or as `name` in the run's folder, and say where.

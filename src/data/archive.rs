@@ -2,7 +2,7 @@
 
 use super::file::{FILE_LIMIT, File, Place};
 use super::tree::{self, Tree};
-use super::zip;
+use super::{memory, zip};
 use crate::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -15,6 +15,12 @@ const UNPACKED_LIMIT: u64 = 4 << 30;
 
 /// The first bytes of a file that gzip packed.
 pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Whether a file's name ends like that of an archive.
+pub(super) fn is_archive(name: &str) -> bool {
+    let name = name.to_lowercase();
+    [".zip", ".tar", ".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending))
+}
 
 /// The tree of the archive at `path`; nothing if the file is none.
 pub(super) fn of(path: &Path) -> Result<Option<Tree>> {
@@ -114,11 +120,13 @@ fn of_tar(path: &Path) -> Result<Tree> {
 /// Unpacks the archive once, into memory.
 fn of_packed_tar(path: &Path) -> Result<Tree> {
     let failed = |error| damaged(path, error);
+    let limit = UNPACKED_LIMIT.min(memory::available());
     let too_large = || {
-        let problem = format!("the archive unpacks to more than {UNPACKED_LIMIT} bytes");
+        let problem =
+            format!("the archive unpacks to more than the {} that can be held", memory::amount(limit));
         Error::data(path, problem, "unpack it (tar -xzf FILE) and give the folder")
     };
-    let mut left = UNPACKED_LIMIT;
+    let mut left = limit;
     let mut entries = Vec::new();
     let reader = MultiGzDecoder::new(opened(path)?);
     for entry in Archive::new(reader).entries().map_err(failed)? {

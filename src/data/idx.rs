@@ -7,7 +7,7 @@
 use super::ImageShape;
 use super::archive::GZIP;
 use super::file::File;
-use super::foreign;
+use super::{foreign, memory};
 use crate::{Error, Result};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -106,6 +106,9 @@ fn read(file: &File, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
         .map_err(failed)?
         .try_into()
         .map_err(|short: Vec<u8>| truncated(path, "magic number", 4, short.len() as u64))?;
+    if let (1.., Some(foreign)) = (magic[0], foreign::recognise(file)) {
+        return Err(Error::data(path, format!("this is {}", foreign.what), foreign.how));
+    }
     check_magic(path, magic, content)?;
     let header = 4 * usize::from(magic[3]);
     let sizes = read_header(&mut reader, header).map_err(failed)?;
@@ -115,13 +118,16 @@ fn read(file: &File, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
     let sizes: Vec<u32> = sizes.as_chunks::<4>().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
     let expected = check_sizes(path, &sizes, content)?;
 
-    if expected > BYTE_LIMIT {
+    let available = if expected < memory::SMALL { u64::MAX } else { memory::available() };
+    if expected > BYTE_LIMIT.min(available) {
         // Either the header is wrong, or the file is valid and too large: refuse it before reading.
         let found = io::copy(&mut reader.take(expected), &mut io::sink()).map_err(failed)?;
         return Err(if found < expected {
             truncated(path, "data", expected, found)
-        } else {
+        } else if expected > BYTE_LIMIT {
             too_large(path, expected)
+        } else {
+            memory::refused(path, "its images", expected, available)
         });
     }
     // `read_to_end` grows with the bytes that the file has, so a wrong header allocates nothing.
@@ -163,11 +169,6 @@ pub(super) fn too_large(path: &Path, bytes: u64) -> Error {
 fn check_magic(path: &Path, [first, second, kind, dimensions]: [u8; 4], content: Content) -> Result<()> {
     let magic = u32::from_be_bytes([first, second, kind, dimensions]);
     if [first, second] != [0, 0] {
-        // A download that failed is often a web page under the file's name.
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(foreign) = foreign::recognise(&File::at(path.to_path_buf(), name)) {
-            return Err(Error::data(path, format!("this is {}", foreign.what), foreign.how));
-        }
         return Err(Error::data(
             path,
             format!("this is not an IDX file: it starts with {magic:#010x}"),

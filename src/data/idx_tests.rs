@@ -179,14 +179,3 @@ fn a_missing_file_is_an_io_error_with_its_path() {
     let message = read_images(Path::new("no/such/file")).unwrap_err().to_string();
     assert!(message.starts_with("no/such/file: "), "{message}");
 }
-
-#[test]
-fn a_web_page_under_the_name_of_a_file_is_recognised() {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"] {
-        std::fs::write(folder.path().join(name), "<!DOCTYPE HTML>\n<html>403</html>").unwrap();
-    }
-    let options = crate::data::Options::default();
-    let message = crate::data::open(folder.path().to_str().unwrap(), &options).unwrap_err().to_string();
-    assert!(message.contains("a web page: the download failed"), "{message}");
-}

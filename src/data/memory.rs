@@ -5,12 +5,15 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 use sysinfo::System;
 
+/// Bytes that any machine has: to ask it for fewer is a waste of time.
+pub(super) const SMALL: u64 = 64 << 20;
+
 /// Bytes that can be used now: of the machine, or of the limit that a container sets. The largest number where the
-/// system does not say.
+/// system does not say. Files that the system caches do not count, as it gives up their memory.
 pub(super) fn available() -> u64 {
     let mut system = System::new();
     system.refresh_memory();
-    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
+    let limit = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
     [Some(system.available_memory()), limit]
         .into_iter()
         .flatten()
@@ -24,13 +27,15 @@ pub(super) fn available() -> u64 {
 /// # Errors
 /// [`Error::Data`] with both numbers.
 pub(super) fn check(path: &Path, what: &str, needed: u64, available: u64) -> Result<()> {
-    if needed <= available {
-        return Ok(());
-    }
+    if needed <= available { Ok(()) } else { Err(refused(path, what, needed, available)) }
+}
+
+/// The error for what needs more bytes than there are.
+pub(super) fn refused(path: &Path, what: &str, needed: u64, available: u64) -> Error {
     let problem =
         format!("{what} need {} of memory, and {} are available", amount(needed), amount(available));
-    let hint = "use fewer images, smaller ones (--image-size WIDTHxHEIGHT), or end other programs";
-    Err(Error::data(path, problem, hint))
+    let hint = "use fewer images, or smaller ones (--image-size WIDTHxHEIGHT), or end other programs";
+    Error::data(path, problem, hint)
 }
 
 /// Bytes as a person reads them.

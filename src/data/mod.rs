@@ -9,6 +9,7 @@ mod cifar;
 mod column;
 mod convert;
 mod decode;
+mod digest;
 mod file;
 mod flat;
 mod folder;

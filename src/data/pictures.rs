@@ -2,11 +2,13 @@
 
 use super::decode::{self, Header, Why};
 use super::file::File;
+use super::folder::is_picture;
 use super::idx::Images;
 use super::look::{Background, Look};
 use super::memory::{self, Budget};
 use super::render::{self, Ink, Rendered, Target};
-use super::{Colour, Found, ImageShape, Options, Part, PassedOver, convert, size};
+use super::tree;
+use super::{Colour, Found, ImageShape, Options, Part, PassedOver, archive, convert, size};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -15,6 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of files that are kept between the look at their headers and their decoding.
 const KEPT: u64 = 256 << 20;
+
+/// Bytes at the beginning of a file that hold its header, in most formats.
+const BEGIN: u64 = 1 << 20;
 
 /// How many bad files an error names.
 const NAMED: usize = 10;
@@ -111,7 +116,8 @@ fn read_or(folder: &Path, files: &[File], options: &Options, hint: &str) -> Resu
     Ok(Pictures { images, used, found })
 }
 
-/// The picture files at `paths`, in this order, as images of `shape`, read as those of a set were: see [`Found::look`].
+/// The picture files at `paths`, in this order, and all pictures of the folders and archives among them, as images of `shape`,
+/// read as those of a set were: see [`Found::look`].
 ///
 /// # Errors
 /// [`Error::Data`] naming the files that are no pictures, or cannot be read.
@@ -125,17 +131,44 @@ pub fn read_pictures(paths: &[PathBuf], shape: ImageShape, look: &Look) -> Resul
         range: look.range,
         ..Options::default()
     };
-    let files: Vec<File> =
-        paths.iter().map(|path| File::at(path.clone(), path.to_string_lossy().into_owned())).collect();
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(pictures_at(path)?);
+    }
     let names = files.iter().map(|file| file.name.clone()).collect();
     let hint = "give the paths of pictures: png, jpeg, webp, bmp, tiff or gif files";
     let pictures = read_or(Path::new("pictures"), &files, &options, hint)?;
     Ok(Part::of_images(pictures.images.pixels, shape).with_names(names))
 }
 
-/// Read the header of a file.
+/// The picture at `path`, or those of the folder or the archive there.
+fn pictures_at(path: &Path) -> Result<Vec<File>> {
+    let name = path.to_string_lossy().into_owned();
+    if !path.exists() || !path.is_dir() && is_picture(&name) {
+        return Ok(vec![File::at(path.to_path_buf(), name)]);
+    }
+    let tree = if path.is_dir() { Some(tree::of_folder(path)?) } else { archive::of(path)? };
+    let Some(tree) = tree else { return Ok(vec![File::at(path.to_path_buf(), name)]) };
+    let mut files = tree.files;
+    files.retain(|file| is_picture(&file.name));
+    for file in &mut files {
+        file.name = format!("{}/{}", name.trim_end_matches('/'), file.name);
+    }
+    if files.is_empty() {
+        let hint = "name pictures, or folders and archives that hold some";
+        return Err(Error::data(path, "there are no pictures in it", hint));
+    }
+    Ok(files)
+}
+
+/// Read the header of a file: from its beginning, where that is enough of a large file.
 fn look(file: &File, kept: &AtomicU64) -> Result<Looked, Why> {
-    let bytes = decode::bytes(file)?;
+    let begin = decode::begin(file, BEGIN)?;
+    let large = begin.len() as u64 == BEGIN;
+    if large && let Some(header) = decode::header_at_start(&begin) {
+        return Ok(Looked { header, bytes: None });
+    }
+    let bytes = if large { decode::bytes(file)? } else { begin };
     let header = decode::header(&bytes)?;
     let length = bytes.len() as u64;
     let fits = kept.fetch_add(length, Ordering::Relaxed) + length <= KEPT;

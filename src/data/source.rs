@@ -4,7 +4,9 @@ use super::cifar::Batches;
 use super::file::File;
 use super::layout::Role;
 use super::tree::{self, Tree};
-use super::{Dataset, Options, PassedOver, arrays, cifar, folder, folder_name, foreign, idx_folder, table};
+use super::{
+    Dataset, Options, PassedOver, archive, arrays, cifar, folder, folder_name, foreign, idx_folder, table,
+};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -14,6 +16,9 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Dataset> {
     if path.is_dir() {
         return open_tree(tree::of_folder(path)?, &folder_name(path), options);
     }
+    if !path.is_file() {
+        return Err(Error::data(path, "this is neither a file nor a folder", "give one of these"));
+    }
     if folder::is_picture(&file.name) {
         let hint = "give the folder that holds the pictures";
         return Err(Error::data(path, "this is a single picture", hint));
@@ -21,7 +26,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Dataset> {
     if arrays::is_file_of_numpy(&file) {
         return arrays::read(&file, None, options);
     }
-    if let Some(tree) = super::archive::of(path)? {
+    if let Some(tree) = archive::of(path)? {
         return open_tree(tree, &stem(&file.name), options);
     }
     if let Some(foreign) = foreign::recognise(&file) {
@@ -76,6 +81,24 @@ fn open_tree(tree: Tree, name: &str, options: &Options) -> Result<Dataset> {
     }
     if let Some(dataset) = open_single(tree, name, options)? {
         return Ok(dataset);
+    }
+    // An archive that was not unpacked.
+    let archives: Vec<&File> =
+        tree.files.iter().filter(|it| it.is_own() && archive::is_archive(&it.name)).collect();
+    if let [only] = archives[..]
+        && let Some(inner) = archive::of(only.path())?
+    {
+        let mut dataset = open_tree(inner, name, options)?;
+        dataset.found.notes.insert(0, format!("The dataset is the archive {}.", only.name));
+        pass_over(tree, &mut dataset, |file| file == only);
+        return Ok(dataset);
+    }
+    if let [first, _, ..] = archives[..] {
+        let names: Vec<&str> = archives.iter().map(|file| &*file.name).collect();
+        let problem = format!("it holds several archives:\n    {}", names.join("\n    "));
+        let hint =
+            format!("unpack them, or name the one to use, such as --dataset {}", first.path().display());
+        return Err(Error::data(root, problem, hint));
     }
     // Where there is nothing else, a file that is known but not read is what was meant.
     if let Some((file, foreign)) =

@@ -62,12 +62,16 @@ pub(super) fn litter(name: &str) -> Option<&'static str> {
 pub(super) fn of_folder(folder: &Path) -> Result<Tree> {
     let mut tree = Tree { root: folder.to_path_buf(), ..Tree::default() };
     let own = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
-    walk(folder, "", &mut vec![own], &mut tree)?;
+    walk(folder, "", &mut vec![(own, false)], &mut tree)?;
     Ok(tree)
 }
 
-/// Adds what is in `folder`, called `name` and without links the last of `above`, to `tree`.
-fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, tree: &mut Tree) -> Result<()> {
+/// How many links a path may lead through. Folders that link to one another would have too many paths.
+const LINKS: usize = 3;
+
+/// Adds what is in `folder`, called `name`, to `tree`. The last of `above` is its path without links; each of these with
+/// whether a link led to it.
+fn walk(folder: &Path, name: &str, above: &mut Vec<(PathBuf, bool)>, tree: &mut Tree) -> Result<()> {
     let io = |error| Error::io(folder, error);
     let mut entries: Vec<(OsString, std::fs::FileType)> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
@@ -94,15 +98,20 @@ fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, tree: &mut Tree) ->
             Ok(kind) if kind.is_file() => tree.files.push(File::at(path, name)),
             Ok(target) if target.is_dir() => {
                 let real = match (kind.is_symlink(), above.last()) {
-                    (false, Some(parent)) => parent.join(&own),
+                    (false, Some((parent, _))) => parent.join(&own),
                     _ => path.canonicalize().map_err(|error| Error::io(&path, error))?,
                 };
-                if above.contains(&real) {
+                if above.iter().any(|(folder, _)| *folder == real) {
                     pass_over(format!("a link to {}, the folder that it is in", real.display()));
                     continue;
                 }
+                let link = kind.is_symlink();
+                if link && above.iter().filter(|(_, link)| *link).count() == LINKS {
+                    pass_over(format!("a link behind {LINKS} others"));
+                    continue;
+                }
                 tree.folders.push(name.clone());
-                above.push(real);
+                above.push((real, link));
                 walk(&path, &name, above, tree)?;
                 above.pop();
             }

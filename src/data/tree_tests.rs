@@ -208,6 +208,18 @@ fn odd_names_and_links() {
     assert_eq!(passed, ["self", "sub/again"]);
     assert!(dataset.found.passed_over[0].why.contains("the folder that it is in"));
 
+    // Folders that link to one another have many paths.
+    let many = tempfile::tempdir().unwrap();
+    for folder in 0..6 {
+        std::fs::create_dir(many.path().join(folder.to_string())).unwrap();
+        std::fs::write(many.path().join(format!("{folder}/1.png")), picture(7)).unwrap();
+        for other in (0..6).filter(|other| *other != folder) {
+            symlink(format!("../{other}"), many.path().join(format!("{folder}/to {other}"))).unwrap();
+        }
+    }
+    let tree = of_folder(many.path()).unwrap();
+    assert_eq!((tree.files.len(), tree.passed_over.is_empty()), (6 * (1 + 5 + 5 * 4 + 5 * 4 * 3), false));
+
     symlink("nowhere.png", root.join("broken.png")).unwrap();
     let problem = open(root.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
     assert!(
@@ -317,5 +329,16 @@ fn arrays_tables_and_batches_in_archives() {
         assert!(problem.contains(part), "{problem}");
     }
     std::fs::remove_file(folder.join("set.npz")).unwrap();
+    // An archive that was not unpacked.
+    let packed = place.path().join("packed");
+    std::fs::create_dir(&packed).unwrap();
+    for name in ["a.zip", "b.zip"] {
+        std::fs::write(packed.join(name), zip::tests::archive(&pictures(), false)).unwrap();
+        let read = open(packed.to_str().unwrap(), &Options::default());
+        match name {
+            "a.zip" => assert_eq!(read.unwrap().found.notes, ["The dataset is the archive a.zip."]),
+            _ => assert!(read.unwrap_err().to_string().contains("several archives:\n    a.zip\n    b.zip")),
+        }
+    }
     assert_eq!(open(folder.to_str().unwrap(), &Options::default()).unwrap().shape.width, 2);
 }

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// The hidden command of the program that answers a [`Request`].
+/// The hidden command of the program that answers a request to the drivers.
 pub const COMMAND: &str = "ask-drivers";
 /// Begins the line of the answer: drivers write lines of their own.
 const ANSWER: &str = "vae answers: ";
@@ -101,7 +101,7 @@ fn ask_program<T: DeserializeOwned>(
         let lines = BufReader::new(output).lines().map_while(std::io::Result::ok);
         for line in lines {
             if let Some(answer) = line.strip_prefix(ANSWER) {
-                // Nobody may be waiting any more.
+                // The one who asked may have gone.
                 let _ = sender.send(answer.to_string());
                 return;
             }

@@ -24,8 +24,8 @@ use helper::Silence;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How long the start-up check may take. A driver's compiler may take some seconds for the first kernels.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long the start-up check may take. The compiler of an old driver may take half a minute.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The device that a [`DeviceChoice`] means on this machine.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen> {
         return Ok(Chosen::Gpu(Box::new(info)));
     }
     for problem in &listing.problems {
-        log::warn!("{problem}");
+        log::warn!("{problem}; --device cpu asks no driver");
     }
     let found = pick::automatic(&listing.adapters, &mut |info| outcome(info, false));
     for line in &found.passed_over {

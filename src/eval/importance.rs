@@ -107,6 +107,14 @@ pub struct ImportanceSampler {
     pace: Pace,
 }
 
+/// Which noise a minibatch gets.
+#[derive(Clone, Copy)]
+struct Noise {
+    seed: u64,
+    /// Number of the minibatch.
+    batch: usize,
+}
+
 /// Samples of each image in a pass: the largest divisor of `samples` that is small enough, so that passes are all alike.
 fn samples_a_pass(samples: usize) -> usize {
     (1..=SAMPLES_A_PASS.min(samples)).rev().find(|share| samples.is_multiple_of(*share)).unwrap_or(1)
@@ -121,12 +129,32 @@ pub(crate) fn plan(task: &Task, tensors: &Tensors, samples: usize) -> Result<Pla
 }
 
 impl ImportanceSampler {
+    /// The same for [`ImportanceSampler::bounds_alone`]: one image at a time.
+    ///
+    /// # Errors
+    /// As [`ImportanceSampler::open`].
+    pub fn open_alone(device: &OpenDevice, task: &Task, weights: &Weights, samples: usize) -> Result<Self> {
+        Self::open_for(device, task, weights, samples, 1)
+    }
+
     /// Put the model of `task` with its `weights` on `device`, to weigh `samples` samples of each image.
     ///
     /// # Errors
     /// [`Error::Setting`] if `samples` is 0 or the model has no latents; [`Error::Limit`] or [`Error::Device`] if the
     /// device cannot hold it.
     pub fn open(device: &OpenDevice, task: &Task, weights: &Weights, samples: usize) -> Result<Self> {
+        let batch = ROWS / samples_a_pass(samples.max(1));
+        Self::open_for(device, task, weights, samples, batch)
+    }
+
+    /// The same with this many images at a time.
+    fn open_for(
+        device: &OpenDevice,
+        task: &Task,
+        weights: &Weights,
+        samples: usize,
+        batch: usize,
+    ) -> Result<Self> {
         if samples == 0 {
             return Err(Error::setting("--importance-samples", "0 is too few", "give 1 or more"));
         }
@@ -137,7 +165,7 @@ impl ImportanceSampler {
             Binarize::Dynamic => Binarize::Static,
             other => other,
         };
-        let task = Task { batch: (ROWS / share).max(1), binarize, ..task.clone() };
+        let task = Task { batch: batch.max(1), binarize, ..task.clone() };
         let mut host = Host::open(device, plan(&task, &weights.tensors, share)?, MAX_STEPS)?;
         let buffer = host.buffer("parameters")?;
         host.write_flat(buffer, &weights.flat)?;
@@ -159,46 +187,72 @@ impl ImportanceSampler {
     ) -> Result<Vec<ImageBound>> {
         let mut all = Vec::with_capacity(numbers.len());
         for (batch, images) in numbers.chunks(self.task.batch).enumerate() {
-            self.begin(part, images, batch)?;
-            self.draw(images.len(), batch)?;
-            let port = self.host.result("pass")?;
-            let sums = self.host.read_rows(&port, images.len())?.swap_remove(0);
-            for (sums, number) in sums.chunks(4).zip(images) {
-                all.push(self.bound(sums, *number)?);
-            }
+            let noise = Noise { seed: EVALUATION_SEED, batch };
+            all.extend(self.minibatch(part, images, noise)?);
             progress(all.len());
         }
         Ok(all)
     }
 
-    fn step(&self, stream: u32, images: usize, batch: usize, pass: usize) -> Step {
-        let seeded = Step::seeded(EVALUATION_SEED, stream);
-        let mut step =
-            Step { counter_low: batch as u32, counter_high: pass as u32, rows: images as u32, ..seeded };
+    /// The bounds of all images of `part`, each by itself, with the noise of its own seed. For a sampler of
+    /// [`ImportanceSampler::open_alone`].
+    ///
+    /// # Errors
+    /// As [`ImportanceSampler::bounds`].
+    pub fn bounds_alone(
+        &mut self,
+        part: &Part,
+        seeds: &[u64],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<ImageBound>> {
+        let mut all = Vec::with_capacity(part.count);
+        for (number, &seed) in (0..part.count as u32).zip(seeds) {
+            all.extend(self.minibatch(part, &[number], Noise { seed, batch: 0 })?);
+            progress(all.len());
+        }
+        Ok(all)
+    }
+
+    fn minibatch(&mut self, part: &Part, images: &[u32], noise: Noise) -> Result<Vec<ImageBound>> {
+        self.begin(part, images, noise)?;
+        self.draw(images.len(), noise)?;
+        let port = self.host.result("pass")?;
+        let sums = self.host.read_rows(&port, images.len())?.swap_remove(0);
+        sums.chunks(4).zip(images).map(|(sums, number)| self.bound(sums, *number)).collect()
+    }
+
+    fn step(&self, stream: u32, images: usize, noise: Noise, pass: usize) -> Step {
+        let seeded = Step::seeded(noise.seed, stream);
+        let mut step = Step {
+            counter_low: noise.batch as u32,
+            counter_high: pass as u32,
+            rows: images as u32,
+            ..seeded
+        };
         self.host.plan().set_number(&mut step, "beta", 1.0);
         step
     }
 
     /// Encode a minibatch, and forget the weights of the one before.
-    fn begin(&mut self, part: &Part, images: &[u32], batch: usize) -> Result<()> {
+    fn begin(&mut self, part: &Part, images: &[u32], noise: Noise) -> Result<()> {
         for (buffer, column) in columns::gathered(self.host.plan(), "held-out images", Which::Test, part)? {
             let numbers = images.iter().map(|&number| number as usize);
             self.host.write_words(buffer, &columns::words(column, numbers))?;
         }
         let buffer = self.host.buffer("indices")?;
         self.host.write_words(buffer, images)?;
-        let step = self.step(stream::EVALUATION_NOISE, images.len(), batch, 0);
+        let step = self.step(stream::EVALUATION_NOISE, images.len(), noise, 0);
         self.host.run("begin", step)
     }
 
     /// All passes over a minibatch.
-    fn draw(&mut self, images: usize, batch: usize) -> Result<()> {
+    fn draw(&mut self, images: usize, noise: Noise) -> Result<()> {
         let passes = self.samples / self.share;
         let mut done = 0;
         while done < passes {
             let count = self.pace.steps().min(passes - done);
             let step =
-                |i| Step { slot: i as u32, ..self.step(stream::IMPORTANCE_NOISE, images, batch, done + i) };
+                |i| Step { slot: i as u32, ..self.step(stream::IMPORTANCE_NOISE, images, noise, done + i) };
             let steps: Vec<Step> = (0..count).map(step).collect();
             self.host.paced(&mut self.pace, "pass", &steps)?;
             done += count;

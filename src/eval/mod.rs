@@ -15,3 +15,4 @@ pub mod pixels;
 pub mod posterior;
 pub mod quadrature;
 pub mod report;
+pub mod score;

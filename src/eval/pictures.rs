@@ -40,26 +40,46 @@ pub fn reconstructions(
     count: usize,
     seed: Option<u64>,
 ) -> Result<RgbImage> {
-    let numbers = held_out(dataset, count, seed);
-    let means = session.encode(&numbers)?.means;
-    let decoded = session.decode(&means)?;
-    let originals: Vec<u8> =
-        numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
     let title = format!("Held-out images of {} and their reconstructions", dataset.name);
-    Ok(report::reconstructions(&originals, &decoded, session.shape(), &title))
+    reconstructions_of(session, dataset, &held_out(dataset, count, seed), &title)
 }
 
-/// `count` expected images of latents drawn from the prior, a standard normal distribution; with several
-/// layers of latents, each is drawn given the one above it.
+/// The held-out images of `dataset` with these numbers and, under each, the expected image of its posterior's mean.
 ///
 /// # Errors
 /// If the device fails.
-pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
+pub fn reconstructions_of(
+    session: &mut Session,
+    dataset: &Dataset,
+    numbers: &[u32],
+    title: &str,
+) -> Result<RgbImage> {
+    let means = session.encode(numbers)?.means;
+    let decoded = session.decode(&means)?;
+    let originals: Vec<u8> =
+        numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
+    Ok(report::reconstructions(&originals, &decoded, session.shape(), title))
+}
+
+/// `count` expected images of latents drawn from the prior, a standard normal distribution; with several
+/// layers of latents, each is drawn given the one above it. `[count, height, width, channels]`
+///
+/// # Errors
+/// If the device fails.
+pub fn draws(session: &mut Session, count: usize, seed: u64) -> Result<Vec<f32>> {
     let mut random = Philox::new(seed, stream::PRIOR, 0);
     let width = session.top_width()?;
     let latents: Vec<f32> = (0..count * width).map(|_| random.normal() as f32).collect();
     let latents = session.descend(&latents, Some(seed))?;
-    let images = session.decode(&latents)?;
+    session.decode(&latents)
+}
+
+/// A picture of [`draws`].
+///
+/// # Errors
+/// If the device fails.
+pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
+    let images = draws(session, count, seed)?;
     let columns = (count as f64).sqrt().ceil() as usize;
     let title = format!("{}: decoded from draws of the prior", dataset.name);
     Ok(report::samples(&images, session.shape(), columns, &title))

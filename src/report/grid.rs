@@ -23,7 +23,7 @@ const LARGEST_FACTOR: usize = 8;
 const LARGEST: usize = 3700;
 
 /// A pixel value: a float in `[0, 1]`, or a byte.
-trait Value: Copy {
+pub(super) trait Value: Copy {
     fn byte(self) -> u8;
 }
 

@@ -7,6 +7,7 @@ mod canvas;
 mod colour;
 mod contour;
 mod curves;
+mod each;
 mod embed;
 pub(crate) mod frame;
 mod grid;
@@ -18,9 +19,11 @@ mod posterior;
 mod progress;
 pub(crate) mod scene;
 mod steps_file;
+mod vectors;
 
 pub use contour::Field;
 pub use curves::curves;
+pub use each::save_each;
 pub use grid::{interpolation, manifold, reconstructions, samples};
 pub use latent::{class_colour, latent};
 pub use latents_file::{LatentRecord, LatentsFile};
@@ -29,6 +32,7 @@ pub use normal::{inverse_normal_cdf, manifold_axis};
 pub use posterior::{Diagonal, PosteriorPicture, SHARES, posterior};
 pub use progress::{Progress, Snapshot, Units, human_duration};
 pub use steps_file::StepsFile;
+pub use vectors::{Vectors, write_scores};
 
 use std::path::Path;
 

@@ -4,8 +4,10 @@ use super::RunFolder;
 use super::known::{Change, KnownData};
 use crate::config::{Config, DataConfig};
 use crate::data::{self, Dataset, HeldOut, ImageShape, Part};
+use crate::graph::Binarize;
 use crate::text::thousands;
 use crate::{Error, Result};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Where to look for images, and which.
@@ -46,6 +48,17 @@ pub enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// The images of `dataset` as the model sees them. Of files and whole parts, pixels that are drawn black or white are
+    /// drawn by the digest of their image, whichever other images there are.
+    pub(super) fn seen(self, dataset: &Dataset, binarize: Binarize) -> Cow<'_, Dataset> {
+        let by_digest = matches!(self, Self::Files(_) | Self::Part(..));
+        if !by_digest || !matches!(binarize, Binarize::Static | Binarize::Dynamic) {
+            return Cow::Borrowed(dataset);
+        }
+        let test = dataset.test.clone().in_black_and_white();
+        Cow::Owned(Dataset { test, ..dataset.clone() })
+    }
+
     /// The images for the run in `folder`, of which `shape` is known.
     pub(super) fn read(self, folder: &RunFolder, config: &Config, shape: ImageShape) -> Result<Dataset> {
         let none = || Part::of_images(Vec::new(), shape);
@@ -66,7 +79,7 @@ impl Wanted<'_> {
                     let name = folder.dataset_name(config)?;
                     let Some(kept) = folder.kept_pictures(&name, shape)? else { return Err(error) };
                     let problem = error.to_string();
-                    let problem = problem.lines().next().unwrap_or_default();
+                    let problem = problem.lines().next().unwrap_or_default().trim_end_matches(':');
                     log::info!(
                         "{problem}: the {} held-out pictures that the run keeps take the place of its dataset",
                         kept.test.count

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 /// The file, in the run's folder.
 pub(super) const DATA: &str = "data.json";
@@ -40,7 +40,7 @@ impl KnownPart {
         for label in part.labels().unwrap_or_default() {
             digest.update(&label.to_le_bytes());
         }
-        let name = |(index, name): (usize, &String)| (name.clone(), digest_of(part.image(index)));
+        let name = |(index, name): (usize, &String)| (name.clone(), digest_of(part, index));
         Self {
             count: part.count,
             digest: format!("{:032x}", digest.digest128()),
@@ -50,8 +50,8 @@ impl KnownPart {
 }
 
 /// The digest of a picture's pixels.
-fn digest_of(pixels: &[u8]) -> String {
-    format!("{:016x}", xxh3_64(pixels))
+fn digest_of(part: &Part, index: usize) -> String {
+    format!("{:016x}", part.digest(index))
 }
 
 /// How a dataset differs from what is known of it.
@@ -109,7 +109,7 @@ impl KnownData {
     /// Of `part`, the numbers of the items that the run was not trained on, as far as that is known.
     pub(super) fn unseen(&self, part: &Part) -> Vec<usize> {
         let seen: BTreeSet<&str> = self.train.pictures.iter().map(|(_, digest)| digest.as_str()).collect();
-        let new = |index: &usize| !seen.contains(digest_of(part.image(*index)).as_str());
+        let new = |index: &usize| !seen.contains(digest_of(part, *index).as_str());
         (0..part.count).filter(|index| seen.is_empty() || new(index)).collect()
     }
 

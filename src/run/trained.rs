@@ -4,6 +4,7 @@ use super::{Checkpoint, RunFolder, TrainState, Wanted};
 use crate::config::{Config, Difference};
 use crate::data::Dataset;
 use crate::device::{DeviceChoice, OpenDevice};
+use crate::model::Task;
 use crate::session::Session;
 use crate::tuning::Matmul;
 use crate::{Error, Result};
@@ -60,6 +61,20 @@ impl TrainedModel {
     /// If `path` is no run, its checkpoint is missing, broken or of another model, the images are gone or of another size, or
     /// the device cannot be used.
     pub fn open(path: &Path, file: &str, device: Option<&DeviceChoice>, wanted: Wanted<'_>) -> Result<Self> {
+        Self::open_as(path, file, device, wanted, |task| task)
+    }
+
+    /// The same, with what `change` makes of the task.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::open`].
+    pub fn open_as(
+        path: &Path,
+        file: &str,
+        device: Option<&DeviceChoice>,
+        wanted: Wanted<'_>,
+        change: impl FnOnce(Task) -> Task,
+    ) -> Result<Self> {
         let (run, config) = RunFolder::open(path)?;
         let file = run.file(file);
         let checkpoint = Checkpoint::load(&file)?;
@@ -69,8 +84,9 @@ impl TrainedModel {
         check_same_shape(&checkpoint, &file, &dataset)?;
         let device = OpenDevice::open(device.unwrap_or(&config.run.device))?;
         let matmul = Matmul::from(config.run.matmul.clone());
-        let task = config.task(dataset.shape).for_evaluation();
-        let mut session = Session::open_tuned(device.clone(), &matmul, &task, None, &dataset)?;
+        let task = change(config.task(dataset.shape).for_evaluation());
+        let seen = wanted.seen(&dataset, config.binarization());
+        let mut session = Session::open_tuned(device.clone(), &matmul, &task, None, &seen)?;
         checkpoint.restore(&mut session, &file)?;
         Ok(Self { run, config, dataset, session, device, state: checkpoint.state, checkpoint: file })
     }

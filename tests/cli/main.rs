@@ -12,6 +12,7 @@ mod moved;
 mod program;
 mod resume;
 mod runs;
+mod score;
 
 use assert_cmd::Command;
 use common::program::{tensors, text, vae};

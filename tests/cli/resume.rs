@@ -250,3 +250,52 @@ fn damaged_checkpoints_are_named() {
     std::fs::write(&file, &whole).unwrap();
     eval(&run, &[]);
 }
+
+/// Kill a run again and again, at any moment of starting, training and saving, and go on until it has finished: it ends as
+/// one that was left alone. `VAE_KILLS` is the number of kills; 200 take two minutes.
+#[cfg(unix)]
+#[test]
+fn runs_that_are_killed_at_random_end_as_others() {
+    let kills: usize = std::env::var("VAE_KILLS").map_or(2, |text| text.parse().unwrap());
+    let tiny = "--device cpu --images 40 --image-size 8x8 --hidden 4 --latent 3 --batch-size 20 --epochs 40";
+    let tiny: Vec<&str> = tiny.split(' ').collect();
+    let place = Place::new();
+    let whole = place.path("whole");
+    let start = Instant::now();
+    vae(&["train", "--out", text(&whole)]).args(&tiny).assert().success();
+    let longest = start.elapsed().as_millis() as u64;
+    let files = |run: &Path| {
+        let names = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let mut random = 0x9E37_79B9_u64;
+    let (mut done, mut runs) = (0, 0);
+    while done < kills {
+        let run = place.path(&format!("killed-{runs}"));
+        runs += 1;
+        loop {
+            let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("vae"));
+            match run.join("checkpoint.safetensors").exists() {
+                true => command.args(["train", "--resume", text(&run)]),
+                false => command.args(["train", "--overwrite", "--out", text(&run)]).args(&tiny),
+            };
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            std::thread::sleep(Duration::from_millis((random >> 33) % longest));
+            if done < kills && child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                done += usize::from(child.wait().unwrap().code().is_none());
+                continue;
+            }
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            break;
+        }
+        assert_same_tensors(&whole, &run);
+        let best = |run: &Path| tensors(&run.join("best.safetensors"));
+        assert!(best(&whole) == best(&run), "the best parameters of {} differ", run.display());
+        assert_eq!(files(&whole), files(&run), "files are left over or missing");
+        std::fs::remove_dir_all(&run).unwrap();
+    }
+    eprintln!("{done} of {kills} kills, {runs} runs that ended alike");
+}
