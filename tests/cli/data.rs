@@ -96,3 +96,35 @@ fn images_are_written_in_the_order_given() {
         .failure()
         .stderr(contains("there is no image 20").and(contains("0 to 19")));
 }
+
+/// Black ink in the opacity of a picture, which is `size` pixels wide and high.
+fn ink(size: u32) -> image::RgbaImage {
+    image::RgbaImage::from_fn(size, size, |x, y| image::Rgba([0, 0, 0, if x < y { 255 } else { 0 }]))
+}
+
+#[test]
+fn what_was_chosen_for_pictures_is_kept() {
+    let place = Place::new();
+    let folder = place.path("logos");
+    std::fs::create_dir(&folder).unwrap();
+    for size in 4..9 {
+        ink(size).save(folder.join(format!("{size}.png"))).unwrap();
+    }
+    std::fs::write(folder.join("empty.png"), "").unwrap();
+    vae(&["data", text(&folder)])
+        .assert()
+        .failure()
+        .stderr(contains("empty.png").and(contains("it is empty")));
+    vae(&["data", text(&folder), "--skip-unreadable"]).assert().success().stdout(
+        contains("from 4x4 to 8x8, and are read as 4x4; --image-size changes it")
+            .and(contains("laid over white; --background changes it"))
+            .and(contains("1 of 6 pictures cannot be read, and is passed over")),
+    );
+    let run = place.path("run");
+    let train = ["train", "--dataset", text(&folder), "--skip-unreadable", "--steps", "1", "--device", "cpu"];
+    vae(&train).args(["--out", text(&run)]).assert().success().stderr(contains("laid over white"));
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    for line in ["image-size = [4, 4]", "color = \"grey\"", "background = \"white\"", "fit = \"crop\""] {
+        assert!(config.replace(",\n", ",").contains(line), "{line} is missing in {config}");
+    }
+}
