@@ -33,6 +33,8 @@ struct Table {
     shape: ImageShape,
     pixels: Vec<u8>,
     labels: Option<Vec<String>>,
+    /// Whether the first column is taken for the class although nothing calls it so.
+    guessed: bool,
     range: Range,
 }
 
@@ -53,6 +55,12 @@ pub(super) fn read(name: &str, train: &File, test: Option<&File>, options: &Opti
     let (mut train, mut test) =
         (table(train, options)?, test.map(|it| Ok((it, table(it, options)?))).transpose()?);
     let mut notes = Vec::new();
+    if train.guessed {
+        notes.push(format!(
+            "The first column is taken for the class, the others for images of {}.",
+            train.shape
+        ));
+    }
     if let Some((file, test)) = &mut test {
         if test.shape != train.shape {
             let problem =
@@ -266,8 +274,14 @@ impl<'a> Rows<'a> {
                         pixels nor the class, such as an index (to_csv(index=False))";
             Error::data(path, problem, hint)
         })?;
-        let table =
-            Table { shape, pixels: Vec::new(), labels: label.map(|_| Vec::new()), range: Range::Bits };
+        let guessed = label.is_some() && called.is_none();
+        let table = Table {
+            guessed,
+            shape,
+            pixels: Vec::new(),
+            labels: label.map(|_| Vec::new()),
+            range: Range::Bits,
+        };
         Ok(Self { path, columns, label, table })
     }
 
