@@ -56,7 +56,7 @@ fn grey_bernoulli_is_called_no_likelihood() {
 #[test]
 fn each_picture_has_its_command() {
     let place = Place::new();
-    let run = place.train("run", &[&WELL[..], &["--epochs", "1", "--noise-samples", "2"]].concat());
+    let run = place.train("run", &[&WELL[..], &["--epochs", "2", "--noise-samples", "2"]].concat());
     let drawn_by_train = std::fs::read(run.join("samples.png")).unwrap();
     for (command, file) in [
         ("reconstruct", "reconstructions.png"),

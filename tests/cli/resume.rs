@@ -257,7 +257,8 @@ fn damaged_checkpoints_are_named() {
 #[test]
 fn runs_that_are_killed_at_random_end_as_others() {
     let kills: usize = std::env::var("VAE_KILLS").map_or(2, |text| text.parse().unwrap());
-    let tiny = "--device cpu --images 40 --image-size 8x8 --hidden 4 --latent 3 --batch-size 20 --epochs 40";
+    let tiny = "--device cpu --images 40 --image-size 8x8 --hidden 4 --latent 3 --batch-size 20 --epochs 40 \
+                --output-bias mean-image --learning-rate 0.01";
     let tiny: Vec<&str> = tiny.split(' ').collect();
     let place = Place::new();
     let whole = place.path("whole");
