@@ -17,7 +17,8 @@ use vae::{Error, Result};
 #[command(after_help = "\
 Examples:
   vae deck --out deck
-  vae deck --out deck-mnist --dataset mnist --data-dir ~/data")]
+  vae deck --out deck-mnist --dataset mnist --data-dir ~/data
+  vae deck --out deck-faces --dataset faces")]
 pub(crate) struct DeckCommand {
     /// The folder for index.html and the PNG files; files of these names in it are replaced
     #[arg(long, value_name = "FOLDER")]

@@ -16,8 +16,10 @@ use vae::text::{human_bytes, table, thousands};
 known answers, and again after it has failed; auto takes the first GPU that passes. Sizes are the largest buffer an adapter has, \
 and the largest part of one that a kernel can see: larger datasets are streamed.
 
-Example:
-  vae devices")]
+Examples:
+  vae devices
+  vae devices --json
+  vae train --dataset pictures --device 1")]
 pub(crate) struct Devices {
     /// Write the list as JSON to standard output
     #[arg(long)]

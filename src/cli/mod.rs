@@ -142,4 +142,39 @@ mod tests {
     fn the_command_line_is_sound() {
         super::Cli::command().debug_assert();
     }
+
+    /// The words of a shell's line, up to what is no argument any more.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for letter in line.chars() {
+            match letter {
+                '\'' => quoted = !quoted,
+                '|' | '>' | '#' | '&' if !quoted => break,
+                ' ' if !quoted => words.push(String::new()),
+                _ => words.last_mut().unwrap().push(letter),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_command_shows_three_examples_and_one_with_pictures_of_ones_own() {
+        for command in super::Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<&str> = help.lines().filter(|line| line.starts_with("  vae ")).collect();
+            let own = ["pictures", "photos", "faces", ".jpg", ".png "];
+            assert!(examples.len() >= 3, "{name}: {examples:?}");
+            assert!(
+                examples.iter().any(|line| own.iter().any(|word| line.contains(word))),
+                "{name}: {examples:?}"
+            );
+            for line in examples {
+                let read = super::Cli::command().try_get_matches_from(words(line.trim()));
+                assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
 }

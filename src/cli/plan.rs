@@ -15,7 +15,7 @@ use vae::text::thousands;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vae plan --hidden 500,250 --latent 20 | less\n  vae plan --model burgess --shape 64x64x1\n  vae plan --json > plan.json"
+    after_help = "Examples:\n  vae plan --hidden 500,250 --latent 20 | less\n  vae plan --model burgess --shape 64x64x1\n  vae plan --dataset pictures --json > plan.json"
 )]
 pub(crate) struct PlanCommand {
     #[command(flatten)]

@@ -33,7 +33,8 @@ Examples:
   vae reproduce pytorch-example --data-dir ~/data
   vae reproduce aevb-mnist --scale 0.01 --data-dir ~/data
   vae reproduce iwae-1-layer --variant 'k=1,IWAE k=5' --scale 0.001 --data-dir ~/data
-  vae reproduce --resume runs/iwae-1-layer-1")]
+  vae reproduce --resume runs/iwae-1-layer-1
+  vae train --dataset pictures --model world-models       # a published model, on your pictures")]
 pub(crate) struct Reproduce {
     /// The recipe
     name: Option<String>,

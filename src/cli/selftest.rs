@@ -10,7 +10,9 @@ use vae::selftest;
 use vae::text::{table, thousands};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vae selftest --device software")]
+#[command(
+    after_help = "Examples:\n  vae selftest\n  vae selftest --device software\n  vae train --dataset pictures --device 1       # on a device that passed"
+)]
 pub(crate) struct Selftest {
     /// auto, cpu, software, or an adapter's number or name (see 'vae devices')
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::settings::device)]

@@ -27,6 +27,8 @@ pub(super) const INTERRUPTED: u8 = 130;
 #[command(after_help = "\
 Examples:
   vae train
+  vae train --dataset pictures
+  vae train --dataset pictures.zip --image-size 128x128 --latent 64 --epochs 50 --out runs/large
   vae train --dataset mnist --data-dir ~/data --latent 20 --epochs 50 --out runs/mnist-20
   vae train --resume runs/mnist-20 --epochs 100
   vae train --from runs/mnist-20 --dataset pictures")]

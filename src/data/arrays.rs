@@ -8,7 +8,7 @@
 use super::file::File;
 use super::idx::Images;
 use super::npy::{Header, MAGIC};
-use super::{Dataset, ImageShape, Options, Part, convert, flat, memory, split, zip};
+use super::{Background, Dataset, ImageShape, Look, Options, Part, convert, flat, memory, split, zip};
 use crate::{Error, Result};
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -146,6 +146,15 @@ pub(super) fn list(file: &File) -> Result<Arrays> {
     Ok(all)
 }
 
+/// What reading showed.
+struct Said {
+    notes: Vec<String>,
+    /// What lies under transparent parts, once it is known.
+    background: Option<Background>,
+    /// Whether rows hold plane after plane, once it is known.
+    planes: Option<bool>,
+}
+
 /// Read the dataset in `file`: of the array `key`, or of the one that must be meant.
 pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<Dataset> {
     let path = file.path();
@@ -156,25 +165,26 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
             && parts.iter().all(|[images, _]| arrays.found.iter().any(|it| it.is_called(images) && holds(it)))
     });
     let mut found = Vec::new();
-    let (mut notes, mut integers) = (Vec::new(), true);
+    let (mut said, mut integers) =
+        (Said { notes: Vec::new(), background: options.background, planes: None }, true);
     match parts {
         Some(parts) => {
             for [images, labels] in parts {
                 if let Some(array) = arrays.found.iter().find(|it| it.is_called(images)) {
                     integers &= array.header.holds_integers();
-                    found.push(part(file, array, &arrays.found, &[labels], options, &mut notes)?);
+                    found.push(part(file, array, &arrays.found, &[labels], options, &mut said)?);
                 }
             }
         }
         None => {
             let array = chosen(path, &arrays, key, options)?;
             integers &= array.header.holds_integers();
-            found.push(part(file, array, &arrays.found, &LABEL_NAMES, options, &mut notes)?);
+            found.push(part(file, array, &arrays.found, &LABEL_NAMES, options, &mut said)?);
         }
     }
     let mut pixels: Vec<&mut [u8]> = found.iter_mut().map(|(images, _)| &mut images.pixels[..]).collect();
     if integers && flat::spread(&mut pixels) {
-        notes.push(flat::SPREAD.into());
+        said.notes.push(flat::SPREAD.into());
     }
     let mut labels: Vec<&mut Vec<u32>> = found.iter_mut().filter_map(|(_, labels)| labels.as_mut()).collect();
     let classes = flat::classes(&mut labels);
@@ -196,7 +206,10 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
     let name = path.file_stem().map_or("dataset".into(), |stem| stem.to_string_lossy().into_owned());
     let mut dataset = Dataset::new(name, shape, train, test).with_classes(classes);
     dataset.found.files = 1;
-    dataset.found.notes = notes;
+    dataset.found.notes = said.notes;
+    if said.background.is_some() {
+        dataset.found.look = Some(Look { fit: options.fit, background: said.background, range: None });
+    }
     dataset.drop_half_labels(path);
     Ok(dataset)
 }
@@ -255,10 +268,10 @@ fn part(
     arrays: &[Array],
     labels: &[&str],
     options: &Options,
-    notes: &mut Vec<String>,
+    said: &mut Said,
 ) -> Result<(Images, Option<Vec<u32>>)> {
     let images = array.values(file, |header, path, reader| {
-        as_images(path, &header.shape, options, notes, || header.pixels(path, reader))
+        as_images(path, &header.shape, options, said, || header.pixels(path, reader))
     })?;
     let count = images.count();
     let found = match &array.key {
@@ -290,7 +303,7 @@ fn part(
         _ => None,
     };
     if labels.is_none() {
-        notes.push(format!("{name}, {header}, holds no labels of the {count} images, and is not used."));
+        said.notes.push(format!("{name}, {header}, holds no labels of the {count} images, and is not used."));
     }
     Ok((images, labels))
 }
@@ -318,7 +331,7 @@ fn as_images(
     path: &Path,
     shape: &[usize],
     options: &Options,
-    notes: &mut Vec<String>,
+    said: &mut Said,
     pixels: impl FnOnce() -> Result<Vec<u8>>,
 ) -> Result<Images> {
     let rows = match *shape {
@@ -347,13 +360,23 @@ fn as_images(
         memory::check(path, &format!("{count} images of {width}x{height}"), total, memory::available())?;
     }
     let mut pixels = pixels()?;
-    if first && channels > 1 {
+    let mut planes = first;
+    if rows.is_some() && channels == 3 {
+        // One order for all parts.
+        let found = || flat::in_planes(&pixels, ImageShape { width, height, channels });
+        planes = said.planes.unwrap_or_else(found);
+        if said.planes.replace(planes).is_none() {
+            said.notes.push(flat::order(planes));
+        }
+    }
+    if planes && channels > 1 {
         pixels = interleaved(&pixels, channels, height * width);
     }
     if channels == 4 {
-        let (blended, chosen) = convert::opaque(&pixels, options.background);
-        let note = chosen.map_or("images are laid over one colour", |(_, note)| note);
-        notes.push(format!("The fourth channel is taken for opacity: {note} (--background)."));
+        let (blended, chosen) = convert::opaque(&pixels, said.background);
+        said.notes.extend(chosen.map(|(_, note)| format!("the fourth channel is opacity: {note}")));
+        // One for all parts.
+        said.background = said.background.or(chosen.map(|(background, _)| background));
         pixels = blended;
     }
     Ok(Images { shape: ImageShape { width, height, channels: channels.min(3) }, pixels })

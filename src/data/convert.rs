@@ -2,6 +2,7 @@
 
 use super::idx::{BYTE_LIMIT, Images, too_large};
 use super::look::{Background, Look, luminance};
+use super::memory;
 use super::render::{self, Ink, Target};
 use super::{Colour, Dataset, IMAGES, ImageShape, Options, Part, Values};
 use crate::{Error, Result};
@@ -25,14 +26,20 @@ pub(super) fn check_size(size: Option<(usize, usize)>) -> Result<()> {
     }
 }
 
-/// The bytes of `count` images of `shape`, refused when they are more than [`BYTE_LIMIT`].
+/// The bytes of `count` images of `shape`, refused when they are more than [`BYTE_LIMIT`] or than the memory that is
+/// available.
 pub(super) fn check_total(path: &Path, count: usize, shape: ImageShape) -> Result<usize> {
     let total = [shape.width, shape.height, shape.channels]
         .iter()
         .try_fold(count as u64, |total, &size| total.checked_mul(size as u64))
         .unwrap_or(u64::MAX);
     match usize::try_from(total) {
-        Ok(bytes) if total <= BYTE_LIMIT => Ok(bytes),
+        Ok(bytes) if total <= BYTE_LIMIT => {
+            if total >= memory::SMALL {
+                memory::check(path, &format!("{count} images of {shape}"), total, memory::available())?;
+            }
+            Ok(bytes)
+        }
         _ => Err(too_large(path, total)),
     }
 }
@@ -61,7 +68,9 @@ pub(super) fn opaque(
 
 /// Spread the values of images that are no picture files over black to white, if the options ask for it.
 pub(super) fn stretch(dataset: &mut Dataset, options: &Options) {
-    if dataset.found.look.is_some() || !(options.stretch || options.range.is_some()) {
+    let look =
+        dataset.found.look.unwrap_or(Look { fit: options.fit, background: options.background, range: None });
+    if look.range.is_some() || !(options.stretch || options.range.is_some()) {
         return;
     }
     let values = || [&dataset.train, &dataset.test].into_iter().flat_map(Part::pixels);
@@ -76,7 +85,7 @@ pub(super) fn stretch(dataset: &mut Dataset, options: &Options) {
             }
         }
     }
-    dataset.found.look = Some(Look { fit: options.fit, background: options.background, range: Some(range) });
+    dataset.found.look = Some(Look { range: Some(range), ..look });
 }
 
 /// Pixels of red, green and blue as grey.

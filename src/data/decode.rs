@@ -39,7 +39,16 @@ pub(super) type Why = String;
 
 /// All bytes of `file`.
 pub(super) fn bytes(file: &File) -> Result<Vec<u8>, Why> {
-    file.read().map_err(|error| match error {
+    file.read().map_err(unread)
+}
+
+/// The first bytes of `file`, at most this number.
+pub(super) fn begin(file: &File, count: u64) -> Result<Vec<u8>, Why> {
+    file.begin(count).map_err(unread)
+}
+
+fn unread(error: Error) -> Why {
+    match error {
         Error::Io { source, .. } => match source.kind() {
             ErrorKind::NotFound => "there is no such file".into(),
             ErrorKind::PermissionDenied => "this user has no permission to read it".into(),
@@ -48,7 +57,7 @@ pub(super) fn bytes(file: &File) -> Result<Vec<u8>, Why> {
         },
         Error::Data { problem, .. } => problem,
         error => error.to_string(),
-    })
+    }
 }
 
 /// A decoder for the format that the file's first bytes show, whatever the file's name.
@@ -126,6 +135,12 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Why> {
         tolerance: if is_lossy { LOSSY_TOLERANCE } else { 0 },
         orientation,
     })
+}
+
+/// What the header of a picture says, from the beginning of its file: none where the format may have more of it later.
+pub(super) fn header_at_start(bytes: &[u8]) -> Option<Header> {
+    let early = matches!(image::guess_format(bytes), Ok(ImageFormat::Jpeg | ImageFormat::Png));
+    if early { header(bytes).ok() } else { None }
 }
 
 /// The pixels of a picture, not turned yet.

@@ -7,7 +7,7 @@
 use super::ImageShape;
 use super::archive::GZIP;
 use super::file::File;
-use super::memory;
+use super::{foreign, memory};
 use crate::{Error, Result};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -106,6 +106,9 @@ fn read(file: &File, content: Content) -> Result<(Vec<usize>, Vec<u8>)> {
         .map_err(failed)?
         .try_into()
         .map_err(|short: Vec<u8>| truncated(path, "magic number", 4, short.len() as u64))?;
+    if let (1.., Some(foreign)) = (magic[0], foreign::recognise(file)) {
+        return Err(Error::data(path, format!("this is {}", foreign.what), foreign.how));
+    }
     check_magic(path, magic, content)?;
     let header = 4 * usize::from(magic[3]);
     let sizes = read_header(&mut reader, header).map_err(failed)?;

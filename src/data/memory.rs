@@ -9,11 +9,11 @@ use sysinfo::System;
 pub(super) const SMALL: u64 = 64 << 20;
 
 /// Bytes that can be used now: of the machine, or of the limit that a container sets. The largest number where the
-/// system does not say.
+/// system does not say. Files that the system caches do not count, as it gives up their memory.
 pub(super) fn available() -> u64 {
     let mut system = System::new();
     system.refresh_memory();
-    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
+    let limit = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
     [Some(system.available_memory()), limit]
         .into_iter()
         .flatten()
@@ -34,7 +34,7 @@ pub(super) fn check(path: &Path, what: &str, needed: u64, available: u64) -> Res
 pub(super) fn refused(path: &Path, what: &str, needed: u64, available: u64) -> Error {
     let problem =
         format!("{what} need {} of memory, and {} are available", amount(needed), amount(available));
-    let hint = "use fewer images, smaller ones (--image-size WIDTHxHEIGHT), or end other programs";
+    let hint = "use fewer images, or smaller ones (--image-size WIDTHxHEIGHT), or end other programs";
     Error::data(path, problem, hint)
 }
 

@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Bytes of files that are kept between the look at their headers and their decoding.
 const KEPT: u64 = 256 << 20;
 
+/// Bytes at the beginning of a file that hold its header, in most formats.
+const BEGIN: u64 = 1 << 20;
+
 /// How many bad files an error names.
 const NAMED: usize = 10;
 
@@ -158,9 +161,14 @@ fn pictures_at(path: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// Read the header of a file.
+/// Read the header of a file: from its beginning, where that is enough of a large file.
 fn look(file: &File, kept: &AtomicU64) -> Result<Looked, Why> {
-    let bytes = decode::bytes(file)?;
+    let begin = decode::begin(file, BEGIN)?;
+    let large = begin.len() as u64 == BEGIN;
+    if large && let Some(header) = decode::header_at_start(&begin) {
+        return Ok(Looked { header, bytes: None });
+    }
+    let bytes = if large { decode::bytes(file)? } else { begin };
     let header = decode::header(&bytes)?;
     let length = bytes.len() as u64;
     let fits = kept.fetch_add(length, Ordering::Relaxed) + length <= KEPT;

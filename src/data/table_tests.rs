@@ -137,7 +137,8 @@ fn a_folder_of_tables_has_parts() {
     // The class is not in the other table.
     save("mnist_test.csv", "0,0,0,9\n");
     let dataset = open_with(folder.path(), &Options::default()).unwrap();
-    assert_eq!((dataset.train.labels(), dataset.found.notes.len()), (None, 2));
+    assert_eq!((dataset.train.labels(), dataset.found.notes.len()), (None, 3));
+    assert!(dataset.found.notes[1].contains("The first column is taken for the class"));
     save("mnist_test.csv", "0,0,0.5,1\n");
     save("mnist_train.csv", "3,1,0,0,7\n1,0,1,0,0\n");
     let problem = open_with(folder.path(), &Options::default()).unwrap_err().to_string();

@@ -33,6 +33,34 @@ fn a_folder_is_described() {
 }
 
 #[test]
+fn archives_parts_and_files_that_are_not_read() {
+    let place = Place::new();
+    let folder = place.path("set");
+    pictures(&folder.join("Train").join("a"), 8);
+    pictures(&folder.join("Train").join("b"), 4);
+    pictures(&folder.join("valid").join("a"), 3);
+    pictures(&folder.join("test"), 2);
+    std::fs::write(folder.join("list.csv"), "a,b\n").unwrap();
+    let archive = place.path("set.tar");
+    let mut builder = tar::Builder::new(std::fs::File::create(&archive).unwrap());
+    builder.append_dir_all("set", &folder).unwrap();
+    builder.into_inner().unwrap();
+    for dataset in [&folder, &archive] {
+        let described = vae(&["data", text(dataset)]).assert().success();
+        described.stdout(
+            contains("12 to train on, 3 held out")
+                .and(contains("The folder Train is the part to train on, valid the part held out"))
+                .and(contains("list.csv: no picture")),
+        );
+    }
+    let other = place.path("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("images.h5"), b"\x89HDF\r\n\x1a\n").unwrap();
+    let refused = vae(&["data", text(&other)]).assert().failure();
+    refused.stderr(contains("images.h5: this is an HDF5 file").and(contains("numpy.savez")));
+}
+
+#[test]
 fn data_without_content_is_warned_of() {
     let place = Place::new();
     for (name, value, expected) in [("black", 0, "every pixel of every image is 0"), ("grey", 90, "is 90")] {
@@ -67,4 +95,36 @@ fn images_are_written_in_the_order_given() {
         .assert()
         .failure()
         .stderr(contains("there is no image 20").and(contains("0 to 19")));
+}
+
+/// Black ink in the opacity of a picture, which is `size` pixels wide and high.
+fn ink(size: u32) -> image::RgbaImage {
+    image::RgbaImage::from_fn(size, size, |x, y| image::Rgba([0, 0, 0, if x < y { 255 } else { 0 }]))
+}
+
+#[test]
+fn what_was_chosen_for_pictures_is_kept() {
+    let place = Place::new();
+    let folder = place.path("logos");
+    std::fs::create_dir(&folder).unwrap();
+    for size in 4..9 {
+        ink(size).save(folder.join(format!("{size}.png"))).unwrap();
+    }
+    std::fs::write(folder.join("empty.png"), "").unwrap();
+    vae(&["data", text(&folder)])
+        .assert()
+        .failure()
+        .stderr(contains("empty.png").and(contains("it is empty")));
+    vae(&["data", text(&folder), "--skip-unreadable"]).assert().success().stdout(
+        contains("from 4x4 to 8x8, and are read as 4x4; --image-size changes it")
+            .and(contains("laid over white; --background changes it"))
+            .and(contains("1 of 6 pictures cannot be read, and is passed over")),
+    );
+    let run = place.path("run");
+    let train = ["train", "--dataset", text(&folder), "--skip-unreadable", "--steps", "1", "--device", "cpu"];
+    vae(&train).args(["--out", text(&run)]).assert().success().stderr(contains("laid over white"));
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    for line in ["image-size = [4, 4]", "color = \"grey\"", "background = \"white\"", "fit = \"crop\""] {
+        assert!(config.replace(",\n", ",").contains(line), "{line} is missing in {config}");
+    }
 }

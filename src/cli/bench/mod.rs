@@ -18,7 +18,7 @@ use vae::device::{DeviceChoice, OpenDevice};
 /// checked before it is timed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vae bench\n  vae bench --report my-gpu\n  vae bench --device cpu --quick\n  vae bench --filter 'train_step 784-500-20' --json -"
+    after_help = "Examples:\n  vae bench\n  vae bench --report my-gpu\n  vae bench --device cpu --quick\n  vae bench --filter 'train_step 784-500-20' --json -\n  vae train --dataset pictures --device cpu     # where that is the fastest device"
 )]
 pub(crate) struct Bench {
     /// auto, cpu, software, or an adapter's number or name (see 'vae devices')

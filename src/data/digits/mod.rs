@@ -7,12 +7,13 @@
 mod render;
 mod strokes;
 
-use super::{Dataset, ImageShape, Part};
+use super::{Dataset, ImageShape, Part, memory};
 use crate::random::{Philox, stream};
 use crate::{Error, Result};
 use rand::RngExt;
 use rayon::prelude::*;
 use render::Canvas;
+use std::path::Path;
 use strokes::Skeletons;
 
 /// Number of the first test image: images are numbered from 0 in the train part, from here in the test part.
@@ -53,6 +54,11 @@ pub fn digits_sized(train: usize, test: usize, seed: u64, width: usize, height: 
             format!("{width}x{height} pixels are too few to draw a digit"),
             format!("use at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"),
         ));
+    }
+    let needed = (train as u64 + test as u64).saturating_mul(width as u64).saturating_mul(height as u64);
+    if needed >= memory::SMALL {
+        let what = format!("{} digits of {width}x{height}", train + test);
+        memory::check(Path::new("digits"), &what, needed, memory::available())?;
     }
     let skeletons = Skeletons::embedded()?;
     let canvas = Canvas { width, height };
