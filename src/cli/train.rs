@@ -137,7 +137,8 @@ impl Train {
         let checkpoint = Checkpoint::load(&file)?;
         check_same_settings(&checkpoint, &file, &config)?;
         checkpoint.check_settings(&config, &run.file("config.toml"), known)?;
-        let dataset = run.open_dataset(&config, HeldOut::Validation, self.pictures_as_before)?;
+        let trained = config.as_trained(checkpoint.shape);
+        let dataset = run.open_dataset(&trained, HeldOut::Validation, self.pictures_as_before)?;
         check_same_model(&checkpoint, &file, &config, &dataset)?;
         config.check_batch(dataset.train.count)?;
         let total = config.total_steps(dataset.train.count);

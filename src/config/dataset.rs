@@ -1,7 +1,7 @@
 //! The dataset that the settings name.
 
 use super::{Config, Stretch};
-use crate::data::{self, Colour, Dataset, HeldOut, ImageShape};
+use crate::data::{self, Background, Colour, Dataset, Fit, HeldOut, ImageShape};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -47,6 +47,20 @@ impl Config {
             }
             _ => self.objective.check_cycle(self.steps_per_epoch(images)),
         }
+    }
+
+    /// The settings of a run that was trained on images of `shape`. A run from before pictures of large sizes became
+    /// small squares, and grey ones one channel, does not say its size.
+    #[must_use]
+    pub fn as_trained(&self, shape: ImageShape) -> Self {
+        let mut config = self.clone();
+        let data = &mut config.data;
+        let older = data.fit == Fit::Stretch && data.background == Some(Background::BLACK);
+        if older && data.is_path() {
+            data.image_size.get_or_insert([shape.width, shape.height]);
+            data.color.get_or_insert(if shape.channels == 1 { Colour::Grey } else { Colour::Rgb });
+        }
+        config
     }
 
     /// Open the dataset the settings name.

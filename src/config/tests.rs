@@ -331,3 +331,15 @@ fn tables_are_laid_over_one_another() {
     overlay(&mut below, "a = [7]".parse().unwrap());
     assert_eq!(below, "a = [7]\n[b]\nc = 9\nd = 3".parse().unwrap());
 }
+
+/// Pictures were read in their own size and channels before the keys for them were there.
+#[test]
+fn an_older_run_of_pictures_is_read_in_its_size() {
+    let shape = crate::data::ImageShape { width: 96, height: 80, channels: 3 };
+    let older = Config::from_run("[data]\ndataset = \"pictures\"\n").unwrap().as_trained(shape);
+    assert_eq!((older.data.image_size, older.data.color), (Some([96, 80]), Some(Colour::Rgb)));
+    for text in ["[data]\ndataset = \"pictures\"\nfit = \"crop\"\n", "[data]\ndataset = \"mnist\"\n"] {
+        let config = Config::from_run(text).unwrap();
+        assert_eq!(config.as_trained(shape), config);
+    }
+}

@@ -151,6 +151,8 @@ struct Said {
     notes: Vec<String>,
     /// What lies under transparent parts, once it is known.
     background: Option<Background>,
+    /// Whether rows hold plane after plane, once it is known.
+    planes: Option<bool>,
 }
 
 /// Read the dataset in `file`: of the array `key`, or of the one that must be meant.
@@ -163,7 +165,8 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
             && parts.iter().all(|[images, _]| arrays.found.iter().any(|it| it.is_called(images) && holds(it)))
     });
     let mut found = Vec::new();
-    let (mut said, mut integers) = (Said { notes: Vec::new(), background: options.background }, true);
+    let (mut said, mut integers) =
+        (Said { notes: Vec::new(), background: options.background, planes: None }, true);
     match parts {
         Some(parts) => {
             for [images, labels] in parts {
@@ -357,7 +360,16 @@ fn as_images(
         memory::check(path, &format!("{count} images of {width}x{height}"), total, memory::available())?;
     }
     let mut pixels = pixels()?;
-    if first && channels > 1 {
+    let mut planes = first;
+    if rows.is_some() && channels == 3 {
+        // One order for all parts.
+        let found = || flat::in_planes(&pixels, ImageShape { width, height, channels });
+        planes = said.planes.unwrap_or_else(found);
+        if said.planes.replace(planes).is_none() {
+            said.notes.push(flat::order(planes));
+        }
+    }
+    if planes && channels > 1 {
         pixels = interleaved(&pixels, channels, height * width);
     }
     if channels == 4 {

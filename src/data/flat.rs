@@ -20,6 +20,31 @@ pub(super) fn shape(values: usize, size: Option<(usize, usize)>) -> Option<Image
     of(1).or_else(|| of(3)).or_else(|| square(1)).or_else(|| square(3))
 }
 
+/// Whether the rows of these images hold all reds, then greens, then blues, and not pixel after pixel: whether a value
+/// is nearer to the value `width` places on than to that `3 width` places on, which are the next rows in the two orders.
+pub(super) fn in_planes(pixels: &[u8], shape: ImageShape) -> bool {
+    if shape.channels != 3 || shape.height < 4 {
+        return false;
+    }
+    let distance = |places: usize| -> f64 {
+        let far = |image: &[u8]| -> (u64, usize) {
+            let pairs = image.iter().zip(image.get(places..).unwrap_or_default());
+            pairs.fold((0, 0), |(sum, count), (a, b)| (sum + u64::from(a.abs_diff(*b)), count + 1))
+        };
+        let images = pixels.chunks_exact(shape.pixels()).take(1000).map(far);
+        let (sum, count) = images.fold((0, 0), |(sum, count), (more, pairs)| (sum + more, count + pairs));
+        sum as f64 / count.max(1) as f64
+    };
+    distance(shape.width) < distance(3 * shape.width)
+}
+
+/// What is said of the order of the values of colour images in rows.
+pub(super) fn order(planes: bool) -> String {
+    let order =
+        if planes { "all reds, then greens, then blues" } else { "red, green and blue of pixel after pixel" };
+    format!("The values of an image are taken for {order}, in which neighbours differ less.")
+}
+
 /// What is said where values of 0 and 1 are spread over 0 to 255.
 pub(super) const SPREAD: &str = "The values are 0 and 1: they are read as 0 and 255.";
 
@@ -71,6 +96,29 @@ mod tests {
         for wrong in [0, 2, 5, 785] {
             assert_eq!(of(wrong, None), None);
         }
+    }
+
+    #[test]
+    fn the_order_of_colours_is_the_smoother_one() {
+        let shape = ImageShape { width: 8, height: 8, channels: 3 };
+        // The colours are far apart, or the same.
+        for tints in [[0, 90, 170], [0, 0, 0]] {
+            let value =
+                |image: usize, y: usize, x: usize, c: usize| (7 * y + 3 * x + 5 * image + tints[c]) as u8;
+            let places = |i: usize| (i / 8 % 8, i % 8, i / 64 % 3);
+            let planes: Vec<u8> = (0..4 * 192)
+                .map(|i| {
+                    let (y, x, c) = places(i);
+                    value(i / 192, y, x, c)
+                })
+                .collect();
+            let mixed = super::super::arrays::interleaved(&planes, 3, 64);
+            let mixed_from_planes: Vec<u8> =
+                (0..4 * 192).map(|i| value(i / 192, i / 24 % 8, i / 3 % 8, i % 3)).collect();
+            assert_eq!(mixed, mixed_from_planes);
+            assert!(in_planes(&planes, shape) && !in_planes(&mixed, shape), "{tints:?}");
+        }
+        assert!(!in_planes(&[5; 192], shape));
     }
 
     #[test]

@@ -59,7 +59,12 @@ pub(super) fn recognise(file: &File) -> Option<Foreign> {
     {
         let lines = [
             "import numpy, pickle; it = pickle.load(open('FILE', 'rb'), encoding='bytes'); print(it.keys())",
-            "numpy.savez('images.npz', images=it[b'data'])",
+            // The batches of CIFAR hold a row of planes for each image.
+            if ends(&["pkl", "pickle"]) {
+                "numpy.savez('images.npz', images=it['NAME OF THE IMAGES'])"
+            } else {
+                "numpy.savez('images.npz', images=it[b'data'].reshape(-1, 3, 32, 32), labels=it[b'labels'])"
+            },
         ];
         ("a pickle of Python", python(lines))
     } else if ends(&["heic", "heif", "avif"])

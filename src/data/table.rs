@@ -1,13 +1,13 @@
 //! Images as rows of numbers in text: CSV files, gzipped or not.
 //!
-//! A row is an image, pixel after pixel, channels interleaved; its shape, see [`flat::shape`]. One column more is the class:
+//! A row is an image; its shape, see [`flat::shape`], and the order of its colours, see [`flat::in_planes`]. One column more is the class:
 //! that called `label`, or the first. A first line of names may be there. Values are whole numbers from 0 to 255, or
 //! fractions from 0 to 1. Columns are parted by `,`, `;`, a tab or a space.
 
 use super::archive::GZIP;
 use super::file::File;
 use super::idx::{BYTE_LIMIT, too_large};
-use super::{Dataset, ImageShape, Options, Part, convert, flat, idx::Images, split};
+use super::{Dataset, ImageShape, Options, Part, arrays, convert, flat, idx::Images, split};
 use crate::{Error, Result};
 use csv::{ByteRecord, ReaderBuilder};
 use std::collections::BTreeSet;
@@ -60,6 +60,16 @@ pub(super) fn read(name: &str, train: &File, test: Option<&File>, options: &Opti
             "The first column is taken for the class, the others for images of {}.",
             train.shape
         ));
+    }
+    if train.shape.channels == 3 {
+        let planes = flat::in_planes(&train.pixels, train.shape);
+        notes.push(flat::order(planes));
+        for table in [Some(&mut train), test.as_mut().map(|(_, test)| test)].into_iter().flatten() {
+            if planes && table.shape.channels == 3 {
+                let pixels = table.shape.width * table.shape.height;
+                table.pixels = arrays::interleaved(&table.pixels, 3, pixels);
+            }
+        }
     }
     if let Some((file, test)) = &mut test {
         if test.shape != train.shape {

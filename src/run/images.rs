@@ -281,6 +281,9 @@ fn changed(config: &Config, change: &Change) -> Error {
     let problem = format!("the run's dataset has changed since the run began: {change}");
     let hint = if change.only_added() {
         "other images would be held out; --pictures-as-before leaves the new files out"
+    } else if config.data.images.is_some() {
+        // With one new file, others are among the first ones.
+        "put the files back as they were; --pictures-as-before reads only those that the run began with, if all are there"
     } else {
         "put the files back as they were; vae train begins a new run on them as they are"
     };

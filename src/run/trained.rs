@@ -80,7 +80,7 @@ impl TrainedModel {
         let checkpoint = Checkpoint::load(&file)?;
         check_same_settings(&checkpoint, &file, &config)?;
         check_same_images(&checkpoint, &file, &config)?;
-        let dataset = wanted.read(&run, &config, checkpoint.shape)?;
+        let dataset = wanted.read(&run, &config.as_trained(checkpoint.shape), checkpoint.shape)?;
         check_same_shape(&checkpoint, &file, &dataset)?;
         let device = OpenDevice::open(device.unwrap_or(&config.run.device))?;
         let matmul = Matmul::from(config.run.matmul.clone());
