@@ -82,7 +82,8 @@ fn of_settings(config: &Config) -> Vec<String> {
     notes
 }
 
-/// `text` in lines of at most `width` columns; a longer word stands alone.
+/// `text` in lines of at most `width` columns. A longer word stands alone; what is too long for a line of the table is
+/// broken after a dash, where it has some.
 fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -91,10 +92,24 @@ fn lines(text: &str, width: usize) -> Vec<String> {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(word.to_string()),
+            _ => lines.extend(broken(word, WIDTH - NAMES)),
         }
     }
     lines
+}
+
+/// A word in pieces of at most `width` columns, each but the last with a dash at its end.
+fn broken(word: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    for part in word.split_inclusive('-') {
+        match pieces.last_mut() {
+            Some(piece) if piece.is_empty() || piece.chars().count() + part.chars().count() <= width => {
+                piece.push_str(part);
+            }
+            _ => pieces.push(part.to_string()),
+        }
+    }
+    pieces
 }
 
 /// A note, in lines that fit a terminal.
@@ -148,6 +163,17 @@ mod tests {
         assert!(rows.iter().all(|row| text.contains(row.2)), "{text}");
         assert!(text.contains("784-16-8-16-5-16-3-16-2-16-3-16-5-16-8-16-784,\n"), "{text}");
         assert_eq!(text.lines().next().unwrap().find("--dataset"), Some(58));
+    }
+
+    #[test]
+    fn long_words_are_broken_after_dashes() {
+        let outline =
+            "64x64x3-32x32x32-16x16x64-8x8x128-4x4x256-32-4x4x256-8x8x128-16x16x64-32x32x32-64x64x3";
+        let broken = lines(&format!("conv {outline}"), 30);
+        assert_eq!((broken.len(), &*broken[0]), (3, "conv"));
+        assert!(broken[1].ends_with('-') && broken[1].len() <= 68, "{broken:?}");
+        assert_eq!(broken[1].clone() + &broken[2], outline);
+        assert_eq!(lines("a/long/path/without/dashes b", 9), ["a/long/path/without/dashes", "b"]);
     }
 
     #[test]

@@ -4,12 +4,13 @@ use super::output::{print, say};
 use super::settings::Settings;
 use super::start::announcement;
 use clap::Args;
+use image::RgbImage;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vae::config::Config;
-use vae::data::{Dataset, HeldOut, KNOWN_NAMES, Survey};
+use vae::data::{Dataset, HeldOut, KNOWN_NAMES, Part, Survey};
 use vae::device::OpenDevice;
 use vae::eval::pictures;
 use vae::graph::LikelihoodKind;
@@ -228,6 +229,8 @@ pub(super) struct Display {
     bar: Progress,
     epochs: u64,
     importance_samples: Option<usize>,
+    /// Whether units in use can be told: the posterior means of one image do not vary.
+    shows_units: bool,
 }
 
 impl Display {
@@ -241,6 +244,7 @@ impl Display {
             bar,
             epochs: total.div_ceil(per_epoch),
             importance_samples: config.objective.importance_samples,
+            shows_units: dataset.test.count > 1,
         }
     }
 
@@ -267,7 +271,7 @@ impl Observer for Display {
     fn latents(&mut self, record: &LatentRecord) {
         self.bar.units(report::Units {
             active: record.active_units,
-            all: record.divergences.len(),
+            all: if self.shows_units { record.divergences.len() } else { 0 },
             bound: self.importance_samples.zip(record.test_bound),
         });
     }
@@ -281,6 +285,36 @@ impl Observer for Display {
     }
 }
 
+/// Held-out images and their reconstructions; where few are held out, some that were trained on follow them.
+fn reconstructions(
+    run: &RunFolder,
+    config: &Config,
+    dataset: &Dataset,
+    session: &mut Session,
+) -> Result<RgbImage> {
+    let held_out = dataset.test.count;
+    let more = pictures::RECONSTRUCTIONS.saturating_sub(held_out).min(dataset.train.count);
+    if more == 0 {
+        return pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None);
+    }
+    let trained_on = &dataset.train.pixels()[..more * dataset.shape.pixels()];
+    let both = [dataset.test.pixels(), trained_on].concat();
+    let shown = Part::of_images(both, dataset.shape);
+    let both = Dataset::new(&*dataset.name, dataset.shape, shown.clone(), shown);
+    let matmul = Matmul { tuning: config.run.matmul.clone(), record: run.read_record()? };
+    let (device, task) = (OpenDevice::open(&config.run.device)?, config.task(dataset.shape).for_evaluation());
+    let mut session = Session::open_tuned(device, &matmul, &task, None, &both)?;
+    let file = run.file("checkpoint.safetensors");
+    Checkpoint::load(&file)?.restore(&mut session, &file)?;
+    let numbers: Vec<u32> = (0..both.test.count as u32).collect();
+    let title = format!(
+        "{held_out} held-out image{} of {}, then images trained on, and their reconstructions",
+        if held_out == 1 { "" } else { "s" },
+        dataset.name
+    );
+    pictures::reconstructions_of(&mut session, &both, &numbers, &title)
+}
+
 /// Draw all pictures of a run; returns their paths. The curves come last, as the sign that all are there.
 fn draw(
     run: &RunFolder,
@@ -289,7 +323,7 @@ fn draw(
     session: &mut Session,
     history: &[EpochRecord],
 ) -> Result<Vec<PathBuf>> {
-    let reconstructions = pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None)?;
+    let reconstructions = reconstructions(run, config, dataset, session)?;
     let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.run.seed)?;
     let mut all = vec![("reconstructions.png", reconstructions), ("samples.png", samples)];
     if session.top_width()? == 2 {

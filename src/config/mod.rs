@@ -57,6 +57,7 @@ impl Config {
     pub fn resolve(self) -> Result<Self> {
         let (groups, standard) = (self.model.groups(), self.model.standard());
         let mut optimizer = self.optimizer;
+        let rate_is_given = optimizer.learning_rate.is_some() || standard.learning_rate.is_some();
         if optimizer.kind == OptimizerKind::Adam {
             optimizer.learning_rate = optimizer.learning_rate.or(standard.learning_rate);
         }
@@ -68,8 +69,13 @@ impl Config {
             optimizer: optimizer.resolve(groups)?,
             run: self.run.resolve()?,
         };
-        // What depends on a likelihood that the data decides, `for_dataset` fills in.
-        let Some(likelihood) = config.model.likelihood_choice().kind() else { return Ok(config) };
+        let Some(likelihood) = config.model.likelihood_choice().kind() else {
+            // What depends on a likelihood that the data decides, `for_dataset` fills in.
+            if config.optimizer.kind == OptimizerKind::Adam && !rate_is_given {
+                config.optimizer.learning_rate = None;
+            }
+            return Ok(config);
+        };
         let standard =
             if likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
         let binarize = *config.data.binarize.get_or_insert(standard);
