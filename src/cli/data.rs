@@ -1,7 +1,7 @@
 //! `vae data`.
 
 use super::output;
-use super::run::check_png;
+use super::run::{check_png, is_npy, keep_inputs};
 use super::settings::Settings;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -84,6 +84,17 @@ impl Data {
             config.data.dataset.clone_from(named);
         }
         let config = config.resolve()?;
+        let source = [PathBuf::from(&config.data.dataset)];
+        if let Some(path) = &self.sheet {
+            keep_inputs("--sheet", path, &source)?;
+        }
+        if let Some(path) = &self.npy {
+            keep_inputs("--npy", path, &source)?;
+            if !is_npy(path) {
+                let problem = format!("{} is not the name of an array of NumPy", path.display());
+                return Err(Error::setting("--npy", problem, "name a file that ends in .npy"));
+            }
+        }
         let dataset = config.read_dataset()?;
         if self.sheet.is_none() && self.npy.is_none() {
             let (config, chosen) = config.for_dataset(&dataset)?;

@@ -35,6 +35,8 @@ impl Encode {
         // Refused before the model is loaded.
         Vectors::check(&self.out, "--out")?;
         check_folder(&self.out, "--out")?;
+        self.pictures.keep("--out", &self.out)?;
+        self.run.keep(&self.out)?;
         let place = self.pictures.place();
         let mut model = self.run.open(self.pictures.wanted(&place)?)?;
         let part = &model.dataset.test;

@@ -1,6 +1,6 @@
 //! `vae reconstruct`.
 
-use super::run::{DataArguments, RunArguments};
+use super::run::{DataArguments, RunArguments, keep_inputs};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +40,9 @@ impl Reconstruct {
             return self.run.draw(Wanted::Some(&place), self.out.as_ref(), "reconstructions.png", |model| {
                 pictures::reconstructions(&mut model.session, &model.dataset, self.count, self.seed)
             });
+        }
+        if let Some(out) = &self.out {
+            keep_inputs("--out", out, &self.input)?;
         }
         self.run.draw(Wanted::Files(&self.input), self.out.as_ref(), "reconstructions.png", |model| {
             let numbers: Vec<u32> = (0..model.dataset.test.count as u32).collect();

@@ -58,7 +58,7 @@ pub(crate) struct Pictures {
     #[arg(value_name = "FILES", conflicts_with_all = ["part", "dataset", "data_dir", "pictures_as_before"])]
     files: Vec<PathBuf>,
     /// Instead of FILES, a whole part of the dataset that --dataset names, or of the run's own: the part to train on, the
-    /// one held out in training, or the one for the last test, which may be the same [default: test]
+    /// one held out in training, or the one for the last test, which may be the same [default: test; of a dataset without parts that is not the run's own, all of it]
     #[arg(long, value_name = "PART")]
     part: Option<PartName>,
     #[command(flatten)]
@@ -68,6 +68,14 @@ pub(crate) struct Pictures {
 impl Pictures {
     pub(crate) fn place(&self) -> Place {
         self.data.place()
+    }
+
+    /// Refuse to write `out` in the place of one of them.
+    ///
+    /// # Errors
+    /// See [`keep_inputs`].
+    pub(crate) fn keep(&self, flag: &str, out: &Path) -> Result<()> {
+        keep_inputs(flag, out, &self.files)
     }
 
     /// What they ask for; `place` is that of [`Pictures::place`].
@@ -82,8 +90,22 @@ impl Pictures {
             let hint = "name files, folders or archives; or a dataset with --dataset; or a part of the run's with --part";
             return Err(Error::setting("FILES", "there are no pictures", hint));
         }
-        Ok(Wanted::Part(place, self.part.unwrap_or(PartName::Test)))
+        Ok(Wanted::Part(place, self.part))
     }
+}
+
+/// Refuse to write `out` in the place of a file that is read: one of `inputs`, or inside a folder of them.
+///
+/// # Errors
+/// [`Error::Setting`] for `flag`.
+pub(crate) fn keep_inputs(flag: &str, out: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let Ok(real) = out.canonicalize() else { return Ok(()) };
+    let read = inputs.iter().filter_map(|input| input.canonicalize().ok()).any(|it| real.starts_with(it));
+    if !real.is_file() || !read {
+        return Ok(());
+    }
+    let problem = format!("{} is a file that is read, and would be replaced", out.display());
+    Err(Error::setting(flag, problem, "name another file"))
 }
 
 /// What each image of `part` is called: by its number where it has no name.
@@ -135,7 +157,18 @@ impl NoData {
     }
 }
 
+/// Tables and arrays of a run that no result may replace.
+const OWN: [&str; 4] = ["pictures.npz", "metrics.csv", "latents.csv", "steps.csv"];
+
 impl RunArguments {
+    /// Refuse to write `out` in the place of a file of the run.
+    ///
+    /// # Errors
+    /// See [`keep_inputs`].
+    pub(crate) fn keep(&self, out: &Path) -> Result<()> {
+        keep_inputs("--out", out, &OWN.map(|name| self.run.join(name)))
+    }
+
     /// Load the model, with the images that are `wanted`.
     ///
     /// # Errors

@@ -52,6 +52,8 @@ impl Score {
                 return Err(Error::setting("--out", problem, "name a file that ends in .csv"));
             }
             check_folder(path, "--out")?;
+            self.pictures.keep("--out", path)?;
+            self.run.keep(path)?;
         }
         let place = self.pictures.place();
         let wanted = self.pictures.wanted(&place)?;

@@ -76,6 +76,12 @@ impl Train {
         }
         if let Some(out) = &self.out {
             RunFolder::check(out, self.overwrite)?;
+            let dataset = Path::new(&config.data.dataset).canonicalize();
+            if dataset.is_ok_and(|dataset| out.canonicalize().is_ok_and(|out| out == dataset)) {
+                let problem =
+                    "it is the folder of the dataset, and the run's pictures would be among the dataset's";
+                return Err(Error::setting("--out", problem, "choose another folder for the new run"));
+            }
             let source = config.run.from.as_ref().and_then(|from| from.canonicalize().ok());
             if let (Some(source), Ok(out)) = (source, out.canonicalize())
                 && source.starts_with(&out)

@@ -95,7 +95,7 @@ pub(super) fn of(tree: &Tree, wanted: impl Fn(&str) -> bool) -> Listing {
         }
     }
 
-    let (has_parts, mut nested) = (!listing.parts.is_empty(), false);
+    let (has_parts, mut nested, mut outside) = (!listing.parts.is_empty(), false, 0);
     for file in files {
         let inside = within(&file.name, &top).unwrap_or(&file.name);
         let (role, inside) = match inside.split_once('/') {
@@ -104,12 +104,19 @@ pub(super) fn of(tree: &Tree, wanted: impl Fn(&str) -> bool) -> Listing {
             _ => (Some(Role::Whole), inside),
         };
         let Some(role) = role else {
+            outside += 1;
             listing.passed_over.push(pass_over(file, "in none of the parts"));
             continue;
         };
         let class = inside.split_once('/').map(|(folder, _)| folder.to_string());
         nested |= class.is_some();
         listing.items.push(Item { file: file.clone(), class, role });
+    }
+    if outside > 0 {
+        let are = if outside == 1 { "picture is" } else { "pictures are" };
+        listing
+            .notes
+            .push(format!("{outside} {are} in none of the parts, and not read; 'vae data' names them"));
     }
     if !top.is_empty() && !has_parts && nested {
         listing.notes.push(format!("The classes are the subfolders of {top}, which holds all pictures."));

@@ -101,6 +101,11 @@ fn walk(folder: &Path, name: &str, above: &mut Vec<(PathBuf, bool)>, tree: &mut 
                     (false, Some((parent, _))) => parent.join(&own),
                     _ => path.canonicalize().map_err(|error| Error::io(&path, error))?,
                 };
+                // Its pictures are drawn from the dataset.
+                if ["config.toml", "checkpoint.safetensors"].iter().all(|file| path.join(file).is_file()) {
+                    pass_over("the folder of a run".into());
+                    continue;
+                }
                 if above.iter().any(|(folder, _)| *folder == real) {
                     pass_over(format!("a link to {}, the folder that it is in", real.display()));
                     continue;

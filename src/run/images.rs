@@ -41,8 +41,8 @@ pub enum Wanted<'a> {
     Some(&'a Place),
     /// All images that are not to be trained on: the part for the last test, or the one held out.
     All(&'a Place),
-    /// A whole part.
-    Part(&'a Place, PartName),
+    /// A whole part; without its name the images that [`Wanted::All`] means.
+    Part(&'a Place, Option<PartName>),
     /// The pictures in these files, resized and coloured like those that the run was trained on.
     Files(&'a [PathBuf]),
 }
@@ -73,17 +73,17 @@ impl Wanted<'_> {
                 Ok(Dataset::new("pictures", shape, none(), part))
             }
             Self::All(place) => place.read(folder, config, shape, HeldOut::Test),
-            Self::Part(place, part) => place.read_part(folder, config, shape, part),
+            Self::Part(place, Some(part)) => place.read_part(folder, config, shape, part),
+            Self::Part(place, None) => place.read_as(folder, config, shape, HeldOut::Test, true),
             Self::Some(place) => match place.read(folder, config, shape, HeldOut::Validation) {
                 Err(error) if *place == Place::default() => {
                     let name = folder.dataset_name(config)?;
                     let Some(kept) = folder.kept_pictures(&name, shape)? else { return Err(error) };
                     let problem = error.to_string();
                     let problem = problem.lines().next().unwrap_or_default().trim_end_matches(':');
-                    log::info!(
-                        "{problem}: the {} held-out pictures that the run keeps take the place of its dataset",
-                        kept.test.count
-                    );
+                    let (count, one) = (kept.test.count, kept.test.count == 1);
+                    let (pictures, are) = if one { ("picture", "is") } else { ("pictures", "are") };
+                    log::info!("{problem}; the {count} held-out {pictures} that the run keeps {are} used");
                     Ok(kept)
                 }
                 other => other,
@@ -130,6 +130,18 @@ impl Place {
         shape: ImageShape,
         held_out: HeldOut,
     ) -> Result<Dataset> {
+        self.read_as(folder, config, shape, held_out, false)
+    }
+
+    /// The same; of another dataset also the images that the run was trained on, if `seen_too`.
+    fn read_as(
+        &self,
+        folder: &RunFolder,
+        config: &Config,
+        shape: ImageShape,
+        held_out: HeldOut,
+        seen_too: bool,
+    ) -> Result<Dataset> {
         let (config, other) = self.settings(config)?;
         if !other {
             return folder.open_dataset(&config, held_out, self.as_before);
@@ -139,7 +151,7 @@ impl Place {
         if let Ok(Ok(dataset)) = own(&config, held_out, &known) {
             return Ok(dataset);
         }
-        unseen(&config, &known, shape, held_out)
+        unseen(&config, (!seen_too).then_some(&known), shape, held_out)
     }
 
     /// A whole part, as the held-out one.
@@ -180,8 +192,13 @@ fn own(config: &Config, held_out: HeldOut, known: &KnownData) -> Result<Result<D
     })
 }
 
-/// The images of another dataset that the run was not trained on: its test part or, where it has none, all of it.
-fn unseen(config: &Config, known: &KnownData, shape: ImageShape, held_out: HeldOut) -> Result<Dataset> {
+/// The images of another dataset, without those that are `known`: its test part or, where it has none, all of it.
+fn unseen(
+    config: &Config,
+    known: Option<&KnownData>,
+    shape: ImageShape,
+    held_out: HeldOut,
+) -> Result<Dataset> {
     let mut config = config.clone();
     if !config.data.is_digits() {
         config.data.images = None;
@@ -192,7 +209,8 @@ fn unseen(config: &Config, known: &KnownData, shape: ImageShape, held_out: HeldO
     if split {
         dataset.test = train.joined(&dataset.test);
     }
-    let new = known.unseen(&dataset.test);
+    let all = || (0..dataset.test.count).collect();
+    let new: Vec<usize> = known.map_or_else(all, |known| known.unseen(&dataset.test));
     let (all, seen) = (thousands(dataset.test.count), dataset.test.count - new.len());
     if new.is_empty() {
         let problem = format!("the run was trained on all {all} of its pictures");

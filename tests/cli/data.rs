@@ -128,3 +128,58 @@ fn what_was_chosen_for_pictures_is_kept() {
         assert!(config.replace(",\n", ",").contains(line), "{line} is missing in {config}");
     }
 }
+
+#[test]
+fn what_is_read_is_not_replaced() {
+    let place = Place::new();
+    let folder = place.path("greys");
+    pictures(&folder, 4);
+    let picture = folder.join("00.png");
+    let before = std::fs::read(&picture).unwrap();
+    for flags in [["--sheet", text(&picture)], ["--npy", text(&picture)]] {
+        vae(&["data", text(&folder)]).args(flags).assert().failure().stderr(contains("would be replaced"));
+    }
+    vae(&["data", text(&folder), "--npy", text(&place.path("x.png"))])
+        .assert()
+        .failure()
+        .stderr(contains("ends in .npy"));
+    assert_eq!(std::fs::read(&picture).unwrap(), before);
+}
+
+#[test]
+fn runs_in_the_folder_of_a_dataset_are_no_pictures() {
+    let place = Place::new();
+    let folder = place.path("greys");
+    pictures(&folder, 4);
+    let train = |out: &Path| {
+        let mut command = vae(&["train", "--dataset", text(&folder), "--steps", "1", "--device", "cpu"]);
+        command.args(["--hidden", "4", "--out", text(out)]);
+        command
+    };
+    train(&folder).assert().failure().stderr(contains("it is the folder of the dataset"));
+    train(&folder.join("run")).assert().success();
+    vae(&["data", text(&folder)])
+        .assert()
+        .success()
+        .stdout(contains("run: the folder of a run").and(contains("3 to train on, 1 held out")));
+    // Another dataset without parts is encoded whole.
+    let other = place.path("others");
+    pictures(&other, 7);
+    let out = place.path("z.npy");
+    vae(&["encode", text(&folder.join("run")), "--dataset", text(&other), "--out", text(&out)])
+        .assert()
+        .success();
+    let head = std::fs::read(&out).unwrap();
+    assert!(String::from_utf8_lossy(&head[..128]).contains("(7, 2, )"), "not seven rows");
+}
+
+#[test]
+fn pictures_outside_the_parts_are_counted() {
+    let place = Place::new();
+    let folder = place.path("set");
+    for (part, count) in [("train", 5), ("val", 2), ("extra", 3)] {
+        pictures(&folder.join(part), count);
+    }
+    let expected = "3 pictures are in none of the parts, and not read";
+    vae(&["data", text(&folder)]).assert().success().stdout(contains(expected));
+}
