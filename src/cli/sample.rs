@@ -28,7 +28,7 @@ pub(crate) struct Sample {
     /// Write the images as an array of NumPy: floats of 32 bits, [images, height, width, channels], from 0 to 1
     #[arg(long, value_name = "FILE")]
     npy: Option<PathBuf>,
-    /// Write each image as a picture of its own into FOLDER: 0001.png and so on
+    /// Write every image as a separate picture into FOLDER: 0001.png and so on
     #[arg(long, value_name = "FOLDER")]
     individual: Option<PathBuf>,
     /// Images to draw

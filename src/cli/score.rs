@@ -48,7 +48,7 @@ impl Score {
     pub(crate) fn run(self) -> Result<ExitCode> {
         if let Some(path) = &self.out {
             if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("csv")) {
-                let problem = format!("{} is no name of a table", path.display());
+                let problem = format!("{} does not end as a table does", path.display());
                 return Err(Error::setting("--out", problem, "name a file that ends in .csv"));
             }
             check_folder(path, "--out")?;

@@ -14,7 +14,7 @@ const WIDTH: usize = 80;
 /// Columns of the names.
 const NAMES: usize = 12;
 
-/// What a run begins with: a table of what was found and chosen, then `notes`, each on lines of its own.
+/// The start of a run: a table of what was found and chosen, then one paragraph for each of the `notes`.
 pub(super) fn announcement(
     run: &RunFolder,
     config: &Config,

@@ -300,7 +300,7 @@ fn what_is_left_open_is_filled_in_once() {
     assert_eq!(autoencoder.optimizer.learning_rate, Some(1e-4));
     let given = config("model.family = 'autoencoder-kl'\nobjective.beta = 0.5\noptimizer.kind = 'sgd'");
     assert_eq!((given.objective.compared(), given.optimizer.learning_rate), (0.5, Some(1e-4)));
-    // The weight of a distance from a capacity is none of the divergence.
+    // With a capacity, beta weighs the distance from it, not the divergence: epochs are compared at weight 1.
     assert_eq!(config("objective = { beta = 1000, capacity = 25 }").objective.compared(), 1.0);
     let two = config("model = { latent = [4, 3], hidden = [9] }");
     assert!(two.to_toml().unwrap().contains("hidden = [[9], [9]]\nlatent = [4, 3]\n"));

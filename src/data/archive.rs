@@ -22,7 +22,7 @@ pub(super) fn is_archive(name: &str) -> bool {
     [".zip", ".tar", ".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// The tree of the archive at `path`; nothing if the file is none.
+/// The tree of the archive at `path`, or `None` if the file is not an archive.
 pub(super) fn of(path: &Path) -> Result<Option<Tree>> {
     let begin = File::single(path).begin(512)?;
     if begin.starts_with(zip::MAGIC) || begin.starts_with(zip::EMPTY) {

@@ -21,7 +21,7 @@ pub(super) struct File {
 /// Where the bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A file of its own.
+    /// A file on the disk.
     Own,
     /// A link to this path, which does not exist.
     Nowhere(PathBuf),
@@ -87,7 +87,7 @@ impl File {
         self.name.rsplit('/').next().unwrap_or(&self.name)
     }
 
-    /// Whether it is a file of its own.
+    /// Whether it is a file on the disk, not an entry of an archive.
     pub(super) fn is_own(&self) -> bool {
         self.place == Place::Own
     }

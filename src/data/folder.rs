@@ -66,4 +66,4 @@ pub(super) fn is_picture(name: &str) -> bool {
 
 #[cfg(test)]
 #[path = "folder_tests.rs"]
-mod tests;
+pub(super) mod tests;

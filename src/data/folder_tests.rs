@@ -6,7 +6,7 @@ use crate::data::folder_name;
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
-fn grey(width: u32, height: u32, value: u8) -> DynamicImage {
+pub(in crate::data) fn grey(width: u32, height: u32, value: u8) -> DynamicImage {
     DynamicImage::ImageLuma8(GrayImage::from_pixel(width, height, Luma([value])))
 }
 
@@ -15,7 +15,7 @@ fn red(width: u32, height: u32) -> DynamicImage {
 }
 
 /// A folder of these pictures, in the subfolders that their names contain.
-fn folder_of(pictures: &[(&str, DynamicImage)]) -> TempDir {
+pub(in crate::data) fn folder_of(pictures: &[(&str, DynamicImage)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, picture) in pictures {
         let path = folder.path().join(name);
@@ -25,11 +25,11 @@ fn folder_of(pictures: &[(&str, DynamicImage)]) -> TempDir {
     folder
 }
 
-fn open_with(folder: &TempDir, options: &Options) -> Result<Dataset> {
+pub(in crate::data) fn open_with(folder: &TempDir, options: &Options) -> Result<Dataset> {
     open(folder.path().to_str().unwrap(), options)
 }
 
-fn opened(folder: &TempDir) -> Dataset {
+pub(in crate::data) fn opened(folder: &TempDir) -> Dataset {
     open_with(folder, &Options::default()).unwrap()
 }
 

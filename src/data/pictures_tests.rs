@@ -1,13 +1,10 @@
 //! Tests of [`super`] on small files: formats, damage, sizes, colours, transparency and depth.
 
-use super::super::{Dataset, Fit, open};
+use super::super::Fit;
+use super::super::folder::tests::{folder_of, grey, open_with, opened};
 use super::*;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
-
-fn grey(width: u32, height: u32, value: u8) -> DynamicImage {
-    DynamicImage::ImageLuma8(GrayImage::from_pixel(width, height, Luma([value])))
-}
 
 fn rgb(width: u32, height: u32, value: [u8; 3]) -> DynamicImage {
     DynamicImage::ImageRgb8(RgbImage::from_pixel(width, height, Rgb(value)))
@@ -17,24 +14,6 @@ fn rgb(width: u32, height: u32, value: [u8; 3]) -> DynamicImage {
 fn detailed(width: u32, height: u32) -> DynamicImage {
     let value = |x: u32, y: u32| (x * x * 7 + y * y * 13 + x * y) as u8;
     DynamicImage::ImageLuma8(GrayImage::from_fn(width, height, |x, y| Luma([value(x, y)])))
-}
-
-fn folder_of(pictures: &[(&str, DynamicImage)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, picture) in pictures {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        picture.save(path).unwrap();
-    }
-    folder
-}
-
-fn open_with(folder: &TempDir, options: &Options) -> Result<Dataset> {
-    open(folder.path().to_str().unwrap(), options)
-}
-
-fn opened(folder: &TempDir) -> Dataset {
-    open_with(folder, &Options::default()).unwrap()
 }
 
 /// All pixels, training first, and all notes.

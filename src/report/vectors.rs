@@ -32,7 +32,7 @@ impl Vectors {
         if ["npz", "npy", "csv"].contains(&&*ending(path)) {
             return Ok(());
         }
-        let problem = format!("{} is no file of latents", path.display());
+        let problem = format!("{} does not end as a file of latents does", path.display());
         Err(Error::setting(setting, problem, "name a file that ends in .npz, .npy or .csv"))
     }
 
