@@ -227,6 +227,7 @@ async function open() {
     document.title = manifest.title;
     let plane = null;
     let explorer = null;
+    let trainer = null;
     const session = await Session.open(bundle, {
         runtime: address.get("runtime") ?? "auto",
         onlost: (why) => {
@@ -241,12 +242,18 @@ async function open() {
         byId("why").textContent = session.why;
     };
     showRuntime();
-    explorer = new Explorer(bundle, session);
+    const failed = (error) => {
+        console.error(error);
+        trainer?.showButton();
+        status.say(`That did not work: ${error.message}`);
+    };
+    addEventListener("unhandledrejection", ({ reason }) => failed(reason));
+    explorer = new Explorer(bundle, session, failed);
     plane = new LatentPlane(explorer, status);
     const pointCard = new PointCard(explorer, status);
     const pathRow = new PathRow(explorer);
     const dimensions = new Dimensions(explorer);
-    const trainer = new Trainer(explorer, status);
+    trainer = new Trainer(explorer, status);
     showLayers(explorer);
     listenToKeys(explorer, trainer, pathRow);
     await restoreState(explorer, trainer);
@@ -266,7 +273,7 @@ async function open() {
     }
     const image = Number(address.get("image") ?? 0);
     if (image < manifest.dataset.test) {
-        await explorer.pick(image);
+        await explorer.pick(image).catch(failed);
     }
     const z = numbersOf(address.get("z"), explorer.latent);
     if (z) {

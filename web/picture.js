@@ -133,6 +133,7 @@ export class PictureInput {
         // Where pictures are photographs there is nothing to draw: the field takes pictures only.
         this.drawable = image.channels === 1;
         this.last = null;
+        this.canvas.style.aspectRatio = `${image.width} / ${image.height}`;
         this.clear();
         this.listen();
     }
@@ -166,6 +167,10 @@ export class PictureInput {
         if (this.drawable) {
             canvas.addEventListener("pointerdown", (event) => {
                 canvas.setPointerCapture(event.pointerId);
+                if (canvas.width !== this.image.width * FINE || canvas.height !== this.image.height * FINE) {
+                    // A picture of the visitor's goes before a drawing.
+                    this.clear();
+                }
                 byId("draw-hint").hidden = true;
                 this.last = at(event);
                 stroke(event);

@@ -78,7 +78,11 @@ export class PointCard {
         }
         // The grid takes longer than a frame: it waits while the cursor walks or the visitor draws.
         if (this.exact && sample && !explorer.actor && this.input.last === null) {
-            await this.gap.when(sample.stale);
+            await this.gap.when(sample.stale).catch((error) => {
+                this.exact = false;
+                byId("posterior").hidden = true;
+                throw error;
+            });
         }
     }
 

@@ -176,13 +176,11 @@ export class Trainer {
     }
 
     showFigures() {
-        const { session, bundle } = this.explorer;
-        const { stepsPerEpoch } = bundle.manifest.run;
-        const epoch = stepsPerEpoch ? `, epoch ${decimal(session.step / stepsPerEpoch, 1)}` : "";
+        const { session } = this.explorer;
         const { held } = this;
         const figures = held ? `; held out: \u2212ELBO ${decimal(-held.elbo, 1)} = reconstruction ${
             decimal(held.reconstruction, 1)} + KL ${decimal(held.kl)}` : "";
-        byId("figures").textContent = `Step ${session.step.toLocaleString("en")}${epoch}${figures}`;
+        byId("figures").textContent = `Step ${session.step.toLocaleString("en")}${figures}`;
         if (this.running && held) {
             this.status.progress(`Step ${session.step}, held-out ELBO ${decimal(held.elbo, 1)}.`);
         }
