@@ -68,8 +68,10 @@ export class Chart {
             shape("line", { x1: left, x2: width - 8, y1: up(value), y2: up(value), class: "grid" }),
             shape("text", { x: left - 6, y: up(value) + 4, class: "tick y" }, decimal(value, high - low < 4 ? 1 : 0)),
         ]);
-        shapes.push(...ticksOf(first, last, Math.max(2, width / 110)).filter(Number.isInteger).map((step) =>
-            shape("text", { x: across(step), y: height - 4, class: "tick x" }, step.toLocaleString("en"))));
+        shapes.push(...ticksOf(first, last, Math.max(2, width / 110)).filter(Number.isInteger).map((step) => {
+            const x = Math.min(across(step), width - 20);
+            return shape("text", { x, y: height - 4, class: "tick x" }, step.toLocaleString("en"));
+        }));
         for (const { name, points } of curves) {
             const line = thin(points).map(([step, value]) => `${across(step).toFixed(1)},${up(value).toFixed(1)}`);
             if (line.length === 1) {

@@ -174,9 +174,9 @@ export class Explorer {
 
     /** Dimensions by falling KL divergence, and how many of them are active. */
     ranking() {
-        const kl = this.divergences ?? new Float64Array(this.latent);
+        const kl = this.divergences ?? new Float64Array(this.latent).fill(INACTIVE);
         const order = Array.from(kl.keys()).sort((a, b) => kl[b] - kl[a]);
-        return { order, active: this.divergences ? order.filter((dim) => kl[dim] >= INACTIVE).length : this.latent };
+        return { order, active: order.filter((dim) => kl[dim] >= INACTIVE).length };
     }
 
     /** Mean of the posterior means of each class: Map of class to Float64Array [latent]. */

@@ -65,6 +65,7 @@ function showLegend(explorer) {
 function showLayers(explorer) {
     for (const name of Object.keys(explorer.layers)) {
         const box = byId(`layer-${name}`);
+        box.parentElement.hidden = name !== "tiles" && !explorer.bundle.manifest.dataset.test;
         box.addEventListener("change", () => {
             explorer.layers[name] = box.checked;
             explorer.changed("layers");
@@ -185,6 +186,17 @@ function keepState(explorer, trainer) {
     }
 }
 
+/** The ends of the first path: means of two classes or of two images, or else two places. */
+function firstPath(explorer) {
+    const means = [...explorer.classMeans().values()];
+    if (means.length > 1) {
+        return means.slice(0, 2);
+    }
+    return explorer.cloud?.count > 1
+        ? [explorer.meanOf(0), explorer.meanOf(1)]
+        : [-2, 2].map((value) => Object.assign(explorer.z.slice(), { [explorer.dims[0]]: value }));
+}
+
 /** A way through the means of the classes, or of some images, each to its nearest. */
 function openingWay(explorer) {
     const left = explorer.bundle.labels
@@ -209,6 +221,7 @@ function placeDimensions(explorer) {
     } else if (room && explorer.ranking().active <= 6) {
         byId("right").append(card);
     } else if (explorer.latent > 2) {
+        byId("right").classList.toggle("roomy", room);
         document.querySelector("main").insertBefore(card, document.querySelector("[data-card=tries]"));
     }
 }
@@ -265,10 +278,8 @@ async function open() {
         explorer.dims = explorer.ranking().order.slice(0, 2);
     }
     explorer.fitView();
-    const means = [...explorer.classMeans().values()];
-    if (!address.has("a") && explorer.cloud?.count > 1) {
-        explorer.path.ends = (means.length > 1 ? [means[0], means[1]] : [explorer.meanOf(0), explorer.meanOf(1)])
-            .map((end) => Float32Array.from(end));
+    if (!address.has("a")) {
+        explorer.path.ends = firstPath(explorer).map((end) => Float32Array.from(end));
         explorer.changed("path");
     }
     const image = Number(address.get("image") ?? 0);
