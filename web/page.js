@@ -186,6 +186,27 @@ function keepState(explorer, trainer) {
     }
 }
 
+/** Lays the cards out: the dimensions below both columns where there are many, else in the shorter column. */
+function layOut(explorer) {
+    const [train, picture, dimensions] = ["train", "picture", "dimensions"].map((name) =>
+        document.querySelector(`[data-card=${name}]`));
+    const short = train.hidden || !explorer.session.trainable;
+    const main = document.querySelector("main");
+    byId("right").classList.toggle("short", short);
+    // The plane of one dimension is its film strip.
+    dimensions.hidden ||= explorer.latent === 1;
+    if (train.hidden && picture.hidden) {
+        main.classList.add("single");
+    } else if (short && explorer.ranking().active <= 6 && !dimensions.hidden) {
+        byId("right").append(dimensions);
+    } else {
+        byId("right").classList.toggle("roomy", short);
+        if (explorer.latent > 2) {
+            main.insertBefore(dimensions, document.querySelector("[data-card=tries]"));
+        }
+    }
+}
+
 /** The ends of the first path: means of two classes or of two images, or else two places. */
 function firstPath(explorer) {
     const means = [...explorer.classMeans().values()];
@@ -208,22 +229,6 @@ function openingWay(explorer) {
         way.push(...left.splice(away.indexOf(Math.min(...away)), 1));
     }
     return [...way, explorer.z.slice()];
-}
-
-/** Places the card of the dimensions: below both columns where there are many, else in the shorter column. */
-function placeDimensions(explorer) {
-    const card = document.querySelector("[data-card=dimensions]");
-    const training = document.querySelector("[data-card=train]");
-    const room = training.hidden || !explorer.session.trainable;
-    if (explorer.latent === 1) {
-        // The plane is this strip.
-        card.hidden = true;
-    } else if (room && explorer.ranking().active <= 6) {
-        byId("right").append(card);
-    } else if (explorer.latent > 2) {
-        byId("right").classList.toggle("roomy", room);
-        document.querySelector("main").insertBefore(card, document.querySelector("[data-card=tries]"));
-    }
 }
 
 async function open() {
@@ -273,7 +278,7 @@ async function open() {
     showLegend(explorer);
     explorer.changed("model", "slice", "layers", "path", "curves", "z");
     await explorer.use(() => trainer.check());
-    placeDimensions(explorer);
+    layOut(explorer);
     if (!address.has("dims") && explorer.latent > 2) {
         explorer.dims = explorer.ranking().order.slice(0, 2);
     }

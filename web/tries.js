@@ -1,10 +1,11 @@
-import { make } from "./pixels.js";
+import { byId, make } from "./pixels.js";
 
 /** The sentences that this model allows, each with what its button does: [{text, action, run}], three at most. */
 export function triesFor(explorer, trainer, pathRow, pointCard) {
     const tries = [];
     const means = [...explorer.classMeans()];
     const { order, active } = explorer.ranking();
+    const trains = explorer.session.trainable && byId("train").checkVisibility();
     const walkBetween = (a, b) => {
         pathRow.setEnd(0, a);
         pathRow.setEnd(1, b);
@@ -43,14 +44,14 @@ export function triesFor(explorer, trainer, pathRow, pointCard) {
             },
         });
     }
-    if (explorer.session.trainable && active > 1 && explorer.bundle.manifest.latent.length === 1) {
+    if (trains && active > 1 && explorer.bundle.manifest.latent.length === 1) {
         const last = order[active - 1];
         tries.push({
             text: "A larger beta charges more for every nat of KL. Dimensions that do not pay go silent.",
             action: `Raise beta until z${last + 1} dies`,
             run: () => trainer.silence(last),
         });
-    } else if (explorer.session.trainable) {
+    } else if (trains) {
         tries.push({
             text: "From random parameters the latent space forms in seconds.",
             action: "Train anew and watch",
