@@ -89,8 +89,9 @@ class CpuMemory {
 }
 
 /**
- * One run of a kernel. `constants` are the WGSL's overrides and `views` its storage variables, under the names that the WGSL
- * has (without `_elements`, the suffix of matrices that a kernel reads by elements): a Float32Array, or a Uint32Array of words.
+ * One run of a kernel. `constants` are the WGSL's overrides and `views` its storage variables, under the names that the
+ * WGSL has (without `_elements`, the suffix of matrices that a kernel reads by elements): a Float32Array, or a
+ * Uint32Array of words.
  */
 class CpuCall {
     constructor(dispatch, plan, runtime) {
@@ -123,12 +124,13 @@ class CpuCall {
         return philoxWords(index, counterLow, counterHigh, (this.step.stream + stream) >>> 0, seedLow, seedHigh);
     }
 
-    /** First byte of memory for this call's intermediate values: at least `length` numbers (see scratchLength). */
-    scratch(length) {
-        if (4 * length > this.runtime.space.size) {
-            throw new Error(`a kernel asks for ${length} numbers of scratch memory, more than were reserved`);
+    /** Memory for intermediate values: `length` numbers from number `first` on of what scratchLength has reserved. */
+    scratch(first, length) {
+        const { space, memory } = this.runtime;
+        if (4 * (first + length) > space.size) {
+            throw new Error(`a kernel asks for ${first + length} numbers of scratch memory, more than were reserved`);
         }
-        return this.runtime.space.start;
+        return new Float32Array(memory.buffer, space.start + 4 * first, length);
     }
 }
 

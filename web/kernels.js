@@ -1,19 +1,31 @@
 // The CPU's kernels by the names that plans give them: the entry points of the WGSL.
 
 import { activationKernels } from "./kernels/activation.js";
+import { convolutionKernels, convolutionScratch } from "./kernels/convolution.js";
+import { distributionKernels } from "./kernels/distributions.js";
+import { elementwiseKernels } from "./kernels/elementwise.js";
 import { gatherKernels } from "./kernels/gather.js";
+import { importanceKernels } from "./kernels/importance.js";
 import { latentKernels } from "./kernels/latent.js";
 import { likelihoodKernel } from "./kernels/likelihood.js";
+import { mapKernels, productsScratch } from "./kernels/maps.js";
 import { matmulKernels, productScratch } from "./kernels/matmul.js";
+import { normKernels } from "./kernels/norm.js";
 import { optimizerKernels } from "./kernels/optimizer.js";
 import { randomKernels } from "./kernels/random.js";
 import { sumKernels } from "./kernels/sums.js";
 
 const KERNELS = {
     ...activationKernels,
+    ...convolutionKernels,
+    ...distributionKernels,
+    ...elementwiseKernels,
     ...gatherKernels,
+    ...importanceKernels,
     ...latentKernels,
+    ...mapKernels,
     ...matmulKernels,
+    ...normKernels,
     ...optimizerKernels,
     ...randomKernels,
     ...sumKernels,
@@ -26,9 +38,15 @@ export function findKernel(name) {
 
 /** Numbers of scratch memory that a dispatch needs. */
 export function scratchLength({ kernel, constants }) {
-    if (!/^(matmul|partial|finish)/.test(kernel)) {
-        return 0;
+    if (kernel.includes("conv_")) {
+        return convolutionScratch(constants);
     }
-    const columns = 4 * constants.COLUMNS;
-    return productScratch(columns) + (constants.ACCUMULATE ? constants.ROWS * columns : 0);
+    if (kernel.startsWith("products_")) {
+        return productsScratch(constants);
+    }
+    if (/^(matmul|partial|finish)_(nt|nn|tn)/.test(kernel)) {
+        const columns = 4 * constants.COLUMNS;
+        return productScratch(columns) + (constants.ACCUMULATE ? constants.ROWS * columns : 0);
+    }
+    return 0;
 }

@@ -31,7 +31,9 @@ function klOfPosterior({ constants: { BATCH, COLUMNS }, views: { posterior, dive
     }
 }
 
-/** Write the gradient of means and log-variances; `change(i, at, width)` gives both for number `i` of a row of means. */
+/**
+ * Write the gradient of means and log-variances; `change(i, at, width)` gives both for number `i` of a row of means.
+ */
 function changePosterior({ constants: { BATCH, COLUMNS, ACCUMULATE }, views: { posterior_gradient } }, change) {
     const width = 4 * COLUMNS;
     for (let row = 0, i = 0; row < BATCH; row++) {

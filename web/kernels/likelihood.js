@@ -1,7 +1,7 @@
 // Negative log-likelihoods of images and their gradients: kernels of shaders/likelihood/*.wgsl.
 //
-// A likelihood has a function terms(output, second, x) for one pixel: the decoder's output, that of its second section where it
-// has two, and the pixel. It leaves -log p(x) and its derivatives in `term`.
+// A likelihood has a function terms(output, second, x) for one pixel: the decoder's output, that of its second section
+// where it has two, and the pixel. It leaves -log p(x) and its derivatives in `term`.
 
 import { activationDerivative, activationFunction, sigmoid, sigmoidRoot, softplus } from "./activation.js";
 import { CHUNK } from "./sums.js";
@@ -15,7 +15,9 @@ const SCALE_FLOOR = -7;
 const VARIANCE_FLOOR_LOG = Math.fround(-11.082527);
 const FAR = 1e10;
 
-/** What a likelihood's function found: -log p, and its derivatives by both outputs and by the likelihood's parameter. */
+/**
+ * What a likelihood's function found: -log p, and its derivatives by both outputs and by the likelihood's parameter.
+ */
 const term = { value: 0, first: 0, second: 0, parameter: 0 };
 
 function polynomial(t, coefficients) {
@@ -163,7 +165,8 @@ function pixelTerms(call, sections, likelihood) {
                 const at = start + column;
                 const real = counts && column < WIDTH;
                 if (real) {
-                    likelihood(decoded[at], sections === 2 ? decoded[at + columns] : 0, images[image * columns + column]);
+                    const second = sections === 2 ? decoded[at + columns] : 0;
+                    likelihood(decoded[at], second, images[image * columns + column]);
                     sum += term.value;
                     parameter += term.parameter;
                 }
@@ -230,7 +233,9 @@ export const likelihoodKernels = {
     },
 };
 
-/** The kernel of a likelihood, by its name alone or with `_gradient` or `_with_gradient`; undefined if there is none. */
+/**
+ * The kernel of a likelihood, by its name alone or with `_gradient` or `_with_gradient`; undefined if there is none.
+ */
 export function likelihoodKernel(name) {
     return likelihoodKernels[name] ?? LIKELIHOODS[name.replace(/(_with)?_gradient$/, "")];
 }
