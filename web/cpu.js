@@ -12,6 +12,8 @@ const ALIGNMENT = 256;
 const PAGE = 65536;
 /** Roles of buffers that plans of one runtime share, where name and length agree. */
 const COMMON_ROLES = ["dataset", "parameter", "moment", "state"];
+/** Programs that compute each row for itself: of a step with few rows the others are left out. */
+const PROGRAMS_OF_ROWS = ["encode", "decode"];
 /** Words of a step record before its numbers and before its groups, and of the whole (shaders/shared/step.wgsl). */
 const RECORD = { numbers: 8, groups: 24, length: 64 };
 
@@ -109,9 +111,17 @@ class CpuCall {
         }
         this.views = {};
         this.step = null;
+        /** Rows that the program computes each for itself; 0 where it does not. */
+        this.items = 0;
         /** Exports of simd.wasm, or null. */
         this.simd = runtime.simd;
         this.runtime = runtime;
+    }
+
+    /** Of `rows` rows, a few for each item, those of the items that the step has. */
+    rowsInStep(rows) {
+        const few = this.step.rows < this.items && rows % this.items === 0;
+        return few ? (rows / this.items) * this.step.rows : rows;
     }
 
     /** Number `index` of the step; 1 where the index stands for none. */
@@ -205,7 +215,9 @@ class CpuMachine {
      * @param {Uint32Array} records 64 words a step, see shaders/shared/step.wgsl
      */
     submit(program, records) {
-        const { dispatches } = programOf(this.plan, program);
+        const { dispatches, given, wanted } = programOf(this.plan, program);
+        const port = [...(given ?? []), ...(wanted ?? [])][0];
+        const items = port && PROGRAMS_OF_ROWS.includes(program) ? port.shape[0] : 0;
         this.refresh();
         for (let start = 0; start < records.length; start += RECORD.length) {
             const step = readStep(records.subarray(start, start + RECORD.length));
@@ -215,6 +227,7 @@ class CpuMachine {
                     throw new Error(`the CPU runtime has no kernel '${this.plan.dispatches[index].kernel}'`);
                 }
                 call.step = step;
+                call.items = items;
                 call.kernel(call);
             }
         }
