@@ -25,6 +25,8 @@ class CpuMemory {
         this.buffer = memory ? memory.buffer : new ArrayBuffer(PAGE);
         /** Free ranges in order: first byte and bytes. The first block is left to simd.wasm. */
         this.holes = [{ start: ALIGNMENT, size: this.buffer.byteLength - ALIGNMENT }];
+        /** End of what was ever in use. */
+        this.used = 0;
     }
 
     /**
@@ -42,7 +44,9 @@ class CpuMemory {
         hole.start += size;
         hole.size -= size;
         this.holes = this.holes.filter((hole) => hole.size > 0);
-        new Uint8Array(this.buffer, block.start, size).fill(0);
+        // Memory that was never in use is zero, and the system provides it when it is first written.
+        new Uint8Array(this.buffer, block.start, Math.max(0, Math.min(size, this.used - block.start))).fill(0);
+        this.used = Math.max(this.used, block.start + size);
         return block;
     }
 
