@@ -8,7 +8,24 @@ macro_rules! files {
 
 /// Every file of a page, with its path in `web/`.
 pub(super) const FILES: &[(&str, &[u8])] = files![
+    "bundle.js",
+    "cpu.js",
+    "draw.js",
     "index.html",
+    "kernels.js",
+    "random.js",
+    "runtime.js",
+    "session.js",
+    "simd.wasm",
+    "steps.js",
+    "kernels/activation.js",
+    "kernels/gather.js",
+    "kernels/latent.js",
+    "kernels/likelihood.js",
+    "kernels/matmul.js",
+    "kernels/optimizer.js",
+    "kernels/random.js",
+    "kernels/sums.js",
 ];
 
 /// The file called `name`.

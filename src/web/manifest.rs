@@ -56,8 +56,8 @@ pub struct Manifest {
     pub tensors: Vec<TensorPart>,
     /// What training keeps beside parameters, in the order of the files `states` and `states.first`.
     pub states: Vec<StatePart>,
-    /// Texts in WGSL by name: files with kernels, and the shared parts that they import.
-    pub modules: BTreeMap<String, &'static str>,
+    /// Texts in WGSL by name, without comments: files with kernels, and the shared parts that they import.
+    pub modules: BTreeMap<String, String>,
     /// The kernels of all plans, by name.
     pub kernels: BTreeMap<String, KernelPart>,
     /// The plans, by what they are for.
@@ -401,13 +401,15 @@ pub struct FilePart {
 /// Every kernel of `plans`, and the WGSL that they need.
 pub(super) fn kernels_of<'a>(
     plans: impl Iterator<Item = &'a Plan>,
-) -> (BTreeMap<String, KernelPart>, BTreeMap<String, &'static str>) {
+) -> (BTreeMap<String, KernelPart>, BTreeMap<String, String>) {
     let (mut all, mut modules) = (BTreeMap::new(), BTreeMap::new());
     for (name, source) in plans.flat_map(|plan| &plan.kernels) {
         let kernel = kernels::kernel(name);
         let imports: Vec<String> = source.imports.iter().map(|part| format!("shared/{part}.wgsl")).collect();
         for file in imports.iter().map(String::as_str).chain([kernel.file]) {
-            modules.insert(file.to_string(), kernels::part(file).unwrap_or_default());
+            modules
+                .entry(file.to_string())
+                .or_insert_with(|| without_comments(kernels::part(file).unwrap_or_default()));
         }
         let part = KernelPart {
             file: kernel.file.to_string(),
@@ -419,4 +421,10 @@ pub(super) fn kernels_of<'a>(
         all.insert(name.to_string(), part);
     }
     (all, modules)
+}
+
+/// WGSL without comments and empty lines. It has no texts in quotes, so that two slashes always begin a comment.
+fn without_comments(wgsl: &str) -> String {
+    let code = wgsl.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end());
+    code.filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect()
 }
