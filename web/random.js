@@ -1,34 +1,7 @@
-// Random numbers of a run: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), the order
-// of an epoch's images and first parameters. All integers are those of src/random.rs, bit for bit.
+// Random numbers of a run: the order of an epoch's images, and first parameters. All integers are those of src/random.rs, bit
+// for bit.
 
-/** High 32 bits of the product of two unsigned 32-bit numbers. */
-export function multiplyHigh(a, b) {
-    const aLow = a & 0xffff, aHigh = a >>> 16;
-    const bLow = b & 0xffff, bHigh = b >>> 16;
-    const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-    const carry = aLow * bHigh + (middle % 65536);
-    return (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(carry / 65536)) >>> 0;
-}
-
-/**
- * The ten rounds of Philox4x32 on four counter words under two key words. Writes four words to `out` from `at` on.
- */
-export function philox(c0, c1, c2, c3, keyLow, keyHigh, out, at) {
-    for (let round = 0; round < 10; round++) {
-        const high0 = multiplyHigh(c0, 0xd2511f53), low0 = Math.imul(c0, 0xd2511f53);
-        const high2 = multiplyHigh(c2, 0xcd9e8d57), low2 = Math.imul(c2, 0xcd9e8d57);
-        c0 = (high2 ^ c1 ^ keyLow) >>> 0;
-        c1 = low2 >>> 0;
-        c2 = (high0 ^ c3 ^ keyHigh) >>> 0;
-        c3 = low0 >>> 0;
-        keyLow = (keyLow + 0x9e3779b9) >>> 0;
-        keyHigh = (keyHigh + 0xbb67ae85) >>> 0;
-    }
-    out[at] = c0;
-    out[at + 1] = c1;
-    out[at + 2] = c2;
-    out[at + 3] = c3;
-}
+import { multiplyHigh, philoxWords } from "./kernels/random.js";
 
 /** Low and high word of a seed: a whole number, a BigInt or decimal digits. */
 export function seedWords(seed) {
@@ -50,7 +23,7 @@ export class Sequence {
     /** The next 32 random bits. */
     word() {
         if (this.used === 4) {
-            philox(this.block, this.itemLow, this.itemHigh, this.stream, this.keyLow, this.keyHigh, this.words, 0);
+            this.words.set(philoxWords(this.block, this.itemLow, this.itemHigh, this.stream, this.keyLow, this.keyHigh));
             this.block = (this.block + 1) >>> 0;
             this.used = 0;
         }

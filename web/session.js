@@ -1,6 +1,7 @@
 // A model in the page: what one asks of it, whichever runtime computes it.
 
-import { firstParameters, philox } from "./random.js";
+import { philoxWords } from "./kernels/random.js";
+import { firstParameters } from "./random.js";
 import { Records, Steps } from "./steps.js";
 import { GpuRuntime } from "./runtime.js";
 import { WorkerRuntime } from "./remote.js";
@@ -254,10 +255,10 @@ export class Session {
         if (binarize === "threshold") {
             return Float32Array.from(bytes, (byte) => (byte >= 128 ? 1 : 0));
         }
-        const words = new Uint32Array(4);
+        let words = null;
         return Float32Array.from(bytes, (byte, i) => {
             if (i % 4 === 0) {
-                philox(i / 4, number, 0, streams.evaluation + streams.binarize, 0, 0, words, 0);
+                words = philoxWords(i / 4, number, 0, streams.evaluation + streams.binarize, 0, 0);
             }
             return (words[i % 4] >>> 8) * 255 < byte * 16777216 ? 1 : 0;
         });
