@@ -10,7 +10,7 @@ import { philoxWords } from "./kernels/random.js";
 const ALIGNMENT = 256;
 const PAGE = 65536;
 /** Roles of buffers that plans of one runtime share, where name and length agree. */
-const SHARED_ROLES = ["dataset", "parameter", "moment", "state"];
+export const SHARED_ROLES = ["dataset", "parameter", "moment", "state"];
 /** Words of a step record before its numbers and before its groups, and of the whole (shaders/shared/step.wgsl). */
 const RECORD = { numbers: 8, groups: 24, length: 64 };
 

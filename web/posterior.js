@@ -4,10 +4,10 @@
 /** Nats below its maximum at which the posterior is cut off. */
 const DEPTH = 24;
 /** Cells along a side of a grid. */
-const CELLS = { 1: 256, 2: 48 };
+const GRID_CELLS = { 1: 256, 2: 48 };
 /** Standard deviations that a cell may be wide at most: the midpoint rule is then exact to many digits. */
 const CELL_DEVIATIONS = 0.75;
-const LOG_TWO_PI = Math.log(2 * Math.PI);
+const NORMAL_CONSTANT = Math.log(2 * Math.PI);
 
 /** Nodes and weights of Gauss-Hermite quadrature for the standard normal density: the weights sum to 1. */
 export function hermiteRule(count) {
@@ -67,7 +67,7 @@ async function jointOn(session, x, grid) {
     const joint = await session.logLikelihood(x, latents);
     for (let cell = 0; cell < joint.length; cell++) {
         for (let d = 0; d < latent; d++) {
-            joint[cell] -= (latents[cell * latent + d] ** 2 + LOG_TWO_PI) / 2;
+            joint[cell] -= (latents[cell * latent + d] ** 2 + NORMAL_CONSTANT) / 2;
         }
     }
     return { latents, joint };
@@ -104,7 +104,7 @@ export async function identity(session, x) {
     const { latent } = session;
     const q = await session.encode(x);
     const elbo = await expectation(session, x, q) - divergenceToPrior(q);
-    let grid = { centre: [0, 0], span: 10, side: CELLS[latent] };
+    let grid = { centre: [0, 0], span: 10, side: GRID_CELLS[latent] };
     for (let level = 0; ; level++) {
         const values = await jointOn(session, x, grid);
         const cell = grid.span / grid.side;
@@ -121,7 +121,7 @@ export async function identity(session, x) {
             centre: [0, 1].map((d) => (d < latent ? (found.low[d] + found.high[d]) / 2 : 0)),
             span: Math.max(...extent),
             // A posterior of several modes far apart asks for more cells.
-            side: (level > 2 ? 3 : 1) * CELLS[latent],
+            side: (level > 2 ? 3 : 1) * GRID_CELLS[latent],
         };
     }
 }

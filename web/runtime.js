@@ -3,8 +3,7 @@
 // A plan lists buffers, dispatches and programs. `open` creates the buffers, compiles a pipeline for each kernel with its
 // constants, and binds each dispatch once; `submit` replays the dispatches of a program for each step.
 
-/** Roles of buffers that all machines of a runtime share, if names and lengths are equal. */
-const SHARED_ROLES = new Set(["dataset", "parameter", "moment", "state"]);
+import { SHARED_ROLES } from "./cpu.js";
 
 /** A GPU, opened. */
 export class GpuRuntime {
@@ -175,7 +174,7 @@ export class GpuMachine {
         plan.buffers.forEach((buffer, index) => {
             const block = blockOf[index];
             if (!blocks[block]) {
-                const key = SHARED_ROLES.has(buffer.role) ? `${buffer.name} ${buffer.length}` : null;
+                const key = SHARED_ROLES.includes(buffer.role) ? `${buffer.name} ${buffer.length}` : null;
                 blocks[block] = key && runtime.shared.get(key);
                 if (!blocks[block]) {
                     blocks[block] = device.createBuffer({ label: buffer.name, size: sizes[block], usage });

@@ -71,7 +71,11 @@ impl Web {
         let mut text = contents(&bundle);
         if let Some(folder) = &folder {
             let bytes = web::write_folder(&bundle, folder)?;
-            text.push_str(&format!("{}  {} KB\n", folder.join("index.html").display(), thousands(kilobytes(bytes))));
+            text.push_str(&format!(
+                "{}  {} KB\n",
+                folder.join("index.html").display(),
+                thousands(kilobytes(bytes))
+            ));
         }
         if let Some(file) = &self.single {
             let bytes = web::write_single(&bundle, file)?;

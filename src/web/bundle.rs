@@ -114,7 +114,10 @@ impl Bundle {
             why_not_training: (!training).then(|| why_not(&model.dataset, options)),
             step: StepPart::new(),
             streams: streams(),
-            init: InitPart::of(config.optimizer.init, config.first_bias(&trained.tensors, &dataset.train).filter(|_| training)),
+            init: InitPart::of(
+                config.optimizer.init,
+                config.first_bias(&trained.tensors, &dataset.train).filter(|_| training),
+            ),
             tensors: trained.tensors.all().iter().map(Into::into).collect(),
             states: states
                 .iter()
@@ -157,7 +160,11 @@ fn chosen(dataset: &Dataset, config: &Config, options: Options) -> Result<Datase
     let most = match options.images {
         Some(images) if images > 0 && images < batch => {
             let problem = format!("{images} images are fewer than a minibatch, which has {batch}");
-            return Err(Error::setting("--images", problem, "give more, or 0 for a page that does not train"));
+            return Err(Error::setting(
+                "--images",
+                problem,
+                "give more, or 0 for a page that does not train",
+            ));
         }
         Some(images) => images,
         None => TRAIN_IMAGES.min((TRAIN_BYTES / size).max(batch)),
@@ -230,7 +237,8 @@ impl Files {
 
     fn reals(&mut self, name: &str, values: &[f32], halve: bool) -> Result<()> {
         if halve {
-            let bytes: Vec<u8> = values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()).collect();
+            let bytes: Vec<u8> =
+                values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()).collect();
             return self.add(name, "f16", values.len(), &bytes);
         }
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();

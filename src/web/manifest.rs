@@ -416,7 +416,10 @@ pub(super) fn kernels_of<'a>(
             entry: kernel.entry.clone(),
             imports,
             step: kernel.variables.iter().any(|variable| variable.kind == VariableKind::Step),
-            bindings: kernel.storage().map(|(variable, _)| (variable.name.clone(), variable.binding)).collect(),
+            bindings: kernel
+                .storage()
+                .map(|(variable, _)| (variable.name.clone(), variable.binding))
+                .collect(),
         };
         all.insert(name.to_string(), part);
     }

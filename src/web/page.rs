@@ -222,7 +222,8 @@ mod tests {
                 let own = own.strip_prefix("async ").unwrap_or(own);
                 let words = ["function* ", "function ", "class ", "const ", "let ", "var "];
                 let Some(rest) = words.iter().find_map(|word| own.strip_prefix(word)) else { continue };
-                let declared = rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').next().unwrap();
+                let declared =
+                    rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').next().unwrap();
                 assert!(!declared.is_empty(), "{place}: give each name a line of its own");
                 if let Some(other) = owner.insert(declared, name) {
                     panic!("{place}: {declared} is declared in web/{other} too");

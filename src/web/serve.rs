@@ -48,7 +48,9 @@ impl Server {
     pub fn run(&self, stop: impl Fn() -> bool) -> Result<()> {
         while !stop() {
             let received = self.server.recv_timeout(std::time::Duration::from_millis(250));
-            if let Some(request) = received.map_err(|error| Error::Internal(format!("the server: {error}")))? {
+            if let Some(request) =
+                received.map_err(|error| Error::Internal(format!("the server: {error}")))?
+            {
                 self.answer(request);
             }
         }

@@ -1,0 +1,293 @@
+import { Bundle } from "./bundle.js";
+import { classColour } from "./colours.js";
+import { Dimensions } from "./dimensions.js";
+import { Explorer } from "./explorer.js";
+import { PathRow } from "./path.js";
+import { byId, latentText, make } from "./pixels.js";
+import { LatentPlane } from "./plane.js";
+import { PointCard } from "./point.js";
+import { Session } from "./session.js";
+import { Address, numbersOf, readAddress, wordsOf } from "./state.js";
+import { Status } from "./status.js";
+import { Trainer } from "./train.js";
+import { showTries, triesFor } from "./tries.js";
+
+/** Seconds of the movement at the opening. */
+const OPENING = 9;
+
+const status = new Status(byId("status"));
+const address = readAddress();
+
+/** Themes: as the system, then the two others. */
+function listenToTheme() {
+    const themes = ["", "dark", "light"];
+    const button = byId("theme");
+    const show = (theme) => {
+        document.documentElement.dataset.theme = theme;
+        button.title = button.ariaLabel = `Colours: ${theme || "as the system"}`;
+    };
+    show(wordsOf(address.get("theme"))?.find((word) => themes.includes(word)) ?? "");
+    button.addEventListener("click", () => {
+        show(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % 3]);
+    });
+}
+
+function listenToHelp() {
+    byId("help").addEventListener("click", () => byId("help-dialog").showModal());
+    byId("help-close").addEventListener("click", () => byId("help-dialog").close());
+}
+
+/** A button for each class, with its colour; pressed: its dots are shown. */
+function showLegend(explorer) {
+    const classes = explorer.bundle.labels ? explorer.bundle.manifest.dataset.classes : [];
+    byId("legend").hidden = classes.length === 0;
+    byId("legend").append(...classes.map((name, label) => {
+        const swatch = make("canvas", { width: 12, height: 12 });
+        const context = swatch.getContext("2d");
+        context.fillStyle = classColour(label);
+        context.arc(6, 6, 6, 0, 7);
+        context.fill();
+        const button = make("button", { type: "button" }, swatch, name);
+        const show = () => (button.ariaPressed = String(!explorer.hidden.has(label)));
+        button.addEventListener("click", () => {
+            if (!explorer.hidden.delete(label)) {
+                explorer.hidden.add(label);
+            }
+            show();
+            explorer.changed("layers");
+        });
+        show();
+        return button;
+    }));
+}
+
+/** The boxes of the layers, and the choice of the two dimensions of the plane. */
+function showLayers(explorer) {
+    for (const name of Object.keys(explorer.layers)) {
+        const box = byId(`layer-${name}`);
+        box.addEventListener("change", () => {
+            explorer.layers[name] = box.checked;
+            explorer.changed("layers");
+        });
+    }
+    explorer.show((changes) => {
+        if (changes.has("layers")) {
+            Object.entries(explorer.layers).forEach(([name, shown]) => (byId(`layer-${name}`).checked = shown));
+        }
+    });
+    byId("dims").hidden = explorer.latent < 3;
+    [byId("dim-x"), byId("dim-y")].forEach((select, axis) => {
+        select.append(...Array.from({ length: explorer.latent }, (_, dim) =>
+            make("option", { value: dim, textContent: `z${dim + 1}` })));
+        select.addEventListener("change", () => {
+            const other = explorer.dims[axis];
+            explorer.dims[axis] = Number(select.value);
+            // Both axes the same: the other one takes the dimension that was here.
+            if (explorer.dims[0] === explorer.dims[1]) {
+                explorer.dims[1 - axis] = other;
+            }
+            explorer.base = explorer.z.slice();
+            explorer.fitView();
+            explorer.changed("slice", "z");
+        });
+        explorer.show((changes) => {
+            if (changes.has("slice")) {
+                select.value = explorer.dims[axis];
+            }
+        });
+    });
+}
+
+/** Keys of the whole page, where no control wants them. */
+function listenToKeys(explorer, trainer, pathRow) {
+    document.addEventListener("keydown", (event) => {
+        const { target, key } = event;
+        const typing = target.closest("input:not([type=range]):not([type=checkbox]), select, textarea, dialog");
+        if (typing || event.ctrlKey || event.altKey || event.metaKey || !byId("keys").checked) {
+            return;
+        }
+        const { classes } = explorer.bundle.manifest.dataset;
+        const actions = {
+            ".": () => trainer.once(),
+            r: () => trainer.anew(),
+            a: () => pathRow.setEnd(0),
+            b: () => pathRow.setEnd(1),
+        };
+        if (key === " " && !target.closest("button, summary, a, input[type=checkbox]")) {
+            event.preventDefault();
+            trainer.toggle();
+        } else if (/^[0-9]$/.test(key) && explorer.bundle.labels) {
+            // Where a class has the digit for its name, that one; else the classes in their order.
+            const named = classes.indexOf(key);
+            const first = explorer.bundle.labels.indexOf(named >= 0 ? named : Number(key) - 1);
+            if (first >= 0) {
+                explorer.pick(first);
+            }
+        } else {
+            actions[key.toLowerCase()]?.();
+        }
+    });
+}
+
+/** Takes the state out of the address. */
+async function restoreState(explorer, trainer) {
+    const { latent, layers, path } = explorer;
+    const names = wordsOf(address.get("layers"));
+    if (names) {
+        Object.keys(layers).forEach((name) => (layers[name] = names.includes(name)));
+    }
+    wordsOf(address.get("off"))?.forEach((label) => explorer.hidden.add(Number(label)));
+    const dims = numbersOf(address.get("dims"), 2)?.map((dim) => dim - 1);
+    if (latent > 2 && dims?.every((dim) => Number.isInteger(dim) && dim >= 0 && dim < latent) && dims[0] !== dims[1]) {
+        explorer.dims = dims;
+    }
+    ["a", "b"].forEach((name, end) => {
+        const z = numbersOf(address.get(name), latent);
+        path.ends[end] = z ? Float32Array.from(z) : path.ends[end];
+    });
+    ["beta", "rate", "speed"].forEach((name) => {
+        if (address.has(name) && address.get(name) !== "" && !Number.isNaN(Number(address.get(name)))) {
+            trainer[name].choose(Number(address.get(name)));
+        }
+    });
+    trainer.seed.value = address.get("seed") ?? trainer.seed.value;
+}
+
+/** Keeps the address at the state. */
+function keepState(explorer, trainer) {
+    const { manifest } = explorer.bundle;
+    const kept = new Address();
+    const text = (z) => Array.from(z, (value) => Number(value.toFixed(3))).join(",");
+    explorer.show((changes) => {
+        if (explorer.actor || !changes.size) {
+            return;
+        }
+        const { layers, hidden, dims, sample, path, kept: z } = explorer;
+        kept.write({
+            z: text(z),
+            image: sample?.index,
+            a: text(path.ends[0]),
+            b: text(path.ends[1]),
+            dims: explorer.latent > 2 ? dims.map((dim) => dim + 1).join(",") : null,
+            layers: layers.tiles && layers.dots && !layers.density ? null
+                : Object.keys(layers).filter((name) => layers[name]).join(","),
+            off: hidden.size ? [...hidden].join(",") : null,
+            beta: trainer.beta.chosen,
+            rate: trainer.rate.chosen,
+            speed: trainer.speed.chosen,
+            seed: trainer.seed.value === String(manifest.run.seed) ? null : trainer.seed.value,
+            theme: document.documentElement.dataset.theme || null,
+            hide: new URLSearchParams(location.search).has("hide") ? null : address.get("hide"),
+        });
+    });
+    for (const control of ["theme", "beta", "rate", "speed", "seed"]) {
+        byId(control).addEventListener(control === "theme" ? "click" : "input", () => explorer.changed("controls"));
+    }
+}
+
+/** A way through the means of the classes, or of some images, each to its nearest. */
+function openingWay(explorer) {
+    const left = explorer.bundle.labels
+        ? [...explorer.classMeans().values()]
+        : Array.from({ length: Math.min(6, explorer.cloud?.count ?? 0) }, (_, image) => explorer.meanOf(image));
+    const way = [explorer.z.slice()];
+    while (left.length) {
+        const away = left.map((mean) => Math.hypot(...mean.map((value, dim) => value - way.at(-1)[dim])));
+        way.push(...left.splice(away.indexOf(Math.min(...away)), 1));
+    }
+    return [...way, explorer.z.slice()];
+}
+
+/** Places the card of the dimensions: below both columns where there are many, else in the shorter column. */
+function placeDimensions(explorer) {
+    const card = document.querySelector("[data-card=dimensions]");
+    const training = document.querySelector("[data-card=train]");
+    const room = training.hidden || !explorer.session.trainable;
+    if (explorer.latent === 1) {
+        // The plane is this strip.
+        card.hidden = true;
+    } else if (room && explorer.ranking().active <= 6) {
+        byId("right").append(card);
+    } else if (explorer.latent > 2) {
+        document.querySelector("main").insertBefore(card, document.querySelector("[data-card=tries]"));
+    }
+}
+
+async function open() {
+    listenToTheme();
+    listenToHelp();
+    wordsOf(address.get("hide"))?.forEach((name) => {
+        const card = document.querySelector(`[data-card="${CSS.escape(name)}"]`);
+        card?.setAttribute("hidden", "");
+    });
+    const bundle = await Bundle.open();
+    const { manifest } = bundle;
+    await bundle.loadPictures();
+    byId("title").textContent = manifest.title;
+    document.title = manifest.title;
+    let plane = null;
+    let explorer = null;
+    const session = await Session.open(bundle, {
+        runtime: address.get("runtime") ?? "auto",
+        onlost: (why) => {
+            plane?.open(true);
+            showRuntime();
+            explorer?.changed("model");
+            status.say(why);
+        },
+    });
+    const showRuntime = () => {
+        byId("runtime").textContent = session.runtime.name;
+        byId("why").textContent = session.why;
+    };
+    showRuntime();
+    explorer = new Explorer(bundle, session);
+    plane = new LatentPlane(explorer, status);
+    const pointCard = new PointCard(explorer, status);
+    const pathRow = new PathRow(explorer);
+    const dimensions = new Dimensions(explorer);
+    const trainer = new Trainer(explorer, status);
+    showLayers(explorer);
+    listenToKeys(explorer, trainer, pathRow);
+    await restoreState(explorer, trainer);
+    showLegend(explorer);
+    explorer.changed("model", "slice", "layers", "path", "curves", "z");
+    await explorer.use(() => trainer.check());
+    placeDimensions(explorer);
+    if (!address.has("dims") && explorer.latent > 2) {
+        explorer.dims = explorer.ranking().order.slice(0, 2);
+    }
+    explorer.fitView();
+    const means = [...explorer.classMeans().values()];
+    if (!address.has("a") && explorer.cloud?.count > 1) {
+        explorer.path.ends = (means.length > 1 ? [means[0], means[1]] : [explorer.meanOf(0), explorer.meanOf(1)])
+            .map((end) => Float32Array.from(end));
+        explorer.changed("path");
+    }
+    const image = Number(address.get("image") ?? 0);
+    if (image < manifest.dataset.test) {
+        await explorer.pick(image);
+    }
+    const z = numbersOf(address.get("z"), explorer.latent);
+    if (z) {
+        explorer.moveTo(z);
+    }
+    keepState(explorer, trainer);
+    showTries(byId("tries"), triesFor(explorer, trainer, pathRow, pointCard));
+    document.body.classList.remove("loading");
+    status.say(`Ready: ${manifest.title}, z = ${latentText(explorer.z)}.`);
+    // A link with a z shows that z; else one movement shows what the page is.
+    if (!z && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
+        const way = openingWay(explorer);
+        explorer.walk(way, OPENING);
+        ["pointerdown", "keydown", "wheel"].forEach((name) =>
+            addEventListener(name, () => explorer.stop(), { once: true, capture: true, passive: true }));
+    }
+    return dimensions;
+}
+
+open().catch((error) => {
+    status.say(`The page cannot start: ${error.message}`);
+    document.body.classList.add("failed");
+    throw error;
+});

@@ -1,0 +1,273 @@
+import { Chart } from "./charts.js";
+import { byId, decimal, make } from "./pixels.js";
+
+const BETAS = [0, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 10, 15, 20];
+const RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2];
+/** Steps a second; the last: as many as there is time for. */
+const SPEEDS = [1, 5, 20, 60, Infinity];
+
+/** Milliseconds of training between two frames, at most. */
+const FRAME_TIME = 45;
+
+/** A slider over given stops, one of which is the run's own value. */
+class Stops {
+    constructor(input, output, stops, own, text) {
+        this.stops = [...new Set([...stops, own])].sort((a, b) => a - b);
+        this.own = own;
+        Object.assign(input, { min: 0, max: this.stops.length - 1, step: 1 });
+        Object.assign(this, { input, output, text });
+        input.addEventListener("input", () => {
+            this.touched = true;
+            this.show();
+        });
+        this.reset();
+    }
+
+    reset() {
+        this.touched = false;
+        this.set(this.own);
+    }
+
+    set(value) {
+        const away = this.stops.map((stop) => Math.abs(stop - value));
+        this.input.value = Number.isFinite(value) ? away.indexOf(Math.min(...away)) : this.stops.length - 1;
+        this.show();
+    }
+
+    /** Goes to a value and keeps it, whatever the run's schedule says. */
+    choose(value) {
+        this.touched = true;
+        this.set(value);
+    }
+
+    get value() {
+        return this.stops[this.input.value];
+    }
+
+    /** The value if it was chosen; undefined: the run's schedule. */
+    get chosen() {
+        return this.touched ? this.value : undefined;
+    }
+
+    show() {
+        this.output.textContent = this.input.ariaValueText = this.text(this.value);
+    }
+}
+
+/** The card of training: buttons, sliders, curves and held-out figures. */
+export class Trainer {
+    constructor(explorer, status) {
+        this.explorer = explorer;
+        this.status = status;
+        const { session, bundle } = explorer;
+        const { run } = bundle.manifest;
+        this.perStep = 20;
+        this.due = 0;
+        this.checked = 0;
+        this.checkCost = 0;
+        this.first = session.step;
+        this.curves = { reconstruction: [], kl: [], heldReconstruction: [], heldKl: [] };
+        this.charts = [new Chart(byId("chart-elbo")), new Chart(byId("chart-kl"))];
+        this.beta = new Stops(byId("beta"), byId("beta-value"), BETAS, run.beta ?? 1, String);
+        this.rate = new Stops(byId("rate"), byId("rate-value"), RATES, run.rate, (value) => value.toString());
+        this.speed = new Stops(byId("speed"), byId("speed-value"), SPEEDS, Infinity,
+            (value) => (Number.isFinite(value) ? `${value} a second` : "full"));
+        this.seed = byId("seed");
+        this.seed.value = run.seed;
+        ["train-controls", "charts", "lines", "numbers"].forEach((id) => (byId(id).hidden = !session.trainable));
+        byId("no-train").hidden = session.trainable;
+        byId("no-train").textContent = session.trainable ? "" : session.whyNotTrainable ?? "This page cannot train.";
+        byId("train").addEventListener("click", () => this.toggle());
+        byId("step").addEventListener("click", () => this.once());
+        byId("anew").addEventListener("click", () => this.anew());
+        byId("restore").addEventListener("click", () => this.restore());
+        byId("numbers").addEventListener("toggle", () => this.drawTable());
+        new ResizeObserver(() => this.drawCharts()).observe(byId("chart-elbo"));
+        explorer.show((changes) => {
+            if (changes.has("curves")) {
+                this.drawCharts();
+            }
+        });
+    }
+
+    get running() {
+        return this.explorer.training !== null;
+    }
+
+    toggle() {
+        if (this.running) {
+            this.pause();
+        } else if (this.explorer.session.trainable) {
+            this.explorer.stop();
+            this.last = performance.now();
+            this.due = 1;
+            this.explorer.training = (now) => this.tick(now);
+            this.explorer.wake();
+            this.showButton();
+            this.status.say("Training.");
+        }
+    }
+
+    pause() {
+        this.explorer.training = null;
+        this.showButton();
+        this.explorer.use(() => this.check());
+        this.explorer.changed("model");
+    }
+
+    showButton() {
+        byId("train").textContent = this.running ? "\u275a\u275a Pause" : "\u25b6 Train";
+    }
+
+    /** Trains for the time of one frame. */
+    async tick() {
+        const now = performance.now();
+        this.due = Math.min(this.due + ((now - this.last) / 1000) * this.speed.value, 1e6);
+        this.last = now;
+        const most = Math.max(1, Math.floor(FRAME_TIME / this.perStep));
+        const steps = Math.min(Math.floor(this.due), most);
+        if (steps > 0) {
+            this.due = Number.isFinite(this.speed.value) ? Math.min(this.due - steps, most) : 1;
+            await this.train(steps);
+        }
+        if (now - this.checked > Math.max(1000, 8 * this.checkCost)) {
+            await this.check();
+        }
+    }
+
+    async train(steps) {
+        const { explorer } = this;
+        const began = performance.now();
+        const losses = await explorer.session.train(steps, { beta: this.beta.chosen, rate: this.rate.chosen });
+        this.perStep = 0.7 * this.perStep + (0.3 * (performance.now() - began)) / steps;
+        for (const { step, reconstruction, kl } of losses) {
+            this.curves.reconstruction.push([step, reconstruction]);
+            this.curves.kl.push([step, kl]);
+        }
+        if (losses.some(({ reconstruction, kl }) => !Number.isFinite(reconstruction + kl))) {
+            explorer.training = null;
+            this.showButton();
+            this.status.say("The loss is no longer a number: take a smaller step size, and train anew.");
+        }
+        explorer.changed("model", "curves");
+    }
+
+    /** Computes the held-out figures and the posteriors. */
+    async check() {
+        const { explorer } = this;
+        const { session, bundle } = explorer;
+        const began = performance.now();
+        const { test } = bundle.manifest.dataset;
+        await explorer.refreshCloud();
+        if (test > 0) {
+            this.held = await session.evaluate(Math.min(1000, test));
+            // The first figures are those of the trained model.
+            this.trained ??= this.held;
+            this.curves.heldReconstruction.push([session.step, this.held.reconstruction]);
+            this.curves.heldKl.push([session.step, this.held.kl]);
+        }
+        if (explorer.sample && this.running) {
+            await explorer.encodeAgain();
+        }
+        this.checked = performance.now();
+        this.checkCost = this.checked - began;
+        this.showFigures();
+        explorer.changed("curves");
+    }
+
+    showFigures() {
+        const { session, bundle } = this.explorer;
+        const { stepsPerEpoch } = bundle.manifest.run;
+        const epoch = stepsPerEpoch ? `, epoch ${decimal(session.step / stepsPerEpoch, 1)}` : "";
+        const { held } = this;
+        const figures = held ? `; held out: \u2212ELBO ${decimal(-held.elbo, 1)} = reconstruction ${
+            decimal(held.reconstruction, 1)} + KL ${decimal(held.kl)}` : "";
+        byId("figures").textContent = `Step ${session.step.toLocaleString("en")}${epoch}${figures}`;
+        if (this.running && held) {
+            this.status.progress(`Step ${session.step}, held-out ELBO ${decimal(held.elbo, 1)}.`);
+        }
+        this.drawTable();
+    }
+
+    once() {
+        const { explorer } = this;
+        explorer.stop();
+        if (this.running) {
+            this.pause();
+        }
+        if (explorer.session.trainable) {
+            explorer.use(async () => {
+                await this.train(1);
+                await this.check();
+                const [step, value] = this.curves.reconstruction.at(-1);
+                const kl = this.curves.kl.at(-1)[1];
+                this.status.say(`Step ${step}: reconstruction ${decimal(value, 1)}, KL ${decimal(kl)} nats.`);
+            });
+        }
+    }
+
+    /** Starts from new initial values. */
+    anew() {
+        return this.reset(() => this.explorer.session.anew(/^\d+$/.test(this.seed.value) ? this.seed.value : undefined),
+            `New parameters from seed ${this.seed.value}.`);
+    }
+
+    /** Goes back to the trained model, with the run's beta and step size. */
+    restore() {
+        this.beta.reset();
+        this.rate.reset();
+        return this.reset(() => this.explorer.session.restore(), "The trained model is back.");
+    }
+
+    reset(task, text) {
+        const { explorer } = this;
+        explorer.stop();
+        if (!explorer.session.trainable) {
+            return;
+        }
+        return explorer.use(async () => {
+            await task();
+            Object.values(this.curves).forEach((curve) => (curve.length = 0));
+            this.first = explorer.session.step;
+            explorer.changed("model");
+            await this.check();
+            this.status.say(text);
+        });
+    }
+
+    drawCharts() {
+        const { reconstruction, kl, heldReconstruction, heldKl } = this.curves;
+        const sum = (a, b) => a.map(([step, value], at) => [step, value + b[at][1]]);
+        const range = [this.first, Math.max(this.explorer.session.step, this.first + 100)];
+        const known = this.trained ? range : [];
+        const level = (value) => ({ name: "reference", points: known.map((step) => [step, value]) });
+        this.charts[0].draw([
+            level(-this.trained?.elbo),
+            { name: "reconstruction", points: reconstruction },
+            { name: "elbo", points: sum(reconstruction, kl) },
+            { name: "reconstruction held", points: heldReconstruction },
+            { name: "elbo held", points: sum(heldReconstruction, heldKl) },
+        ], range);
+        this.charts[1].draw([
+            level(this.trained?.kl),
+            { name: "divergence", points: kl },
+            { name: "divergence held", points: heldKl },
+        ], range);
+    }
+
+    /** The held-out figures as a table, for those who do not see the charts. */
+    drawTable() {
+        if (!byId("numbers").open) {
+            return;
+        }
+        const { heldReconstruction, heldKl } = this.curves;
+        const every = Math.ceil(heldKl.length / 10);
+        const rows = heldKl.flatMap(([step, kl], at) => {
+            const value = heldReconstruction[at][1];
+            const cells = [step.toLocaleString("en"), decimal(value + kl, 1), decimal(value, 1), decimal(kl)];
+            const row = make("tr", {}, ...cells.map((text) => make("td", {}, text)));
+            return (heldKl.length - 1 - at) % every ? [] : [row];
+        });
+        byId("numbers-rows").replaceChildren(...rows);
+    }
+}
