@@ -93,7 +93,7 @@ function shuffleAsBefore(order, random) {
 }
 
 /** Bound of a uniform tensor, or the standard deviation of a normal one, under the rule `init` (see src/model/init.rs). */
-function spread(init, tensor) {
+function firstValues(init, tensor) {
     switch (tensor.init) {
         case "constant": return { kind: "constant", value: tensor.value };
         case "uniform": return { kind: "uniform", value: tensor.value };
@@ -133,7 +133,7 @@ export function firstParameters(manifest, seed, length) {
     manifest.tensors.forEach((tensor, number) => {
         const count = tensor.shape.reduce((a, b) => a * b, 1);
         const values = new Float32Array(count);
-        const { kind, value } = spread(manifest.init, tensor);
+        const { kind, value } = firstValues(manifest.init, tensor);
         const random = new Sequence(seed, manifest.streams.initialisation, number);
         for (let i = 0; i < count; i++) {
             values[i] = kind === "constant" ? value

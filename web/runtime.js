@@ -3,7 +3,7 @@
 // A plan lists buffers, dispatches and programs. `open` creates the buffers, compiles a pipeline for each kernel with its
 // constants, and binds each dispatch once; `submit` replays the dispatches of a program for each step.
 
-import { SHARED_ROLES } from "./cpu.js";
+import { SHARED_ROLES } from "./programs.js";
 
 /** A GPU, opened. */
 export class GpuRuntime {
