@@ -3,14 +3,15 @@
 // All buffers of all plans lie in one memory, which simd.wasm reads and writes too. Kernels are JavaScript functions
 // (kernels/*.js), one for each entry point of the WGSL; they get a CpuCall.
 
-import { findKernel, scratchLength } from "./kernels.js";
+import { KERNELS, scratchLength } from "./kernels.js";
 import { philoxWords } from "./kernels/random.js";
+import { SHARED_ROLES, missingKernels, programOf, runtimeName } from "./programs.js";
 
 /** Blocks of memory start at multiples of this many bytes, as bindings do on a GPU. */
 const ALIGNMENT = 256;
 const PAGE = 65536;
-/** Roles of buffers that plans of one runtime share, where name and length agree. */
-const SHARED_ROLES = ["dataset", "parameter", "moment", "state"];
+/** Programs that compute each row for itself: of a step with few rows the others are left out. */
+const PROGRAMS_OF_ROWS = ["encode", "decode"];
 /** Words of a step record before its numbers and before its groups, and of the whole (shaders/shared/step.wgsl). */
 const RECORD = { numbers: 8, groups: 24, length: 64 };
 
@@ -22,6 +23,8 @@ class CpuMemory {
         this.buffer = memory ? memory.buffer : new ArrayBuffer(PAGE);
         /** Free ranges in order: first byte and bytes. The first block is left to simd.wasm. */
         this.holes = [{ start: ALIGNMENT, size: this.buffer.byteLength - ALIGNMENT }];
+        /** End of what was ever in use. */
+        this.used = 0;
     }
 
     /**
@@ -39,7 +42,9 @@ class CpuMemory {
         hole.start += size;
         hole.size -= size;
         this.holes = this.holes.filter((hole) => hole.size > 0);
-        new Uint8Array(this.buffer, block.start, size).fill(0);
+        // Memory that was never in use is zero, and the system provides it when it is first written.
+        new Uint8Array(this.buffer, block.start, Math.max(0, Math.min(size, this.used - block.start))).fill(0);
+        this.used = Math.max(this.used, block.start + size);
         return block;
     }
 
@@ -89,12 +94,13 @@ class CpuMemory {
 }
 
 /**
- * One run of a kernel. `constants` are the WGSL's overrides and `views` its storage variables, under the names that the WGSL
- * has (without `_elements`, the suffix of matrices that a kernel reads by elements): a Float32Array, or a Uint32Array of words.
+ * One run of a kernel. `constants` are the WGSL's overrides and `views` its storage variables, under the names that the
+ * WGSL has (without `_elements`, the suffix of matrices that a kernel reads by elements): a Float32Array, or a
+ * Uint32Array of words.
  */
 class CpuCall {
     constructor(dispatch, plan, runtime) {
-        this.kernel = findKernel(dispatch.kernel);
+        this.kernel = KERNELS.get(dispatch.kernel);
         this.bindings = dispatch.bindings.map((binding) => ({
             name: binding.variable.replace(/_elements$/, ""),
             words: plan.buffers[binding.buffer].element !== "real",
@@ -107,9 +113,17 @@ class CpuCall {
         }
         this.views = {};
         this.step = null;
+        /** Rows that the program computes each for itself; 0 where it does not. */
+        this.items = 0;
         /** Exports of simd.wasm, or null. */
         this.simd = runtime.simd;
         this.runtime = runtime;
+    }
+
+    /** Of `rows` rows, a few for each item, those of the items that the step has. */
+    rowsInStep(rows) {
+        const few = this.step.rows < this.items && rows % this.items === 0;
+        return few ? (rows / this.items) * this.step.rows : rows;
     }
 
     /** Number `index` of the step; 1 where the index stands for none. */
@@ -123,12 +137,13 @@ class CpuCall {
         return philoxWords(index, counterLow, counterHigh, (this.step.stream + stream) >>> 0, seedLow, seedHigh);
     }
 
-    /** First byte of memory for this call's intermediate values: at least `length` numbers (see scratchLength). */
-    scratch(length) {
-        if (4 * length > this.runtime.space.size) {
-            throw new Error(`a kernel asks for ${length} numbers of scratch memory, more than were reserved`);
+    /** Memory for intermediate values: `length` numbers from number `first` on of what scratchLength has reserved. */
+    scratch(first, length) {
+        const { space, memory } = this.runtime;
+        if (4 * (first + length) > space.size) {
+            throw new Error(`a kernel asks for ${first + length} numbers of scratch memory, more than were reserved`);
         }
-        return this.runtime.space.start;
+        return new Float32Array(memory.buffer, space.start + 4 * first, length);
     }
 }
 
@@ -202,7 +217,9 @@ class CpuMachine {
      * @param {Uint32Array} records 64 words a step, see shaders/shared/step.wgsl
      */
     submit(program, records) {
-        const { dispatches } = findProgram(this.plan, program);
+        const { dispatches, given, wanted } = programOf(this.plan, program);
+        const port = [...(given ?? []), ...(wanted ?? [])][0];
+        const items = port && PROGRAMS_OF_ROWS.includes(program) ? port.shape[0] : 0;
         this.refresh();
         for (let start = 0; start < records.length; start += RECORD.length) {
             const step = readStep(records.subarray(start, start + RECORD.length));
@@ -212,6 +229,7 @@ class CpuMachine {
                     throw new Error(`the CPU runtime has no kernel '${this.plan.dispatches[index].kernel}'`);
                 }
                 call.step = step;
+                call.items = items;
                 call.kernel(call);
             }
         }
@@ -235,6 +253,8 @@ class CpuMachine {
 /** Runs plans on the CPU, in the calling thread. The interface is that of every runtime (runtime.js). */
 export class CpuRuntime {
     constructor(kind, memory, simd) {
+        /** Names of the kernels that there are. */
+        this.kernels = new Set(KERNELS.keys());
         this.kind = kind;
         this.name = runtimeName(kind);
         /** Never resolves: a processor is not lost. */
@@ -266,7 +286,7 @@ export class CpuRuntime {
 
     /** Names of the kernels that a program needs and this runtime lacks. */
     missing(plan, program) {
-        return missingKernels(plan, program);
+        return missingKernels(plan, program, this.kernels);
     }
 
     /** See to it that calls have `length` numbers of scratch memory. */
@@ -279,25 +299,6 @@ export class CpuRuntime {
             this.space = this.memory.allocate(4 * length);
         }
     }
-}
-
-/** What people call a runtime of this kind. */
-export function runtimeName(kind) {
-    return kind === "wasm" ? "WASM SIMD, one thread" : "JavaScript, one thread";
-}
-
-/** Names of the kernels that a program of a plan needs and the CPU lacks. */
-export function missingKernels(plan, program) {
-    const names = findProgram(plan, program).dispatches.map((index) => plan.dispatches[index].kernel);
-    return [...new Set(names)].filter((name) => !findKernel(name));
-}
-
-function findProgram(plan, program) {
-    const found = typeof program === "string" ? plan.programs.find(({ name }) => name === program) : program;
-    if (!found) {
-        throw new Error(`the plan has no program '${program}'`);
-    }
-    return found;
 }
 
 /** A step record as an object: the fields of shaders/shared/step.wgsl. */

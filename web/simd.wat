@@ -1,4 +1,5 @@
-;; The hot loops of the page's CPU runtime, four f32 at a time. Assembled to simd.wasm; tests/web/simd.rs compares the two.
+;; The hot loops of the page's CPU runtime, four f32 at a time. Assembled to simd.wasm; tests/web/simd.rs compares the
+;; two.
 ;;
 ;; Pointers are bytes, multiples of 16, into the memory of the runtime (cpu.js); bytes 0 to 15 are this module's own.
 ;; Lengths are in elements. A pointer of 0 stands for an output that is not wanted.
@@ -22,8 +23,8 @@
       (i32.mul (i32.mul (i32.div_u (local.get $row) (local.get $width)) (local.get $width)) (local.get $inner))
       (i32.rem_u (local.get $row) (local.get $width))) (i32.const 2))))
 
-  ;; Rows that lie along memory, `stride` bytes apart: from[row][k]. `inner` is a multiple of 4. Four rows by four columns are
-  ;; transposed in registers. Past the last row it is repeated.
+  ;; Rows that lie along memory, `stride` bytes apart: from[row][k]. `inner` is a multiple of 4. Four rows by four
+  ;; columns are transposed in registers. Past the last row it is repeated.
   (func (export "pack_transposed") (param $from i32) (param $stride i32) (param $rows i32) (param $inner i32)
       (param $to i32) (param $width i32)
     (local $row i32) (local $p0 i32) (local $p1 i32) (local $p2 i32) (local $p3 i32) (local $end i32)
@@ -86,14 +87,18 @@
     (if (local.get $accumulate) (then (local.set $x (f32x4.add (v128.load (local.get $at)) (local.get $x)))))
     (v128.store (local.get $at) (local.get $x))
     (if (local.get $wide) (then
-      (if (local.get $accumulate) (then (local.set $y (f32x4.add (v128.load offset=16 (local.get $at)) (local.get $y)))))
+      (if (local.get $accumulate)
+        (then (local.set $y (f32x4.add (v128.load offset=16 (local.get $at)) (local.get $y)))))
       (v128.store offset=16 (local.get $at) (local.get $y)))))
 
-  ;; output[m][n] = sum over k of left[m][k] right[n][k], or added to it. `columns` is a multiple of 4; rows of the output are
-  ;; `stride` bytes apart. Tiles of 4 by 8 are summed in registers. A panel of the right operand stays in the first cache.
-  (func (export "multiply") (param $rows i32) (param $columns i32) (param $inner i32) (param $left i32) (param $right i32)
+  ;; output[m][n] = sum over k of left[m][k] right[n][k], or added to it. `columns` is a multiple of 4; rows of the
+  ;; output are `stride` bytes apart. Tiles of 4 by 8 are summed in registers. A panel of the right operand stays in the
+  ;; first cache.
+  (func (export "multiply") (param $rows i32) (param $columns i32) (param $inner i32) (param $left i32)
+    (param $right i32)
       (param $output i32) (param $stride i32) (param $accumulate i32)
-    (local $row i32) (local $column i32) (local $a i32) (local $b i32) (local $end i32) (local $at i32) (local $wide i32)
+    (local $row i32) (local $column i32) (local $a i32) (local $b i32) (local $end i32) (local $at i32)
+      (local $wide i32)
     (local $s v128) (local $x v128) (local $y v128)
     (local $x0 v128) (local $x1 v128) (local $x2 v128) (local $x3 v128)
     (local $y0 v128) (local $y1 v128) (local $y2 v128) (local $y3 v128)
@@ -141,18 +146,21 @@
           (local.set $row (i32.add (local.get $row) (i32.const 1))))
         (br_if $rows_left (i32.lt_u (local.get $row) (local.get $rows))))
       (local.set $right (local.get $end))
-      (br_if $columns_left (i32.lt_u (local.tee $column (i32.add (local.get $column) (i32.const 8))) (local.get $columns)))))
+      (br_if $columns_left (i32.lt_u (local.tee $column (i32.add (local.get $column) (i32.const 8)))
+        (local.get $columns)))))
 
   ;; --- Functions of four numbers.
 
-  ;; exp, by a polynomial of degree 7 on half a power of two; relative error 1.2e-7. From 88.4 on infinity, 0 below -87.7.
+  ;; exp, by a polynomial of degree 7 on half a power of two; relative error 1.2e-7. From 88.4 on infinity, 0 below
+  ;; -87.7.
   (func $exp (param $x v128) (result v128)
     (local $n v128) (local $r v128)
     ;; pmax and pmin keep a NaN that is their first operand.
     (local.set $x (f32x4.pmin (f32x4.pmax (local.get $x) (v128.const f32x4 -88 -88 -88 -88))
       (v128.const f32x4 88.8 88.8 88.8 88.8)))
     ;; Adding 1.5 * 2^23 rounds to a whole number, whose bits are then the lowest.
-    (local.set $n (f32x4.add (f32x4.mul (local.get $x) (v128.const f32x4 0x1.715476p0 0x1.715476p0 0x1.715476p0 0x1.715476p0))
+    (local.set $n (f32x4.add (f32x4.mul (local.get $x)
+      (v128.const f32x4 0x1.715476p0 0x1.715476p0 0x1.715476p0 0x1.715476p0))
       (v128.const f32x4 0x1.8p23 0x1.8p23 0x1.8p23 0x1.8p23)))
     (local.set $r (f32x4.sub (local.get $n) (v128.const f32x4 0x1.8p23 0x1.8p23 0x1.8p23 0x1.8p23)))
     ;; log 2 in two parts, the first of which has few bits, so that its multiples are exact.
@@ -255,7 +263,8 @@
     (f32x4.mul (local.get $s)
       (f32x4.add (local.get $one) (f32x4.mul (local.get $y) (f32x4.sub (local.get $one) (local.get $s))))))
 
-  ;; output = activation(input + bias), `count` numbers of rows of `width`; both are multiples of 4. Without a bias (0) none is added.
+  ;; output = activation(input + bias), `count` numbers of rows of `width`; both are multiples of 4. Without a bias (0)
+  ;; none is added.
   (func (export "finish") (param $input i32) (param $output i32) (param $count i32) (param $bias i32) (param $width i32)
       (param $kind i32)
     (local $end i32) (local $b i32) (local $row_end i32) (local $x v128)
@@ -278,7 +287,8 @@
     (local $end i32) (local $x v128)
     (local.set $end (i32.add (local.get $input) (i32.shl (local.get $count) (i32.const 2))))
     (loop $left
-      (local.set $x (f32x4.mul (v128.load (local.get $input)) (call $derivative (local.get $kind) (v128.load (local.get $saved)))))
+      (local.set $x (f32x4.mul (v128.load (local.get $input))
+        (call $derivative (local.get $kind) (v128.load (local.get $saved)))))
       (if (local.get $accumulate) (then (local.set $x (f32x4.add (local.get $x) (v128.load (local.get $output))))))
       (v128.store (local.get $output) (local.get $x))
       (local.set $output (i32.add (local.get $output) (i32.const 16)))
@@ -286,7 +296,8 @@
       (br_if $left (i32.ne (local.tee $input (i32.add (local.get $input) (i32.const 16))) (local.get $end)))))
 
   ;; output[n] = sum over rows of input[row][n], or added to it. `columns` is a multiple of 4.
-  (func (export "add_rows") (param $input i32) (param $rows i32) (param $columns i32) (param $output i32) (param $accumulate i32)
+  (func (export "add_rows") (param $input i32) (param $rows i32) (param $columns i32) (param $output i32)
+    (param $accumulate i32)
     (local $p i32) (local $k i32) (local $column i32) (local $x v128)
     (loop $columns_left
       (local.set $x (if (result v128) (local.get $accumulate) (then (v128.load (local.get $output)))
@@ -300,13 +311,15 @@
       (v128.store (local.get $output) (local.get $x))
       (local.set $output (i32.add (local.get $output) (i32.const 16)))
       (local.set $input (i32.add (local.get $input) (i32.const 16)))
-      (br_if $columns_left (i32.lt_u (local.tee $column (i32.add (local.get $column) (i32.const 4))) (local.get $columns)))))
+      (br_if $columns_left (i32.lt_u (local.tee $column (i32.add (local.get $column) (i32.const 4)))
+        (local.get $columns)))))
 
   ;; --- Likelihood.
 
   ;; The chunks of a row of `columns` logits, of which `width` are no padding: value[chunk] = sum of softplus(l) - l x;
   ;; gradient = scale (sigmoid(l) - x).
-  (func (export "bernoulli") (param $logits i32) (param $image i32) (param $columns i32) (param $width i32) (param $scale f32)
+  (func (export "bernoulli") (param $logits i32) (param $image i32) (param $columns i32) (param $width i32)
+    (param $scale f32)
       (param $value i32) (param $gradient i32)
     (local $column i32) (local $l v128) (local $x v128) (local $e v128) (local $mask v128) (local $sum v128)
     (loop $left
@@ -328,7 +341,8 @@
       (local.set $column (i32.add (local.get $column) (i32.const 4)))
       ;; A chunk is 16 numbers, or what is left of the row.
       (if (i32.and (i32.ne (local.get $value) (i32.const 0)) (i32.or
-          (i32.eqz (i32.and (local.get $column) (i32.const 15))) (i32.eq (local.get $column) (local.get $columns)))) (then
+          (i32.eqz (i32.and (local.get $column) (i32.const 15))) (i32.eq (local.get $column) (local.get $columns))))
+            (then
         (f32.store (local.get $value) (f32.add
           (f32.add (f32x4.extract_lane 0 (local.get $sum)) (f32x4.extract_lane 1 (local.get $sum)))
           (f32.add (f32x4.extract_lane 2 (local.get $sum)) (f32x4.extract_lane 3 (local.get $sum)))))
@@ -336,10 +350,13 @@
         (local.set $value (i32.add (local.get $value) (i32.const 4)))))
       (br_if $left (i32.ne (local.get $column) (local.get $columns)))))
 
-  ;; --- Optimizer: `count` parameters, a multiple of 4; `rate` is the learning rate times the correction of the first moment.
+  ;; --- Optimizer: `count` parameters, a multiple of 4; `rate` is the learning rate times the correction of the first
+  ;; --- moment.
 
-  (func (export "adam") (param $gradients i32) (param $parameters i32) (param $first i32) (param $second i32) (param $count i32)
-      (param $clip f32) (param $decay f32) (param $beta_1 f32) (param $rest_1 f32) (param $beta_2 f32) (param $rest_2 f32)
+  (func (export "adam") (param $gradients i32) (param $parameters i32) (param $first i32) (param $second i32)
+    (param $count i32)
+      (param $clip f32) (param $decay f32) (param $beta_1 f32) (param $rest_1 f32) (param $beta_2 f32)
+        (param $rest_2 f32)
       (param $rate f32) (param $correction f32) (param $epsilon f32)
     (local $end i32) (local $g v128) (local $m v128) (local $v v128) (local $p v128)
     (local.set $end (i32.add (local.get $gradients) (i32.shl (local.get $count) (i32.const 2))))
@@ -364,14 +381,17 @@
 
   ;; --- Random numbers: Philox4x32-10, the integers of shaders/shared/philox.wgsl. The four words go to bytes 0 to 15.
 
-  (func $philox (export "philox") (param $x i32) (param $y i32) (param $z i32) (param $w i32) (param $low i32) (param $high i32)
+  (func $philox (export "philox") (param $x i32) (param $y i32) (param $z i32) (param $w i32) (param $low i32)
+    (param $high i32)
     (local $round i32) (local $a i64) (local $b i64)
     (loop $rounds
       (local.set $a (i64.mul (i64.extend_i32_u (local.get $x)) (i64.const 0xD2511F53)))
       (local.set $b (i64.mul (i64.extend_i32_u (local.get $z)) (i64.const 0xCD9E8D57)))
-      (local.set $x (i32.xor (i32.xor (i32.wrap_i64 (i64.shr_u (local.get $b) (i64.const 32))) (local.get $y)) (local.get $low)))
+      (local.set $x (i32.xor (i32.xor (i32.wrap_i64 (i64.shr_u (local.get $b) (i64.const 32))) (local.get $y))
+        (local.get $low)))
       (local.set $y (i32.wrap_i64 (local.get $b)))
-      (local.set $z (i32.xor (i32.xor (i32.wrap_i64 (i64.shr_u (local.get $a) (i64.const 32))) (local.get $w)) (local.get $high)))
+      (local.set $z (i32.xor (i32.xor (i32.wrap_i64 (i64.shr_u (local.get $a) (i64.const 32))) (local.get $w))
+        (local.get $high)))
       (local.set $w (i32.wrap_i64 (local.get $a)))
       (local.set $low (i32.add (local.get $low) (i32.const 0x9E3779B9)))
       (local.set $high (i32.add (local.get $high) (i32.const 0xBB67AE85)))

@@ -35,31 +35,7 @@ impl<T: Real> CpuExecutor<T> {
     /// [`Error::Internal`] if the plan is not valid or a kernel has no twin; [`Error::Device`] if the system cannot allocate the
     /// memory.
     pub fn new(plan: &Plan, max_steps: usize) -> Result<Self> {
-        plan.validate()?;
-        let twins = plan
-            .dispatches
-            .iter()
-            .map(|dispatch| {
-                twin(&dispatch.kernel)
-                    .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
-            })
-            .collect::<Result<_>>()?;
-        // Try to reserve the memory first. Without this check, a system with far too little would kill the program.
-        let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
-        if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
-            let problem = format!("the system cannot allocate {}", human_bytes(bytes));
-            let hint = "use a smaller --batch-size, --hidden, --latent, --image-size, or number of samples or chains";
-            return Err(Error::Device { device: "CPU".into(), problem, hint: hint.into() });
-        }
-        let stores = plan
-            .blocks()
-            .into_iter()
-            .map(|(length, element)| match element {
-                Element::Real => Store::Real(vec![T::zero(); length]),
-                Element::Word | Element::Bytes => Store::Words(vec![0; length]),
-            })
-            .collect();
-        Ok(Self { plan: plan.clone(), twins, stores, max_steps, finished: VecDeque::new() })
+        T::executor(plan, max_steps)
     }
 
     /// A whole buffer of numbers, in the executor's own precision. Empty for a buffer of words.
@@ -123,6 +99,36 @@ impl<T: Real> CpuExecutor<T> {
         };
         MetricRows { columns, values }
     }
+}
+
+/// [`CpuExecutor::new`]. It names every twin: only the two implementations of [`Real`] may call it.
+pub(super) fn executor<T: Real>(plan: &Plan, max_steps: usize) -> Result<CpuExecutor<T>> {
+    plan.validate()?;
+    let twins = plan
+        .dispatches
+        .iter()
+        .map(|dispatch| {
+            twin(&dispatch.kernel)
+                .ok_or_else(|| Error::Internal(format!("kernel {} has no CPU twin", dispatch.kernel)))
+        })
+        .collect::<Result<_>>()?;
+    // Try to reserve the memory first. Without this check, a system with far too little would kill the program.
+    let bytes = plan.memory_bytes() / 4 * size_of::<T>() as u64;
+    if Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_err() {
+        let problem = format!("the system cannot allocate {}", human_bytes(bytes));
+        let hint =
+            "use a smaller --batch-size, --hidden, --latent, --image-size, or number of samples or chains";
+        return Err(Error::Device { device: "CPU".into(), problem, hint: hint.into() });
+    }
+    let stores = plan
+        .blocks()
+        .into_iter()
+        .map(|(length, element)| match element {
+            Element::Real => Store::Real(vec![T::zero(); length]),
+            Element::Word | Element::Bytes => Store::Words(vec![0; length]),
+        })
+        .collect();
+    Ok(CpuExecutor { plan: plan.clone(), twins, stores, max_steps, finished: VecDeque::new() })
 }
 
 impl<T: Real> Executor for CpuExecutor<T> {

@@ -1,5 +1,8 @@
 //! The number types the twins run in.
 
+use super::executor::{CpuExecutor, executor};
+use crate::Result;
+use crate::plan::Plan;
 use num_traits::{Float, FromPrimitive, NumAssign, ToPrimitive};
 use std::iter::Sum;
 
@@ -7,6 +10,13 @@ use std::iter::Sum;
 pub trait Real:
     Float + NumAssign + FromPrimitive + ToPrimitive + Sum + Default + Send + Sync + std::fmt::Debug + 'static
 {
+    /// The CPU with `plan`'s buffers in this type. It stands here, where nothing is generic, so that all twins are compiled
+    /// once: with this crate, and not with each that makes an executor.
+    ///
+    /// # Errors
+    /// As [`CpuExecutor::new`].
+    fn executor(plan: &Plan, max_steps: usize) -> Result<CpuExecutor<Self>>;
+
     /// The number nearest to `value`.
     fn of(value: f64) -> Self;
 
@@ -44,6 +54,9 @@ pub(super) fn vectorised_by<W: pulp::WithSimd>(work: W) -> W::Output {
 static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Arch::new);
 
 impl Real for f32 {
+    fn executor(plan: &Plan, max_steps: usize) -> Result<CpuExecutor<Self>> {
+        executor(plan, max_steps)
+    }
     fn of(value: f64) -> Self {
         value as f32
     }
@@ -120,6 +133,9 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    fn executor(plan: &Plan, max_steps: usize) -> Result<CpuExecutor<Self>> {
+        executor(plan, max_steps)
+    }
     fn of(value: f64) -> Self {
         value
     }

@@ -32,33 +32,59 @@ pub struct KernelReport {
     pub worst_failure: Option<String>,
 }
 
+/// Cases whose results are fetched at once.
+const TOGETHER: usize = 64;
+
 /// Run all cases on `device`, a kernel's report under its name.
 ///
 /// # Errors
 /// If the device refuses a kernel or fails.
 pub fn run(device: &OpenDevice) -> Result<BTreeMap<&'static str, KernelReport>> {
-    let cases = cases::all();
+    run_on(|plan| device.executor(plan, 1), |_, _| true)
+}
+
+/// Run the cases that `wanted` takes, given a kernel's name and which of its cases it is, on the executor that `make` makes
+/// for their plan.
+///
+/// # Errors
+/// If the executor refuses a kernel or fails.
+pub fn run_on<'a>(
+    make: impl FnOnce(&Plan) -> Result<Box<dyn Executor + 'a>>,
+    wanted: impl Fn(&str, usize) -> bool,
+) -> Result<BTreeMap<&'static str, KernelReport>> {
+    let mut counts = BTreeMap::<_, usize>::new();
+    let mut take = |case: &Case| {
+        let count = counts.entry(case.kernel).or_default();
+        *count += 1;
+        wanted(case.kernel, *count - 1)
+    };
+    let cases: Vec<_> = cases::all().into_iter().enumerate().filter(|(_, case)| take(case)).collect();
     let plan = plan(&cases);
-    let mut subject = device.executor(&plan, 1)?;
+    let mut subject = make(&plan)?;
     let mut oracle = CpuExecutor::<f64>::new(&plan, 1)?;
     let mut reports: BTreeMap<&'static str, KernelReport> = BTreeMap::new();
-    for (number, case) in cases.iter().enumerate() {
-        for (variable, content) in &case.contents {
-            let id = buffer(&plan, number, variable)?;
-            let words = content.words(SEED, item(number, variable));
-            subject.write(id, 0, &words)?;
-            oracle.write(id, 0, &words)?;
+    let numbered: Vec<_> = cases.iter().zip(&plan.dispatches).collect();
+    for some in numbered.chunks(TOGETHER) {
+        for ((number, case), _) in some {
+            for (variable, content) in &case.contents {
+                let id = buffer(&plan, *number, variable)?;
+                let words = content.words(SEED, item(*number, variable));
+                subject.write(id, 0, &words)?;
+                oracle.write(id, 0, &words)?;
+            }
+            let name = program(*number);
+            subject.submit(&name, &[case.step])?;
+            oracle.submit(&name, &[case.step])?;
         }
-        let name = plan.programs[number].name.clone();
-        subject.submit(&name, &[case.step])?;
-        oracle.submit(&name, &[case.step])?;
         subject.receive(0)?;
-        let report = reports.entry(case.kernel).or_default();
-        report.cases += 1;
-        for binding in plan.dispatches[number].bindings.iter().filter(|b| b.access == Access::ReadWrite) {
-            let actual = subject.read(binding.buffer, 0, binding.length)?;
-            for (i, (word, expected)) in actual.iter().zip(oracle.real(binding.buffer)).enumerate() {
-                report.compare(case, &binding.variable, i, f64::from(f32::from_bits(*word)), *expected);
+        for ((_, case), dispatch) in some {
+            let report = reports.entry(case.kernel).or_default();
+            report.cases += 1;
+            for binding in dispatch.bindings.iter().filter(|b| b.access == Access::ReadWrite) {
+                let actual = subject.read(binding.buffer, 0, binding.length)?;
+                for (i, (word, expected)) in actual.iter().zip(oracle.real(binding.buffer)).enumerate() {
+                    report.compare(case, &binding.variable, i, f64::from(f32::from_bits(*word)), *expected);
+                }
             }
         }
     }
@@ -100,14 +126,19 @@ fn buffer(plan: &Plan, number: usize, variable: &str) -> Result<BufferId> {
         .ok_or_else(|| Error::Internal(format!("self-test case {number} has no buffer {variable}")))
 }
 
+/// The name of the program of case `number`.
+fn program(number: usize) -> String {
+    format!("case-{number}")
+}
+
 /// One plan with a program for each case, so that a device prepares all kernels at once.
-fn plan(cases: &[Case]) -> Plan {
+fn plan(cases: &[(usize, Case)]) -> Plan {
     let mut plan = Plan::default();
-    for (number, case) in cases.iter().enumerate() {
+    for (index, (number, case)) in cases.iter().enumerate() {
         let prefix = format!("{number}.");
         append(&mut plan, &prefix, case.kernel, case.constants.clone(), &case.contents, case.grid);
-        let name = format!("case-{number}").into();
-        plan.programs.push(Program { name, dispatches: vec![number], ..Program::default() });
+        let name = program(*number).into();
+        plan.programs.push(Program { name, dispatches: vec![index], ..Program::default() });
     }
     plan
 }

@@ -12,7 +12,10 @@ fn simd_is_assembled() {
     if std::env::var_os("VAE_WRITE_SIMD").is_some() {
         std::fs::write(&file, &bytes).unwrap();
     }
-    assert!(std::fs::read(file).unwrap() == bytes, "web/simd.wasm is not web/simd.wat, assembled: see this test");
+    assert!(
+        std::fs::read(file).unwrap() == bytes,
+        "web/simd.wasm is not web/simd.wat, assembled: see this test"
+    );
 }
 
 /// A module without its sections of kind 0, which no engine needs. A section is its kind, its length and its content.
@@ -21,7 +24,7 @@ fn without_custom_sections(module: &[u8]) -> Vec<u8> {
     let mut kept = header.to_vec();
     while !rest.is_empty() {
         let digits = 1 + rest[1..].iter().position(|byte| byte & 0x80 == 0).unwrap();
-        let length = rest[1..=digits].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+        let length = rest[1..=digits].iter().rev().fold(0, |sum, byte| (sum << 7) | usize::from(byte & 0x7f));
         let (section, others) = rest.split_at(1 + digits + length);
         if section[0] != 0 {
             kept.extend(section);

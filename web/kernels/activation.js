@@ -1,4 +1,5 @@
-// Activation functions and their derivatives (shaders/shared/activation.wgsl), and the kernels of shaders/activation.wgsl.
+// Activation functions and their derivatives (shaders/shared/activation.wgsl), and the kernels of
+// shaders/activation.wgsl.
 
 /** Activations that simd.wasm knows: all before GELU. */
 const SIMD_KINDS = 8;
@@ -18,7 +19,10 @@ export function softplus(x) {
     return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
-/** The probability that a standard normal number is below x: Press et al., "Numerical Recipes in C" (1992), section 6.2. */
+/**
+ * The probability that a standard normal number is below x: Press et al., "Numerical Recipes in C" (1992), section
+ * 6.2.
+ */
 function normalDistribution(x) {
     const z = Math.abs(x) * Math.SQRT1_2;
     const t = 1 / (1 + 0.5 * z);
@@ -135,7 +139,7 @@ export const activationKernels = {
     activate(call) {
         const { ROWS, COLUMNS } = call.constants;
         const { input, output } = call.views;
-        finishRows(call, input, output.subarray(0, 4 * ROWS * COLUMNS), null);
+        finishRows(call, input, output.subarray(0, 4 * call.rowsInStep(ROWS) * COLUMNS), null);
     },
 
     activate_gradient(call) {

@@ -1,12 +1,12 @@
 // Negative log-likelihoods of images and their gradients: kernels of shaders/likelihood/*.wgsl.
 //
-// A likelihood has a function terms(output, second, x) for one pixel: the decoder's output, that of its second section where it
-// has two, and the pixel. It leaves -log p(x) and its derivatives in `term`.
+// A likelihood has a function terms(output, second, x) for one pixel: the decoder's output, that of its second section
+// where it has two, and the pixel. It leaves -log p(x) and its derivatives in `term`.
 
 import { activationDerivative, activationFunction, sigmoid, sigmoidRoot, softplus } from "./activation.js";
 import { CHUNK } from "./sums.js";
 
-const LOG_TWO_PI = Math.log(2 * Math.PI);
+const LOG_OF_TWO_PI = Math.log(2 * Math.PI);
 const HALF_LEVEL = 1 / 510;
 /** Below which series take the place of formulas that lose digits. */
 const NEAR = 0.5;
@@ -15,7 +15,9 @@ const SCALE_FLOOR = -7;
 const VARIANCE_FLOOR_LOG = Math.fround(-11.082527);
 const FAR = 1e10;
 
-/** What a likelihood's function found: -log p, and its derivatives by both outputs and by the likelihood's parameter. */
+/**
+ * What a likelihood's function found: -log p, and its derivatives by both outputs and by the likelihood's parameter.
+ */
 const term = { value: 0, first: 0, second: 0, parameter: 0 };
 
 function polynomial(t, coefficients) {
@@ -59,7 +61,7 @@ function gaussianTerms(mean, x, v) {
     const d = mean - x;
     const inverseDeviation = Math.exp(-0.5 * v);
     const scaled = d * inverseDeviation;
-    term.value = 0.5 * (v + LOG_TWO_PI + scaled * scaled);
+    term.value = 0.5 * (v + LOG_OF_TWO_PI + scaled * scaled);
     term.first = scaled * inverseDeviation;
     term.parameter = 0.5 * (1 - scaled * scaled);
 }
@@ -163,7 +165,8 @@ function pixelTerms(call, sections, likelihood) {
                 const at = start + column;
                 const real = counts && column < WIDTH;
                 if (real) {
-                    likelihood(decoded[at], sections === 2 ? decoded[at + columns] : 0, images[image * columns + column]);
+                    const second = sections === 2 ? decoded[at + columns] : 0;
+                    likelihood(decoded[at], second, images[image * columns + column]);
                     sum += term.value;
                     parameter += term.parameter;
                 }
@@ -221,7 +224,7 @@ const LIKELIHOODS = {
     discretized_logistic: (call) => pixelTerms(call, 2, discretizedLogisticLikelihood(call.constants)),
 };
 
-export const likelihoodKernels = {
+const meanKernels = {
     continuous_bernoulli_mean({ constants: { BATCH, SAMPLES, COLUMNS, WIDTH }, views: { decoded, expected } }) {
         for (let i = 0; i < 4 * SAMPLES * BATCH * COLUMNS; i++) {
             const s = decoded[i];
@@ -230,7 +233,10 @@ export const likelihoodKernels = {
     },
 };
 
-/** The kernel of a likelihood, by its name alone or with `_gradient` or `_with_gradient`; undefined if there is none. */
-export function likelihoodKernel(name) {
-    return likelihoodKernels[name] ?? LIKELIHOODS[name.replace(/(_with)?_gradient$/, "")];
-}
+/** A likelihood's kernels for the value, the gradient and both are one: it writes what is bound. */
+export const likelihoodKernels = Object.fromEntries([
+    ...Object.entries(meanKernels),
+    ...Object.entries(LIKELIHOODS).flatMap(([name, kernel]) => {
+        return ["", "_gradient", "_with_gradient"].map((suffix) => [name + suffix, kernel]);
+    }),
+]);

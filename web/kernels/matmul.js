@@ -1,8 +1,8 @@
 // Matrix products: kernels of shaders/matmul.wgsl, matmul_partial.wgsl and matmul_finish.wgsl.
 //
-// An operand has rows of `inner` numbers; output[m][n] is the sum of products of row m of the left and row n of the right one.
-// A row lies along memory (element k at at + row * stride + k) or across it (element k at at + k * stride + row).
-// Operands are copied into panels of a few rows, k by k, so that the innermost loop reads memory in order.
+// An operand has rows of `inner` numbers; output[m][n] is the sum of products of row m of the left and row n of the
+// right one. A row lies along memory (element k at at + row * stride + k) or across it (element k at at + k * stride +
+// row). Operands are copied into panels of a few rows, k by k, so that the innermost loop reads memory in order.
 
 import { finishRows, multiplyDerivative } from "./activation.js";
 
@@ -29,8 +29,8 @@ export function productScratch(columns) {
 }
 
 /**
- * output[at + m * stride + n] = the product, or added to it. `columns` is a multiple of 4, and so is `inner` of rows that lie
- * along memory, and the number of rows that lie across it.
+ * output[at + m * stride + n] = the product, or added to it. `columns` is a multiple of 4, and so is `inner` of rows
+ * that lie along memory, and the number of rows that lie across it.
  * @param {object} call
  * @param {number[]} sizes [rows, columns, inner]
  */
@@ -40,13 +40,13 @@ export function matrixProduct(call, [rows, columns, inner], left, right, output,
         return;
     }
     const { simd } = call;
-    const leftPanels = call.scratch(productScratch(columns));
+    const leftPanels = call.scratch(0, productScratch(columns)).byteOffset;
     const rightPanels = leftPanels + 4 * LEFT_ROWS * INNER;
     const pack = (operand, row, count, k, length, to, width) => {
-        const step = operand.along ? operand.stride : 1;
-        const from = operand.values.byteOffset + 4 * (operand.at + row * step + k * (operand.along ? 1 : operand.stride));
-        const packed = operand.along ? simd.pack_transposed : simd.pack;
-        packed(from, 4 * operand.stride, count, length, to, width);
+        const { values, at, stride: step, along } = operand;
+        const from = values.byteOffset + 4 * (at + (along ? row * step + k : k * step + row));
+        const packed = along ? simd.pack_transposed : simd.pack;
+        packed(from, 4 * step, count, length, to, width);
     };
     for (let k = 0; k < inner; k += INNER) {
         const length = Math.min(INNER, inner - k);
@@ -189,13 +189,9 @@ export function splitSum(call, inner, stride, work) {
 
 /** A product whose gradient is added to what `output` holds, times the activation's derivative. */
 function withDerivative(call, product) {
-    const { constants, views: { saved, output }, simd } = call;
+    const { constants, views: { saved, output } } = call;
     const [m, n] = productSizes(constants, 4);
-    let values = output;
-    if (constants.ACCUMULATE) {
-        const start = simd ? call.scratch(m * n + productScratch(n)) + 4 * productScratch(n) : 0;
-        values = simd ? new Float32Array(output.buffer, start, m * n) : new Float32Array(m * n);
-    }
+    const values = constants.ACCUMULATE ? call.scratch(productScratch(n), m * n) : output;
     product(values);
     multiplyDerivative(call, values, saved, output.subarray(0, m * n));
 }
@@ -214,9 +210,10 @@ function addParts(parts, count, stride, from, length, output, at, accumulate) {
 export const matmulKernels = {
     matmul_nt(call) {
         const { bias, output } = call.views;
-        const sizes = productSizes(call.constants, 4);
-        const values = output.subarray(0, sizes[0] * sizes[1]);
-        productNt(call, sizes, 0, values, 0, false);
+        const [rows, ...sizes] = productSizes(call.constants, 4);
+        const count = call.rowsInStep(rows);
+        const values = output.subarray(0, count * sizes[0]);
+        productNt(call, [count, ...sizes], 0, values, 0, false);
         finishRows(call, values, values, bias);
     },
 

@@ -3,14 +3,15 @@
 
 /** Elements that a workgroup of square_sum adds; rows of a block of blocks.wgsl; pixels of a part of channel_sum. */
 const SHARE = 16384;
-const BLOCK = 64;
+const ROWS_OF_BLOCK = 64;
 const PIXELS_OF_PART = 256;
 /** Numbers of a row that are one term of the reconstruction. */
 export const CHUNK = 16;
 /** 1/255^2: a deviation of one grey level. */
 const VARIANCE_FLOOR = Math.fround(1.5378701e-5);
 
-function sumOf(values, length) {
+/** The sum of the first `length` numbers. */
+export function sumOf(values, length) {
     let sum = 0;
     for (let i = 0; i < length; i++) {
         sum += values[i];
@@ -29,10 +30,10 @@ function logOfMean(mean) {
 /** partial[block] = sum over the rows of a block of value(i), where i is the element. */
 function sumBlocks({ constants: { ROWS, COLUMNS }, views: { partial } }, value) {
     const width = 4 * COLUMNS;
-    for (let begin = 0, to = 0; begin < ROWS; begin += BLOCK) {
+    for (let begin = 0, to = 0; begin < ROWS; begin += ROWS_OF_BLOCK) {
         for (let column = 0; column < width; column++, to++) {
             let sum = 0;
-            for (let row = begin; row < Math.min(begin + BLOCK, ROWS); row++) {
+            for (let row = begin; row < Math.min(begin + ROWS_OF_BLOCK, ROWS); row++) {
                 sum += value(row * width + column);
             }
             partial[to] = sum;
