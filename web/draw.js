@@ -153,8 +153,8 @@ export class Plane {
     }
 
     /**
-     * Draw: `side` tiles along the width (fewer where one pass of the decoder has fewer rows), dots, and the image of
-     * `cursor`. Resolves to the number of tiles along the width when the work is handed over.
+     * Draw: `side` tiles along the width (on a GPU fewer where one pass of the decoder has fewer rows), dots, and the image
+     * of `cursor`. Resolves to the number of tiles along the width when the work is handed over.
      */
     frame(view) {
         return this.session.exclusive(async () => {
@@ -167,7 +167,8 @@ export class Plane {
             }
             const machine = await session.machine("look");
             const aspect = session.latent > 1 ? this.canvas.height / this.canvas.width : 1;
-            const most = session.ports(machine, "decode").given[0].shape[0] - 1;
+            const gpu = session.runtime.kind === "webgpu";
+            const most = gpu ? session.ports(machine, "decode").given[0].shape[0] - 1 : Infinity;
             const rowsOf = (side) => (session.latent > 1 ? Math.max(1, Math.round(side * aspect)) : 1);
             let columns = view.tiles ? view.side : 1;
             while (columns > 1 && columns * rowsOf(columns) > most) {
@@ -301,7 +302,8 @@ class GpuPainter {
         const count = view.latents.length / session.latent;
         session.writeRows(machine, given, view.latents, count);
         machine.submit("decode", session.record(machine.plan, { rows: count }));
-        const radius = Math.max(0.0035, 2 / this.plane.canvas.width);
+        // The rim is a part of it.
+        const radius = Math.max(0.005, 3 / this.plane.canvas.width);
         const hidden = [...view.hidden ?? []].reduce((bits, own) => bits | (1 << own), 0) >>> 0;
         this.writeLook(this.looks[0], { ...view, first: 0, radius, hidden, dimmed: view.dots ? 1 : 0 });
         const group = this.group(machine.buffers[wanted.buffer], this.looks[0]);
@@ -440,12 +442,8 @@ class CanvasPainter {
             const [means] = await session.readRows(machine, turn.posterior, turn.rows);
             this.means.set(means, turn.first * latent);
         }
-        const { given: [given], wanted: [wanted] } = session.ports(machine, "decode");
-        const count = view.latents.length / latent;
-        session.writeRows(machine, given, view.latents, count);
-        machine.submit("decode", session.record(machine.plan, { rows: count }));
-        const [pictures] = await session.readRows(machine, wanted, count);
-        this.last = { pictures, row: count - 1 };
+        const pictures = await session.decodeRows(machine, view.latents);
+        this.last = { pictures, row: view.latents.length / latent - 1 };
         const context = this.context(canvas);
         const { columns, rows } = view, places = this.places(view);
         context.imageSmoothingEnabled = false;

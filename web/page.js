@@ -301,8 +301,9 @@ async function open() {
     status.say(`Ready: ${manifest.title}, z = ${latentText(explorer.z)}.`);
     // A link with a z shows that z; else one movement shows what the page is.
     if (!z && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
-        const way = openingWay(explorer);
-        explorer.walk(way, OPENING);
+        // The first frame also compares q with the true posterior.
+        await new Promise(requestAnimationFrame);
+        await explorer.use(() => explorer.walk(openingWay(explorer), OPENING));
         ["pointerdown", "keydown", "wheel"].forEach((name) =>
             addEventListener(name, () => explorer.stop(), { once: true, capture: true, passive: true }));
     }

@@ -204,19 +204,23 @@ export class Session {
     decode(latents) {
         return this.exclusive(async () => {
             await this.show(true);
-            const count = latents.length / this.latent;
-            const machine = await this.machine(count === 1 ? "point" : "look");
-            const { given: [given], wanted: [wanted] } = this.ports(machine, "decode");
-            const most = given.shape[0];
-            const pictures = new Float32Array(count * this.pixels);
-            for (let first = 0; first < count; first += most) {
-                const rows = Math.min(most, count - first);
-                this.writeRows(machine, given, latents.subarray(first * this.latent), rows);
-                machine.submit("decode", this.record(machine.plan, { rows }));
-                pictures.set((await this.readRows(machine, wanted, rows))[0], first * this.pixels);
-            }
-            return pictures;
+            return this.decodeRows(await this.machine(latents.length === this.latent ? "point" : "look"), latents);
         });
+    }
+
+    /** The same on a machine with a program `decode`, in as many passes as its rows ask for. */
+    async decodeRows(machine, latents) {
+        const count = latents.length / this.latent;
+        const { given: [given], wanted: [wanted] } = this.ports(machine, "decode");
+        const most = given.shape[0];
+        const pictures = new Float32Array(count * this.pixels);
+        for (let first = 0; first < count; first += most) {
+            const rows = Math.min(most, count - first);
+            this.writeRows(machine, given, latents.subarray(first * this.latent), rows);
+            machine.submit("decode", this.record(machine.plan, { rows }));
+            pictures.set((await this.readRows(machine, wanted, rows))[0], first * this.pixels);
+        }
+        return pictures;
     }
 
     /** Name the images of the next minibatch. */
