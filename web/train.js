@@ -184,6 +184,7 @@ export class Trainer {
             this.showButton();
             this.status.say("The loss is no longer a number: take a smaller step size, and train anew.");
         }
+        this.showFigures();
         explorer.changed("model", "curves");
     }
 
