@@ -3,14 +3,17 @@
 // All buffers of all plans lie in one memory, which simd.wasm reads and writes too. Kernels are JavaScript functions
 // (kernels/*.js), one for each entry point of the WGSL; they get a CpuCall.
 
-import { findKernel, scratchLength } from "./kernels.js";
+import { KERNELS, scratchLength } from "./kernels.js";
 import { philoxWords } from "./kernels/random.js";
+import { missingKernels, programOf, runtimeName } from "./programs.js";
 
 /** Blocks of memory start at multiples of this many bytes, as bindings do on a GPU. */
 const ALIGNMENT = 256;
 const PAGE = 65536;
 /** Roles of buffers that plans of one runtime share, where name and length agree. */
-const SHARED_ROLES = ["dataset", "parameter", "moment", "state"];
+const COMMON_ROLES = ["dataset", "parameter", "moment", "state"];
+/** Programs that compute each row for itself: of a step with few rows the others are left out. */
+const PROGRAMS_OF_ROWS = ["encode", "decode"];
 /** Words of a step record before its numbers and before its groups, and of the whole (shaders/shared/step.wgsl). */
 const RECORD = { numbers: 8, groups: 24, length: 64 };
 
@@ -95,7 +98,7 @@ class CpuMemory {
  */
 class CpuCall {
     constructor(dispatch, plan, runtime) {
-        this.kernel = findKernel(dispatch.kernel);
+        this.kernel = KERNELS.get(dispatch.kernel);
         this.bindings = dispatch.bindings.map((binding) => ({
             name: binding.variable.replace(/_elements$/, ""),
             words: plan.buffers[binding.buffer].element !== "real",
@@ -108,9 +111,17 @@ class CpuCall {
         }
         this.views = {};
         this.step = null;
+        /** Rows that the program computes each for itself; 0 where it does not. */
+        this.items = 0;
         /** Exports of simd.wasm, or null. */
         this.simd = runtime.simd;
         this.runtime = runtime;
+    }
+
+    /** Of `rows` rows, a few for each item, those of the items that the step has. */
+    rowsInStep(rows) {
+        const few = this.step.rows < this.items && rows % this.items === 0;
+        return few ? (rows / this.items) * this.step.rows : rows;
     }
 
     /** Number `index` of the step; 1 where the index stands for none. */
@@ -163,7 +174,7 @@ class CpuMachine {
         runtime.reserve(Math.max(0, ...plan.dispatches.map(scratchLength)));
         plan.buffers.forEach((buffer, index) => {
             const bytes = 4 * lengths.get(blockOf(index));
-            const [blocks, key] = SHARED_ROLES.includes(buffer.role)
+            const [blocks, key] = COMMON_ROLES.includes(buffer.role)
                 ? [runtime.shared, `${buffer.role} ${buffer.name} ${buffer.length}`]
                 : [this.own, blockOf(index)];
             if (!blocks.has(key)) {
@@ -204,7 +215,9 @@ class CpuMachine {
      * @param {Uint32Array} records 64 words a step, see shaders/shared/step.wgsl
      */
     submit(program, records) {
-        const { dispatches } = findProgram(this.plan, program);
+        const { dispatches, given, wanted } = programOf(this.plan, program);
+        const port = [...(given ?? []), ...(wanted ?? [])][0];
+        const items = port && PROGRAMS_OF_ROWS.includes(program) ? port.shape[0] : 0;
         this.refresh();
         for (let start = 0; start < records.length; start += RECORD.length) {
             const step = readStep(records.subarray(start, start + RECORD.length));
@@ -214,6 +227,7 @@ class CpuMachine {
                     throw new Error(`the CPU runtime has no kernel '${this.plan.dispatches[index].kernel}'`);
                 }
                 call.step = step;
+                call.items = items;
                 call.kernel(call);
             }
         }
@@ -237,6 +251,8 @@ class CpuMachine {
 /** Runs plans on the CPU, in the calling thread. The interface is that of every runtime (runtime.js). */
 export class CpuRuntime {
     constructor(kind, memory, simd) {
+        /** Names of the kernels that there are. */
+        this.kernels = new Set(KERNELS.keys());
         this.kind = kind;
         this.name = runtimeName(kind);
         /** Never resolves: a processor is not lost. */
@@ -268,7 +284,7 @@ export class CpuRuntime {
 
     /** Names of the kernels that a program needs and this runtime lacks. */
     missing(plan, program) {
-        return missingKernels(plan, program);
+        return missingKernels(plan, program, this.kernels);
     }
 
     /** See to it that calls have `length` numbers of scratch memory. */
@@ -281,25 +297,6 @@ export class CpuRuntime {
             this.space = this.memory.allocate(4 * length);
         }
     }
-}
-
-/** What people call a runtime of this kind. */
-export function runtimeName(kind) {
-    return kind === "wasm" ? "WASM SIMD, one thread" : "JavaScript, one thread";
-}
-
-/** Names of the kernels that a program of a plan needs and the CPU lacks. */
-export function missingKernels(plan, program) {
-    const names = findProgram(plan, program).dispatches.map((index) => plan.dispatches[index].kernel);
-    return [...new Set(names)].filter((name) => !findKernel(name));
-}
-
-function findProgram(plan, program) {
-    const found = typeof program === "string" ? plan.programs.find(({ name }) => name === program) : program;
-    if (!found) {
-        throw new Error(`the plan has no program '${program}'`);
-    }
-    return found;
 }
 
 /** A step record as an object: the fields of shaders/shared/step.wgsl. */

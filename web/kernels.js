@@ -7,7 +7,7 @@ import { elementwiseKernels } from "./kernels/elementwise.js";
 import { gatherKernels } from "./kernels/gather.js";
 import { importanceKernels } from "./kernels/importance.js";
 import { latentKernels } from "./kernels/latent.js";
-import { likelihoodKernel } from "./kernels/likelihood.js";
+import { likelihoodKernels } from "./kernels/likelihood.js";
 import { mapKernels, productsScratch } from "./kernels/maps.js";
 import { matmulKernels, productScratch } from "./kernels/matmul.js";
 import { normKernels } from "./kernels/norm.js";
@@ -15,7 +15,8 @@ import { optimizerKernels } from "./kernels/optimizer.js";
 import { randomKernels } from "./kernels/random.js";
 import { sumKernels } from "./kernels/sums.js";
 
-const KERNELS = {
+/** Of each kernel a function of a CpuCall (cpu.js). @type {Map<string, Function>} */
+export const KERNELS = new Map(Object.entries({
     ...activationKernels,
     ...convolutionKernels,
     ...distributionKernels,
@@ -23,18 +24,14 @@ const KERNELS = {
     ...gatherKernels,
     ...importanceKernels,
     ...latentKernels,
+    ...likelihoodKernels,
     ...mapKernels,
     ...matmulKernels,
     ...normKernels,
     ...optimizerKernels,
     ...randomKernels,
     ...sumKernels,
-};
-
-/** @returns {Function|undefined} the kernel of this name, a function of a CpuCall (cpu.js) */
-export function findKernel(name) {
-    return Object.hasOwn(KERNELS, name) ? KERNELS[name] : likelihoodKernel(name);
-}
+}));
 
 /** Numbers of scratch memory that a dispatch needs. */
 export function scratchLength({ kernel, constants }) {

@@ -1,6 +1,6 @@
 // The page's side of the CPU runtime: the same interface as CpuRuntime (cpu.js), computed in a Worker (worker.js).
 
-import { missingKernels, runtimeName } from "./cpu.js";
+import { missingKernels, runtimeName } from "./programs.js";
 
 /** Where the page holds everything in one file, the element with the Worker's text. */
 const WORKER_SOURCE = "worker-source";
@@ -86,7 +86,9 @@ class WorkerMachine {
 
 /** Runs plans in a Worker. The interface is that of every runtime (runtime.js). */
 export class WorkerRuntime {
-    constructor(kind, connection) {
+    constructor(kind, connection, kernels) {
+        /** Names of the kernels that there are. */
+        this.kernels = new Set(kernels);
         this.kind = kind;
         this.name = runtimeName(kind);
         this.connection = connection;
@@ -101,8 +103,8 @@ export class WorkerRuntime {
      */
     static async start(kind, bytes) {
         const connection = new WorkerConnection(newWorker());
-        await connection.ask("start", [kind, bytes]);
-        return new WorkerRuntime(kind, connection);
+        const kernels = await connection.ask("start", [kind, bytes]);
+        return new WorkerRuntime(kind, connection, kernels);
     }
 
     /** Allocate a plan's buffers. Throws an Error with a reason where the memory does not suffice. */
@@ -112,7 +114,7 @@ export class WorkerRuntime {
 
     /** Names of the kernels that a program needs and the CPU lacks. */
     missing(plan, program) {
-        return missingKernels(plan, program);
+        return missingKernels(plan, program, this.kernels);
     }
 }
 

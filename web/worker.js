@@ -11,8 +11,10 @@ class WorkerHost {
         this.machines = [];
     }
 
+    /** @returns {Promise<string[]>} names of the kernels that there are */
     async start(kind, bytes) {
         this.runtime = await CpuRuntime.start(kind, bytes);
+        return [...this.runtime.kernels];
     }
 
     /** @returns {Promise<number>} the machine's number */

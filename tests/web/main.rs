@@ -14,6 +14,7 @@ mod process;
 mod remote;
 mod selftest;
 mod server;
+mod simd;
 
 use std::time::Duration;
 

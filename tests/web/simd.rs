@@ -12,7 +12,10 @@ fn simd_is_assembled() {
     if std::env::var_os("VAE_WRITE_SIMD").is_some() {
         std::fs::write(&file, &bytes).unwrap();
     }
-    assert!(std::fs::read(file).unwrap() == bytes, "web/simd.wasm is not web/simd.wat, assembled: see this test");
+    assert!(
+        std::fs::read(file).unwrap() == bytes,
+        "web/simd.wasm is not web/simd.wat, assembled: see this test"
+    );
 }
 
 /// A module without its sections of kind 0, which no engine needs. A section is its kind, its length and its content.

@@ -139,7 +139,7 @@ export const activationKernels = {
     activate(call) {
         const { ROWS, COLUMNS } = call.constants;
         const { input, output } = call.views;
-        finishRows(call, input, output.subarray(0, 4 * ROWS * COLUMNS), null);
+        finishRows(call, input, output.subarray(0, 4 * call.rowsInStep(ROWS) * COLUMNS), null);
     },
 
     activate_gradient(call) {

@@ -130,11 +130,11 @@ function eachBlock(window, begin, end, work) {
  * From large to small maps: output[position][n] from output[at] on, summed over `length` elements of the window from
  * `from` on.
  */
-function correlate(call, window, output, at, from, length, accumulate) {
+function correlate(call, window, rows, output, at, from, length, accumulate) {
     const { a: large, b: weights } = call.views;
     const columns = 4 * call.constants.COLUMNS;
     const matrix = call.scratch(scratchParts(call, window).matrix, window.positions * window.row);
-    eachBlock(window, 0, call.constants.ROWS, (first, count) => {
+    eachBlock(window, 0, rows, (first, count) => {
         gatherWindows(window, large, first, count, matrix);
         const [left, right] = [rowsAlong(matrix, from, window.row), rowsAlong(weights, from, window.row)];
         const to = at + first * columns;
@@ -143,10 +143,10 @@ function correlate(call, window, output, at, from, length, accumulate) {
 }
 
 /** From small to large maps: added to `large`, summed over `length` small channels from `from` on. */
-function spread(call, window, large, from, length) {
+function spread(call, window, rows, large, from, length) {
     const { a: small, b: weights } = call.views;
     const { matrix: start } = scratchParts(call, window);
-    const items = Math.round(call.constants.ROWS / window.large.pixels);
+    const items = rows / window.large.pixels;
     const matrix = call.scratch(start, window.positions * window.row);
     eachBlock(window, 0, items * window.small.pixels, (first, count) => {
         const { values, at, stride } = smallPixels(call, window, small, first, count);
@@ -218,8 +218,9 @@ function activatePacked({ simd, constants: { ACTIVATION } }, output, { pixels, p
 const forwardKernels = {
     conv_nt(call) {
         const { constants: { ROWS, COLUMNS, INNER: inner }, views: { bias, output } } = call;
-        const values = output.subarray(0, 4 * ROWS * COLUMNS);
-        correlate(call, windowOf(call.constants), values, 0, 0, 4 * inner, false);
+        const rows = call.rowsInStep(ROWS);
+        const values = output.subarray(0, 4 * rows * COLUMNS);
+        correlate(call, windowOf(call.constants), rows, values, 0, 0, 4 * inner, false);
         finishRows(call, values, values, bias);
     },
 
@@ -228,7 +229,7 @@ const forwardKernels = {
         const window = windowOf(call.constants);
         const { pixels, pixel, item } = window.small;
         const values = call.scratch(scratchParts(call, window).result, 4 * ROWS * COLUMNS);
-        correlate(call, window, values, 0, 0, 4 * inner, false);
+        correlate(call, window, ROWS, values, 0, 0, 4 * inner, false);
         finishRows(call, values, values, bias);
         output.fill(0);
         for (let row = 0; row < ROWS; row++) {
@@ -242,49 +243,53 @@ const forwardKernels = {
     conv_nn_bias(call) {
         const { constants: { ROWS, COLUMNS, SECTION, WIDTH }, views: { bias, output } } = call;
         const window = windowOf(call.constants);
-        const values = output.subarray(0, 4 * ROWS * COLUMNS);
+        const rows = call.rowsInStep(ROWS);
+        const values = output.subarray(0, 4 * rows * COLUMNS);
         values.fill(0);
-        spread(call, window, values, 0, smallChannels(call.constants, window));
+        spread(call, window, rows, values, 0, smallChannels(call.constants, window));
         finishRows(call, values, values, bias);
         clearPadding(values, 4 * SECTION, WIDTH);
     },
 
     conv_nn_bias_packed(call) {
-        const { bias, output } = call.views;
+        const { constants: { ROWS }, views: { bias, output } } = call;
         const window = windowOf(call.constants);
-        fillWithBias(output, window.large, bias);
-        spread(call, window, output, 0, smallChannels(call.constants, window));
-        activatePacked(call, output, window.large);
+        const rows = call.rowsInStep(ROWS);
+        const values = output.subarray(0, (rows / window.large.pixels) * window.large.item);
+        fillWithBias(values, window.large, bias);
+        spread(call, window, rows, values, 0, smallChannels(call.constants, window));
+        activatePacked(call, values, window.large);
     },
 };
 
 const gradientKernels = {
     conv_nt_gradient(call) {
-        const { INNER: inner, ACCUMULATE } = call.constants;
-        correlate(call, windowOf(call.constants), call.views.output, 0, 0, 4 * inner, ACCUMULATE);
+        const { ROWS, INNER: inner, ACCUMULATE } = call.constants;
+        correlate(call, windowOf(call.constants), ROWS, call.views.output, 0, 0, 4 * inner, ACCUMULATE);
     },
 
     conv_nt_derivative(call) {
         const window = windowOf(call.constants);
         withMapDerivative(call, window, (values) => {
-            correlate(call, window, values, 0, 0, 4 * call.constants.INNER, false);
+            const { ROWS, INNER: inner } = call.constants;
+            correlate(call, window, ROWS, values, 0, 0, 4 * inner, false);
         });
     },
 
     conv_nn(call) {
-        const { constants: { ACCUMULATE }, views: { output } } = call;
+        const { constants: { ROWS, ACCUMULATE }, views: { output } } = call;
         const window = windowOf(call.constants);
         if (!ACCUMULATE) {
             output.fill(0);
         }
-        spread(call, window, output, 0, smallChannels(call.constants, window));
+        spread(call, window, ROWS, output, 0, smallChannels(call.constants, window));
     },
 
     conv_nn_derivative(call) {
         const window = windowOf(call.constants);
         withMapDerivative(call, window, (values) => {
             values.fill(0);
-            spread(call, window, values, 0, smallChannels(call.constants, window));
+            spread(call, window, call.constants.ROWS, values, 0, smallChannels(call.constants, window));
         });
     },
 
@@ -297,7 +302,7 @@ const gradientKernels = {
         const { constants: { ROWS, COLUMNS, INNER: inner }, views: { parts } } = call;
         const window = windowOf(call.constants);
         splitSum(call, 4 * inner, 4 * ROWS * COLUMNS, ([, , length], from, at) => {
-            correlate(call, window, parts, at, from, length, false);
+            correlate(call, window, ROWS, parts, at, from, length, false);
         });
     },
 
@@ -310,7 +315,7 @@ const gradientKernels = {
         splitSum(call, 4 * inner, size, ([, , length], from, at) => {
             const count = Math.min(length, channels - from);
             if (count > 0) {
-                spread(call, window, parts.subarray(at, at + size), from, count);
+                spread(call, window, ROWS, parts.subarray(at, at + size), from, count);
             }
         });
     },

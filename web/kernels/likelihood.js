@@ -6,7 +6,7 @@
 import { activationDerivative, activationFunction, sigmoid, sigmoidRoot, softplus } from "./activation.js";
 import { CHUNK } from "./sums.js";
 
-const LOG_TWO_PI = Math.log(2 * Math.PI);
+const LOG_OF_TWO_PI = Math.log(2 * Math.PI);
 const HALF_LEVEL = 1 / 510;
 /** Below which series take the place of formulas that lose digits. */
 const NEAR = 0.5;
@@ -61,7 +61,7 @@ function gaussianTerms(mean, x, v) {
     const d = mean - x;
     const inverseDeviation = Math.exp(-0.5 * v);
     const scaled = d * inverseDeviation;
-    term.value = 0.5 * (v + LOG_TWO_PI + scaled * scaled);
+    term.value = 0.5 * (v + LOG_OF_TWO_PI + scaled * scaled);
     term.first = scaled * inverseDeviation;
     term.parameter = 0.5 * (1 - scaled * scaled);
 }
@@ -224,7 +224,7 @@ const LIKELIHOODS = {
     discretized_logistic: (call) => pixelTerms(call, 2, discretizedLogisticLikelihood(call.constants)),
 };
 
-export const likelihoodKernels = {
+const meanKernels = {
     continuous_bernoulli_mean({ constants: { BATCH, SAMPLES, COLUMNS, WIDTH }, views: { decoded, expected } }) {
         for (let i = 0; i < 4 * SAMPLES * BATCH * COLUMNS; i++) {
             const s = decoded[i];
@@ -233,9 +233,10 @@ export const likelihoodKernels = {
     },
 };
 
-/**
- * The kernel of a likelihood, by its name alone or with `_gradient` or `_with_gradient`; undefined if there is none.
- */
-export function likelihoodKernel(name) {
-    return likelihoodKernels[name] ?? LIKELIHOODS[name.replace(/(_with)?_gradient$/, "")];
-}
+/** A likelihood's kernels for the value, the gradient and both are one: it writes what is bound. */
+export const likelihoodKernels = Object.fromEntries([
+    ...Object.entries(meanKernels),
+    ...Object.entries(LIKELIHOODS).flatMap(([name, kernel]) => {
+        return ["", "_gradient", "_with_gradient"].map((suffix) => [name + suffix, kernel]);
+    }),
+]);

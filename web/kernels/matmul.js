@@ -210,9 +210,10 @@ function addParts(parts, count, stride, from, length, output, at, accumulate) {
 export const matmulKernels = {
     matmul_nt(call) {
         const { bias, output } = call.views;
-        const sizes = productSizes(call.constants, 4);
-        const values = output.subarray(0, sizes[0] * sizes[1]);
-        productNt(call, sizes, 0, values, 0, false);
+        const [rows, ...sizes] = productSizes(call.constants, 4);
+        const count = call.rowsInStep(rows);
+        const values = output.subarray(0, count * sizes[0]);
+        productNt(call, [count, ...sizes], 0, values, 0, false);
         finishRows(call, values, values, bias);
     },
 
