@@ -103,6 +103,7 @@ pub mod session;
 pub mod text;
 pub mod train;
 pub mod tuning;
+pub mod web;
 
 pub use config::Config;
 pub use data::Dataset;

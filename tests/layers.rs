@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the library from the bottom to the top, each with those directly below it. A module may use all that
 /// are below it. The program, `cli`, is another crate above them.
-const LAYERS: [(&str, &str); 29] = [
+const LAYERS: [(&str, &str); 30] = [
     ("text", ""),
     ("error", ""),
     ("checks", "error"),
@@ -40,6 +40,7 @@ const LAYERS: [(&str, &str); 29] = [
     ("deck", "train"),
     ("bench", "train"),
     ("selftest", "train"),
+    ("web", "train"),
 ];
 
 fn src() -> PathBuf {

@@ -42,7 +42,8 @@ export class Chart {
         if (!width || !height) {
             return;
         }
-        const all = curves.flatMap(({ points }) => points);
+        const thinned = curves.map(({ name, points }) => ({ name, points: thin(points) }));
+        const all = thinned.flatMap(({ points }) => points);
         const steps = [...range, ...all.map(([step]) => step)];
         const [first, last] = [Math.min(...steps), Math.max(...steps, range[0] + 1)];
         const values = all.map(([, value]) => value).filter(Number.isFinite).sort((a, b) => a - b);
@@ -68,10 +69,12 @@ export class Chart {
             shape("line", { x1: left, x2: width - 8, y1: up(value), y2: up(value), class: "grid" }),
             shape("text", { x: left - 6, y: up(value) + 4, class: "tick y" }, decimal(value, high - low < 4 ? 1 : 0)),
         ]);
-        shapes.push(...ticksOf(first, last, Math.max(2, width / 110)).filter(Number.isInteger).map((step) =>
-            shape("text", { x: across(step), y: height - 4, class: "tick x" }, step.toLocaleString("en"))));
-        for (const { name, points } of curves) {
-            const line = thin(points).map(([step, value]) => `${across(step).toFixed(1)},${up(value).toFixed(1)}`);
+        shapes.push(...ticksOf(first, last, Math.max(2, width / 110)).filter(Number.isInteger).map((step) => {
+            const x = Math.min(across(step), width - 20);
+            return shape("text", { x, y: height - 4, class: "tick x" }, step.toLocaleString("en"));
+        }));
+        for (const { name, points } of thinned) {
+            const line = points.map(([step, value]) => `${across(step).toFixed(1)},${up(value).toFixed(1)}`);
             if (line.length === 1) {
                 const [x, y] = line[0].split(",");
                 shapes.push(shape("circle", { cx: x, cy: y, r: 3, class: `${name} dot` }));

@@ -5,13 +5,11 @@
 
 import { KERNELS, scratchLength } from "./kernels.js";
 import { philoxWords } from "./kernels/random.js";
-import { missingKernels, programOf, runtimeName } from "./programs.js";
+import { SHARED_ROLES, missingKernels, programOf, runtimeName } from "./programs.js";
 
 /** Blocks of memory start at multiples of this many bytes, as bindings do on a GPU. */
 const ALIGNMENT = 256;
 const PAGE = 65536;
-/** Roles of buffers that plans of one runtime share, where name and length agree. */
-const COMMON_ROLES = ["dataset", "parameter", "moment", "state"];
 /** Programs that compute each row for itself: of a step with few rows the others are left out. */
 const PROGRAMS_OF_ROWS = ["encode", "decode"];
 /** Words of a step record before its numbers and before its groups, and of the whole (shaders/shared/step.wgsl). */
@@ -25,6 +23,8 @@ class CpuMemory {
         this.buffer = memory ? memory.buffer : new ArrayBuffer(PAGE);
         /** Free ranges in order: first byte and bytes. The first block is left to simd.wasm. */
         this.holes = [{ start: ALIGNMENT, size: this.buffer.byteLength - ALIGNMENT }];
+        /** End of what was ever in use. */
+        this.used = 0;
     }
 
     /**
@@ -42,7 +42,9 @@ class CpuMemory {
         hole.start += size;
         hole.size -= size;
         this.holes = this.holes.filter((hole) => hole.size > 0);
-        new Uint8Array(this.buffer, block.start, size).fill(0);
+        // Memory that was never in use is zero, and the system provides it when it is first written.
+        new Uint8Array(this.buffer, block.start, Math.max(0, Math.min(size, this.used - block.start))).fill(0);
+        this.used = Math.max(this.used, block.start + size);
         return block;
     }
 
@@ -174,7 +176,7 @@ class CpuMachine {
         runtime.reserve(Math.max(0, ...plan.dispatches.map(scratchLength)));
         plan.buffers.forEach((buffer, index) => {
             const bytes = 4 * lengths.get(blockOf(index));
-            const [blocks, key] = COMMON_ROLES.includes(buffer.role)
+            const [blocks, key] = SHARED_ROLES.includes(buffer.role)
                 ? [runtime.shared, `${buffer.role} ${buffer.name} ${buffer.length}`]
                 : [this.own, blockOf(index)];
             if (!blocks.has(key)) {

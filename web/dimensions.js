@@ -56,7 +56,9 @@ export class Dimensions {
             const bar = make("meter", { min: 0, max: 1, ariaLabel: `KL divergence of z${dim + 1}` });
             const kl = make("span", { className: "kl" });
             this.rows.set(dim, { film, bar, kl });
-            return make("div", { className: "dimension" }, make("b", {}, `z${dim + 1}`), bar, kl, film.element);
+            const known = explorer.divergences ? [bar, kl] : [];
+            const className = known.length ? "dimension" : "dimension plain";
+            return make("div", { className }, make("b", {}, `z${dim + 1}`), ...known, film.element);
         };
         byId("strips").replaceChildren(...order.slice(0, Math.max(1, active)).map(rowOf));
         const rest = order.slice(Math.max(1, active));
@@ -70,16 +72,13 @@ export class Dimensions {
 
     async draw(changes) {
         const { explorer } = this;
-        if (changes.has("cloud") && !explorer.moving) {
+        if ((changes.has("cloud") && !explorer.moving) || !this.built) {
             const { order, active } = explorer.ranking();
             if (this.built !== `${order.length}:${order.slice(0, active)}`) {
                 this.build();
             }
         }
-        if (!this.built) {
-            return;
-        }
-        if (changes.has("cloud")) {
+        if (changes.has("cloud") && explorer.divergences) {
             this.drawDivergences();
         }
         const moved = ["z", "model"].some((name) => changes.has(name));
@@ -100,7 +99,9 @@ export class Dimensions {
             kl.textContent = decimal(divergences[dim]);
         }
         const total = divergences.reduce((sum, value) => sum + value, 0);
-        byId("kl-total").textContent = `KL ${decimal(total)} nats in all`;
+        const layers = this.explorer.bundle.manifest.latent.length;
+        byId("kl-total").textContent = layers > 1 ? `of the first of ${layers} stochastic layers`
+            : `KL ${decimal(total)} nats in all`;
     }
 
     async drawStrips() {

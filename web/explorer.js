@@ -17,7 +17,9 @@ export const INACTIVE = 0.05;
  * At most one frame is in work, and none where nothing changed.
  */
 export class Explorer {
-    constructor(bundle, session) {
+    /** `failed(error)` is told of what could not be drawn. */
+    constructor(bundle, session, failed) {
+        this.failed = failed;
         this.bundle = bundle;
         this.session = session;
         this.image = bundle.manifest.image;
@@ -92,9 +94,13 @@ export class Explorer {
                 const changes = this.changes;
                 this.changes = new Set();
                 for (const draw of this.views) {
-                    await draw(changes);
+                    // What one view cannot do must not stop the others.
+                    await Promise.resolve(draw(changes)).catch(this.failed);
                 }
             });
+        } catch (error) {
+            this.training = null;
+            this.failed(error);
         } finally {
             this.waiting = false;
             if (this.changes.size || this.moving) {
@@ -168,9 +174,9 @@ export class Explorer {
 
     /** Dimensions by falling KL divergence, and how many of them are active. */
     ranking() {
-        const kl = this.divergences ?? new Float64Array(this.latent);
+        const kl = this.divergences ?? new Float64Array(this.latent).fill(INACTIVE);
         const order = Array.from(kl.keys()).sort((a, b) => kl[b] - kl[a]);
-        return { order, active: this.divergences ? order.filter((dim) => kl[dim] >= INACTIVE).length : this.latent };
+        return { order, active: order.filter((dim) => kl[dim] >= INACTIVE).length };
     }
 
     /** Mean of the posterior means of each class: Map of class to Float64Array [latent]. */
@@ -218,18 +224,17 @@ export class Explorer {
      */
     async encode(picture, index = null) {
         const x = await this.session.observe(picture, index ?? 0);
-        this.sample = { index, x, identity: null, label: index === null ? null : this.bundle.labels?.[index] ?? null };
-        await this.encodeAgain();
-        return this.sample;
+        const label = index === null ? null : this.bundle.labels?.[index] ?? null;
+        return this.encodeAgain({ index, x, label, identity: null });
     }
 
     /** Encodes the x of the sample by the parameters of now. */
-    async encodeAgain() {
-        const sample = this.sample;
+    async encodeAgain(sample = this.sample) {
         const { mean, logVariance } = await this.session.encode(sample.x);
         const reconstruction = await this.session.decode(Float32Array.from(mean));
-        Object.assign(sample, { mean, logVariance, reconstruction, stale: true });
+        this.sample = Object.assign(sample, { mean, logVariance, reconstruction, stale: true });
         this.changed("sample");
+        return sample;
     }
 
     /** Shows a held-out image: its picture, its posterior, and the cursor at its mean. */

@@ -34,9 +34,10 @@ export const KERNELS = new Map(Object.entries({
 }));
 
 /** Numbers of scratch memory that a dispatch needs. */
-export function scratchLength({ kernel, constants }) {
+export function scratchLength(dispatch) {
+    const { kernel, constants } = dispatch;
     if (kernel.includes("conv_")) {
-        return convolutionScratch(constants);
+        return convolutionScratch(dispatch);
     }
     if (kernel.startsWith("products_")) {
         return productsScratch(constants);

@@ -65,6 +65,7 @@ function showLegend(explorer) {
 function showLayers(explorer) {
     for (const name of Object.keys(explorer.layers)) {
         const box = byId(`layer-${name}`);
+        box.parentElement.hidden = name !== "tiles" && !explorer.bundle.manifest.dataset.test;
         box.addEventListener("change", () => {
             explorer.layers[name] = box.checked;
             explorer.changed("layers");
@@ -185,6 +186,38 @@ function keepState(explorer, trainer) {
     }
 }
 
+/** Lays the cards out: the dimensions below both columns where there are many, else in the shorter column. */
+function layOut(explorer) {
+    const [train, picture, dimensions] = ["train", "picture", "dimensions"].map((name) =>
+        document.querySelector(`[data-card=${name}]`));
+    const short = train.hidden || !explorer.session.trainable;
+    const main = document.querySelector("main");
+    byId("right").classList.toggle("short", short);
+    // The plane of one dimension is its film strip.
+    dimensions.hidden ||= explorer.latent === 1;
+    if (train.hidden && picture.hidden) {
+        main.classList.add("single");
+    } else if (short && explorer.ranking().active <= 6 && !dimensions.hidden) {
+        byId("right").append(dimensions);
+    } else {
+        byId("right").classList.toggle("roomy", short);
+        if (explorer.latent > 2) {
+            main.insertBefore(dimensions, document.querySelector("[data-card=tries]"));
+        }
+    }
+}
+
+/** The ends of the first path: means of two classes or of two images, or else two places. */
+function firstPath(explorer) {
+    const means = [...explorer.classMeans().values()];
+    if (means.length > 1) {
+        return means.slice(0, 2);
+    }
+    return explorer.cloud?.count > 1
+        ? [explorer.meanOf(0), explorer.meanOf(1)]
+        : [-2, 2].map((value) => Object.assign(explorer.z.slice(), { [explorer.dims[0]]: value }));
+}
+
 /** A way through the means of the classes, or of some images, each to its nearest. */
 function openingWay(explorer) {
     const left = explorer.bundle.labels
@@ -196,21 +229,6 @@ function openingWay(explorer) {
         way.push(...left.splice(away.indexOf(Math.min(...away)), 1));
     }
     return [...way, explorer.z.slice()];
-}
-
-/** Places the card of the dimensions: below both columns where there are many, else in the shorter column. */
-function placeDimensions(explorer) {
-    const card = document.querySelector("[data-card=dimensions]");
-    const training = document.querySelector("[data-card=train]");
-    const room = training.hidden || !explorer.session.trainable;
-    if (explorer.latent === 1) {
-        // The plane is this strip.
-        card.hidden = true;
-    } else if (room && explorer.ranking().active <= 6) {
-        byId("right").append(card);
-    } else if (explorer.latent > 2) {
-        document.querySelector("main").insertBefore(card, document.querySelector("[data-card=tries]"));
-    }
 }
 
 async function open() {
@@ -227,6 +245,7 @@ async function open() {
     document.title = manifest.title;
     let plane = null;
     let explorer = null;
+    let trainer = null;
     const session = await Session.open(bundle, {
         runtime: address.get("runtime") ?? "auto",
         onlost: (why) => {
@@ -241,32 +260,36 @@ async function open() {
         byId("why").textContent = session.why;
     };
     showRuntime();
-    explorer = new Explorer(bundle, session);
+    const failed = (error) => {
+        console.error(error);
+        trainer?.showButton();
+        status.say(`That did not work: ${error.message}`);
+    };
+    addEventListener("unhandledrejection", ({ reason }) => failed(reason));
+    explorer = new Explorer(bundle, session, failed);
     plane = new LatentPlane(explorer, status);
     const pointCard = new PointCard(explorer, status);
     const pathRow = new PathRow(explorer);
     const dimensions = new Dimensions(explorer);
-    const trainer = new Trainer(explorer, status);
+    trainer = new Trainer(explorer, status);
     showLayers(explorer);
     listenToKeys(explorer, trainer, pathRow);
     await restoreState(explorer, trainer);
     showLegend(explorer);
     explorer.changed("model", "slice", "layers", "path", "curves", "z");
     await explorer.use(() => trainer.check());
-    placeDimensions(explorer);
+    layOut(explorer);
     if (!address.has("dims") && explorer.latent > 2) {
         explorer.dims = explorer.ranking().order.slice(0, 2);
     }
     explorer.fitView();
-    const means = [...explorer.classMeans().values()];
-    if (!address.has("a") && explorer.cloud?.count > 1) {
-        explorer.path.ends = (means.length > 1 ? [means[0], means[1]] : [explorer.meanOf(0), explorer.meanOf(1)])
-            .map((end) => Float32Array.from(end));
+    if (!address.has("a")) {
+        explorer.path.ends = firstPath(explorer).map((end) => Float32Array.from(end));
         explorer.changed("path");
     }
     const image = Number(address.get("image") ?? 0);
     if (image < manifest.dataset.test) {
-        await explorer.pick(image);
+        await explorer.pick(image).catch(failed);
     }
     const z = numbersOf(address.get("z"), explorer.latent);
     if (z) {
@@ -278,8 +301,9 @@ async function open() {
     status.say(`Ready: ${manifest.title}, z = ${latentText(explorer.z)}.`);
     // A link with a z shows that z; else one movement shows what the page is.
     if (!z && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
-        const way = openingWay(explorer);
-        explorer.walk(way, OPENING);
+        // The first frame also compares q with the true posterior.
+        await new Promise(requestAnimationFrame);
+        await explorer.use(() => explorer.walk(openingWay(explorer), OPENING));
         ["pointerdown", "keydown", "wheel"].forEach((name) =>
             addEventListener(name, () => explorer.stop(), { once: true, capture: true, passive: true }));
     }

@@ -3,8 +3,9 @@ import { byId } from "./pixels.js";
 /** Pixels of the drawing along each side of one pixel of the model. */
 const FINE = 8;
 
-/** Grey pictures up to this many pixels a side may be signs, such as digits. */
+/** Grey pictures up to this many pixels a side may be signs, such as digits; MNIST's fill 20 of 28 pixels. */
 const SMALL = 32;
+const MNIST = 20 / 28;
 
 /**
  * How the model's own pictures are made: null of photographs; of signs on a dark ground, the size of the sign as a part
@@ -12,7 +13,7 @@ const SMALL = 32;
  */
 export function signSize(examples, { width, height, channels }) {
     if (channels > 1 || Math.max(width, height) > SMALL || !examples.length) {
-        return null;
+        return channels === 1 && !examples.length ? MNIST : null;
     }
     let [edge, size] = [0, 0];
     for (const picture of examples) {
@@ -131,8 +132,9 @@ export class PictureInput {
         this.canvas = byId("draw");
         this.context = this.canvas.getContext("2d", { willReadFrequently: true });
         // Where pictures are photographs there is nothing to draw: the field takes pictures only.
-        this.drawable = image.channels === 1;
+        this.drawable = image.channels === 1 && (sign !== null || Math.max(image.width, image.height) > SMALL);
         this.last = null;
+        this.canvas.style.aspectRatio = `${image.width} / ${image.height}`;
         this.clear();
         this.listen();
     }
@@ -166,6 +168,10 @@ export class PictureInput {
         if (this.drawable) {
             canvas.addEventListener("pointerdown", (event) => {
                 canvas.setPointerCapture(event.pointerId);
+                if (canvas.width !== this.image.width * FINE || canvas.height !== this.image.height * FINE) {
+                    // A picture of the visitor's goes before a drawing.
+                    this.clear();
+                }
                 byId("draw-hint").hidden = true;
                 this.last = at(event);
                 stroke(event);

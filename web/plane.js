@@ -39,6 +39,8 @@ export class LatentPlane {
             [this.canvas, byId("decoded")].forEach((canvas) => canvas.replaceWith(canvas.cloneNode()));
             this.canvas = byId("tiles");
         }
+        const { width, height } = this.explorer.image;
+        Object.assign(byId("decoded"), { width, height });
         const flat = this.explorer.latent === 1;
         this.frame.classList.toggle("flat", flat);
         this.plane = flat ? new FlatPlane(this.explorer, this.canvas) : this.explorer.session.plane(this.canvas);

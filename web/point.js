@@ -23,6 +23,8 @@ export class PointCard {
             (why) => status.say(why));
         byId("draw-hint").textContent = `${this.input.drawable ? "Draw here, or drop" : "Drop"} or paste a picture`;
         byId("draw-name").textContent = this.input.drawable ? "Your drawing" : "Your picture";
+        const { width, height } = explorer.image;
+        ["seen", "reconstruction"].forEach((id) => Object.assign(byId(id), { width, height }));
         byId("another").hidden = !manifest.dataset.test;
         byId("another").addEventListener("click", () => this.another());
         explorer.show((changes) => this.draw(changes));
@@ -78,7 +80,11 @@ export class PointCard {
         }
         // The grid takes longer than a frame: it waits while the cursor walks or the visitor draws.
         if (this.exact && sample && !explorer.actor && this.input.last === null) {
-            await this.gap.when(sample.stale);
+            await this.gap.when(sample.stale).catch((error) => {
+                this.exact = false;
+                byId("posterior").hidden = true;
+                throw error;
+            });
         }
     }
 

@@ -1,4 +1,7 @@
-// What the page and its Worker both know of the CPU runtime, without its kernels.
+// What all runtimes know of plans, and what the page and its Worker both know of the CPU runtime.
+
+/** Roles of buffers that all machines of a runtime share, if names and lengths are equal. */
+export const SHARED_ROLES = ["dataset", "parameter", "moment", "state"];
 
 /** What people call a CPU runtime of this kind. */
 export function runtimeName(kind) {

@@ -1,7 +1,8 @@
 import { Chart } from "./charts.js";
+import { INACTIVE } from "./explorer.js";
 import { byId, decimal, make } from "./pixels.js";
 
-const BETAS = [0, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 10, 15, 20];
+const BETAS = [0, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 15, 20, 30, 50, 100, 200, 500, 1000];
 const RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2];
 /** Steps a second; the last: as many as there is time for. */
 const SPEEDS = [1, 5, 20, 60, Infinity];
@@ -32,6 +33,11 @@ class Stops {
         const away = this.stops.map((stop) => Math.abs(stop - value));
         this.input.value = Number.isFinite(value) ? away.indexOf(Math.min(...away)) : this.stops.length - 1;
         this.show();
+    }
+
+    /** Goes to the stop above. */
+    raise() {
+        this.choose(this.stops[Math.min(Number(this.input.value) + 1, this.stops.length - 1)]);
     }
 
     /** Goes to a value and keeps it, whatever the run's schedule says. */
@@ -66,6 +72,9 @@ export class Trainer {
         this.checked = 0;
         this.checkCost = 0;
         this.first = session.step;
+        /** The dimension for whose end beta rises, and the checks since. */
+        this.silencing = null;
+        this.checks = 0;
         this.curves = { reconstruction: [], kl: [], heldReconstruction: [], heldKl: [] };
         this.charts = [new Chart(byId("chart-elbo")), new Chart(byId("chart-kl"))];
         this.beta = new Stops(byId("beta"), byId("beta-value"), BETAS, run.beta ?? 1, String);
@@ -81,6 +90,7 @@ export class Trainer {
         byId("step").addEventListener("click", () => this.once());
         byId("anew").addEventListener("click", () => this.anew());
         byId("restore").addEventListener("click", () => this.restore());
+        byId("beta").addEventListener("input", () => (this.silencing = null));
         byId("numbers").addEventListener("toggle", () => this.drawTable());
         new ResizeObserver(() => this.drawCharts()).observe(byId("chart-elbo"));
         explorer.show((changes) => {
@@ -108,8 +118,30 @@ export class Trainer {
         }
     }
 
+    /** Trains, and raises beta until the KL divergence of a dimension is gone. */
+    silence(dim) {
+        this.silencing = dim;
+        this.beta.choose(Math.max(4, this.beta.value));
+        if (!this.running) {
+            this.toggle();
+        }
+    }
+
+    keepSilencing() {
+        const kl = this.explorer.divergences[this.silencing];
+        const name = `z${this.silencing + 1}`;
+        if (kl < INACTIVE) {
+            this.silencing = null;
+            this.status.say(`With beta ${this.beta.value}, ${name} is silent: KL ${decimal(kl)} nats.`);
+        } else if (++this.checks % 2 === 0) {
+            this.beta.raise();
+            this.status.say(`Beta ${this.beta.value}: ${name} still has ${decimal(kl)} nats.`);
+        }
+    }
+
     pause() {
         this.explorer.training = null;
+        this.silencing = null;
         this.showButton();
         this.explorer.use(() => this.check());
         this.explorer.changed("model");
@@ -169,6 +201,9 @@ export class Trainer {
         if (explorer.sample && this.running) {
             await explorer.encodeAgain();
         }
+        if (this.running && this.silencing !== null) {
+            this.keepSilencing();
+        }
         this.checked = performance.now();
         this.checkCost = this.checked - began;
         this.showFigures();
@@ -176,13 +211,11 @@ export class Trainer {
     }
 
     showFigures() {
-        const { session, bundle } = this.explorer;
-        const { stepsPerEpoch } = bundle.manifest.run;
-        const epoch = stepsPerEpoch ? `, epoch ${decimal(session.step / stepsPerEpoch, 1)}` : "";
+        const { session } = this.explorer;
         const { held } = this;
         const figures = held ? `; held out: \u2212ELBO ${decimal(-held.elbo, 1)} = reconstruction ${
             decimal(held.reconstruction, 1)} + KL ${decimal(held.kl)}` : "";
-        byId("figures").textContent = `Step ${session.step.toLocaleString("en")}${epoch}${figures}`;
+        byId("figures").textContent = `Step ${session.step.toLocaleString("en")}${figures}`;
         if (this.running && held) {
             this.status.progress(`Step ${session.step}, held-out ELBO ${decimal(held.elbo, 1)}.`);
         }
@@ -214,6 +247,7 @@ export class Trainer {
 
     /** Goes back to the trained model, with the run's beta and step size. */
     restore() {
+        this.silencing = null;
         this.beta.reset();
         this.rate.reset();
         return this.reset(() => this.explorer.session.restore(), "The trained model is back.");

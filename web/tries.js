@@ -1,13 +1,11 @@
-import { make } from "./pixels.js";
-
-/** Beta that the third sentence sets. */
-const LARGE_BETA = 10;
+import { byId, make } from "./pixels.js";
 
 /** The sentences that this model allows, each with what its button does: [{text, action, run}], three at most. */
 export function triesFor(explorer, trainer, pathRow, pointCard) {
     const tries = [];
     const means = [...explorer.classMeans()];
     const { order, active } = explorer.ranking();
+    const trains = explorer.session.trainable && byId("train").checkVisibility();
     const walkBetween = (a, b) => {
         pathRow.setEnd(0, a);
         pathRow.setEnd(1, b);
@@ -38,7 +36,7 @@ export function triesFor(explorer, trainer, pathRow, pointCard) {
     } else {
         const [dim] = order;
         tries.push({
-            text: `Each dimension holds part of a picture. z${dim + 1} holds the most.`,
+            text: `Each dimension holds part of a picture.${explorer.cloud ? ` z${dim + 1} holds the most.` : ""}`,
             action: `Move z${dim + 1} from \u22123 to 3`,
             run: () => {
                 const ends = [-3, 3].map((value) => Object.assign(explorer.z.slice(), { [dim]: value }));
@@ -46,19 +44,14 @@ export function triesFor(explorer, trainer, pathRow, pointCard) {
             },
         });
     }
-    if (explorer.session.trainable && active > 1) {
+    if (trains && active > 1 && explorer.bundle.manifest.latent.length === 1) {
         const last = order[active - 1];
         tries.push({
             text: "A larger beta charges more for every nat of KL. Dimensions that do not pay go silent.",
-            action: `Turn beta to ${LARGE_BETA} and watch z${last + 1} die`,
-            run: () => {
-                trainer.beta.choose(LARGE_BETA);
-                if (!trainer.running) {
-                    trainer.toggle();
-                }
-            },
+            action: `Raise beta until z${last + 1} dies`,
+            run: () => trainer.silence(last),
         });
-    } else if (explorer.session.trainable) {
+    } else if (trains) {
         tries.push({
             text: "From random parameters the latent space forms in seconds.",
             action: "Train anew and watch",
@@ -77,6 +70,21 @@ export function triesFor(explorer, trainer, pathRow, pointCard) {
                 explorer.layers.density = true;
                 explorer.changed("layers");
             },
+        });
+    }
+    if (!explorer.cloud) {
+        tries.push({
+            text: "A new picture: draw z from the prior, a Gaussian of mean 0 and variance 1, and decode it.",
+            action: "Draw a z",
+            run: () => {
+                explorer.stop();
+                explorer.moveTo(explorer.z.map(() =>
+                    Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())));
+            },
+        }, {
+            text: "A path through the latent space changes a picture step by step.",
+            action: "Walk from A to B",
+            run: () => pathRow.walk(),
         });
     }
     return tries;

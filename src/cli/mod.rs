@@ -23,6 +23,7 @@ mod selftest;
 mod settings;
 mod start;
 mod train;
+mod web;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use settings::by_flags;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Encode(encode::Encode),
     /// Draw the images of latents that a file holds
     Decode(decode::Decode),
+    /// Make a web page of a trained model: explored, and trained on, in any browser
+    Web(web::Web),
     /// Score pictures by a bound on log p(x) of each, to find those unlike the others
     Score(score::Score),
     /// Train a published setting, and print its numbers beside ours
@@ -121,6 +124,7 @@ impl Command {
             Self::Encode(command) => command.run(),
             Self::Decode(command) => command.run(),
             Self::Score(command) => command.run(),
+            Self::Web(command) => command.run(),
             Self::Reproduce(command) => command.run(),
             Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),

@@ -169,6 +169,11 @@ impl RunArguments {
         keep_inputs("--out", out, &OWN.map(|name| self.run.join(name)))
     }
 
+    /// The run's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.run
+    }
+
     /// Load the model, with the images that are `wanted`.
     ///
     /// # Errors

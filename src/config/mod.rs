@@ -29,6 +29,7 @@ pub use warmup::Warmup;
 
 use crate::data::Part;
 use crate::graph::{Binarize, LikelihoodKind, Tensors};
+use crate::model::OutputBias;
 use crate::optimizer::{OptimizerKind, Optimizers};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -107,6 +108,16 @@ impl Config {
         let layer = self.model.output_layer();
         self.optimizer.output_bias.apply(&mut values, tensors, train, layer, self.binarization());
         values
+    }
+
+    /// A bias that is set, and not drawn as the other parameters are, with its values; `None` where none is.
+    pub fn first_bias(&self, tensors: &Tensors, train: &Part) -> Option<(String, Vec<f32>)> {
+        if self.optimizer.output_bias == OutputBias::Drawn {
+            return None;
+        }
+        let tensor = tensors.find(&format!("{}.bias", self.model.output_layer().name))?;
+        let values = tensor.take(&self.first_parameters(tensors, train));
+        Some((tensor.name, values))
     }
 
     /// The optimizers of all groups of parameters.

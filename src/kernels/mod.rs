@@ -142,6 +142,11 @@ pub fn imports(file: &str) -> Vec<&'static str> {
     FILES.iter().find(|candidate| candidate.name == file).map(File::imports).unwrap_or_default()
 }
 
+/// The text of one file or shared part, without its imports: `gather.wgsl`, `shared/step.wgsl`.
+pub fn part(name: &str) -> Option<&'static str> {
+    sources::part(name)
+}
+
 /// The names of all WGSL files that hold kernels.
 pub fn files() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|file| file.name)

@@ -109,6 +109,11 @@ const SHARED: &[File] = files![
     "shared/window",
 ];
 
+/// The text of the file or shared part called `name`.
+pub(super) fn part(name: &str) -> Option<&'static str> {
+    FILES.iter().chain(SHARED).find(|file| file.name == name).map(|file| file.text)
+}
+
 impl File {
     /// Names of the parts it imports, directly or through others, in the order of their text.
     pub(super) fn imports(&self) -> Vec<&'static str> {

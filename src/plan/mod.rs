@@ -239,6 +239,24 @@ impl Plan {
         Ok(())
     }
 
+    /// The same with no other programs than `names`, and with memory for these alone.
+    #[must_use]
+    pub(crate) fn only(mut self, names: &[&str]) -> Self {
+        self.programs.retain(|program| names.contains(&program.name.as_ref()));
+        let mut kept = Vec::new();
+        let mut number = vec![None; self.dispatches.len()];
+        for index in self.programs.iter_mut().flat_map(|program| &mut program.dispatches) {
+            *index = *number[*index].get_or_insert_with(|| {
+                kept.push(self.dispatches[*index].clone());
+                kept.len() - 1
+            });
+        }
+        self.dispatches = kept;
+        self.drop_unused_buffers();
+        self.name_kernels();
+        self.with_shared_memory()
+    }
+
     /// The different pipelines that a device compiles: a kernel with values of its constants.
     pub fn pipelines(&self) -> usize {
         let keys: std::collections::BTreeSet<String> = self

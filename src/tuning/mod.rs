@@ -194,12 +194,16 @@ pub fn candidates(adapter: &AdapterInfo, product: Product) -> Vec<Variant> {
 
 /// The variant for `product` without measuring.
 pub fn by_rule(adapter: &AdapterInfo, product: Product) -> Variant {
+    if adapter.is_software() { Variant::Registers } else { for_hardware(product) }
+}
+
+/// The variant for `product` on a hardware GPU of which nothing is known.
+pub fn for_hardware(product: Product) -> Variant {
     let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side) * product.parts;
     // Tiles that are wider than the output would be half empty.
     let fits =
         |side: u32| product.has_tiles(side) && (product.window.is_none() || 2 * product.n > side as usize);
     match () {
-        () if adapter.is_software() => Variant::Registers,
         () if tiles(128) >= 128 && fits(128) => Variant::Tiled(128),
         () if tiles(64) >= 64 && fits(64) => Variant::Tiled(64),
         () if tiles(32) < 64 && product.k >= 1024 && product.can_split() => Variant::Split(16),

@@ -24,7 +24,7 @@ fn without_custom_sections(module: &[u8]) -> Vec<u8> {
     let mut kept = header.to_vec();
     while !rest.is_empty() {
         let digits = 1 + rest[1..].iter().position(|byte| byte & 0x80 == 0).unwrap();
-        let length = rest[1..=digits].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+        let length = rest[1..=digits].iter().rev().fold(0, |sum, byte| (sum << 7) | usize::from(byte & 0x7f));
         let (section, others) = rest.split_at(1 + digits + length);
         if section[0] != 0 {
             kept.extend(section);

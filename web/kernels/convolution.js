@@ -31,11 +31,13 @@ function windowOf(constants) {
 }
 
 /**
- * Numbers of scratch memory that a convolution needs: of the product, of the matrix, of small pixels, of its result.
+ * Numbers of scratch memory that a convolution needs: of the product, of the matrix, of small pixels, and of a result
+ * that does not go to the output at once.
  */
-export function convolutionScratch(constants) {
+export function convolutionScratch({ kernel, constants }) {
     const window = windowOf(constants);
-    const result = (constants.ROWS ?? 0) * 4 * (constants.COLUMNS ?? 1);
+    const apart = kernel === "conv_nt_packed" || (kernel.endsWith("_derivative") && constants.ACCUMULATE);
+    const result = apart ? 4 * constants.ROWS * constants.COLUMNS : 0;
     const columns = Math.max(window.row, 4 * (constants.COLUMNS ?? 1));
     return productScratch(columns) + window.positions * (window.row + roundUp(window.small.pixel)) + result;
 }

@@ -2,6 +2,7 @@
 //
 // A row of `posterior` holds means, then log-variances, each padded to 4 * COLUMNS numbers.
 
+import { put } from "./elementwise.js";
 import { normalsFromWords } from "./random.js";
 
 const draws = new Float64Array(4);
@@ -32,7 +33,8 @@ function klOfPosterior({ constants: { BATCH, COLUMNS }, views: { posterior, dive
 }
 
 /**
- * Write the gradient of means and log-variances; `change(i, at, width)` gives both for number `i` of a row of means.
+ * Write the gradient of means and log-variances; `change(i, at, row, column)` gives both for number `i` of a matrix of
+ * means, which is number `at` of `posterior`.
  */
 function changePosterior({ constants: { BATCH, COLUMNS, ACCUMULATE }, views: { posterior_gradient } }, change) {
     const width = 4 * COLUMNS;
@@ -40,9 +42,8 @@ function changePosterior({ constants: { BATCH, COLUMNS, ACCUMULATE }, views: { p
         for (let column = 0; column < width; column++, i++) {
             const at = 2 * row * width + column;
             const [mean, logVariance] = change(i, at, row, column);
-            posterior_gradient[at] = ACCUMULATE ? posterior_gradient[at] + mean : mean;
-            const other = at + width;
-            posterior_gradient[other] = ACCUMULATE ? posterior_gradient[other] + logVariance : logVariance;
+            put(posterior_gradient, at, mean, ACCUMULATE);
+            put(posterior_gradient, at + width, logVariance, ACCUMULATE);
         }
     }
 }

@@ -3,7 +3,7 @@
 const drawn = new Uint32Array(4);
 
 /** High 32 bits of a product of two 32-bit numbers. */
-function multiplyHigh(a, b) {
+export function multiplyHigh(a, b) {
     const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
     const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
     const carry = aLow * bHigh + (middle & 0xffff);

@@ -330,4 +330,13 @@ impl Graph {
         let operation = GaussianKl { shape, target };
         Ok(self.apply("kl", operation, &[posterior], Shape::matrix(shape.batch, shape.width)))
     }
+
+    /// The divergences of [`Graph::gaussian_kl`], averaged over a minibatch, `[1, latent]`: nats of each dimension.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `posterior`, which `divergence` is of, has not two sections.
+    pub fn mean_divergence(&mut self, posterior: ValueId, divergence: ValueId) -> Result<ValueId> {
+        let shape = self.latent_shape(posterior, 1)?;
+        Ok(self.apply("kl.dimensions", BatchMean(shape), &[divergence], Shape::matrix(1, shape.width)))
+    }
 }

@@ -1,0 +1,269 @@
+//! A run taken apart into a manifest and files of numbers.
+
+use super::manifest::{
+    DatasetPart, FORMAT, FilePart, InitPart, Manifest, RunPart, SchedulePart, StatePart, StepPart,
+    kernels_of, streams,
+};
+use super::plans::{Counts, plans};
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::device::OpenDevice;
+use crate::graph::Tensors;
+use crate::model::Task;
+use crate::plan::Plan;
+use crate::run::{Checkpoint, TrainedModel};
+use crate::session::{Session, States, Which, columns};
+use crate::{Error, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// Bytes of pixels, before compression, that a page has of training images and of held-out ones where no number is given.
+const TRAIN_BYTES: usize = 32 << 20;
+const TEST_BYTES: usize = 2 << 20;
+/// Most held-out images of a page.
+const TEST_IMAGES: usize = 2000;
+/// Training images where no number is given.
+const TRAIN_IMAGES: usize = 10_000;
+
+/// What a page holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Training images: the first of the run; where not given up to 10,000.
+    pub images: Option<usize>,
+    /// No images at all, and parameters in half precision: the page explores the model and does not train it.
+    pub no_train: bool,
+}
+
+/// A model as plain data.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Everything but the numbers.
+    pub manifest: Manifest,
+    /// Files by name, gzipped. [`Manifest::files`] has their types and lengths.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Bundle {
+    /// The bundle of a trained model, whose dataset has the images that are at hand.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model has no latents or `images` is less than a minibatch; [`Error::Checkpoint`] if the
+    /// checkpoint cannot be read; [`Error::Io`] never.
+    pub fn of(model: &mut TrainedModel, options: Options) -> Result<Self> {
+        let dataset = chosen(&model.dataset, &model.config, options)?;
+        let (config, shape) = (&model.config.clone(), dataset.shape);
+        let (train, test) = (dataset.train.count, dataset.test.count);
+        let task = config.task(shape);
+        let training = train > 0;
+        let mut trained = Trained::load(model, &task, &dataset)?;
+        let plans = plans(config, &task, &trained.tensors, Counts { train, test })?;
+        let all = plans.values().flat_map(|plan| [&plan.registers, &plan.tiled]);
+        let (kernels, modules) = kernels_of(all.clone());
+        let mut files = Files::default();
+        let half = options.no_train;
+        for (name, flat) in std::mem::take(&mut trained.flats) {
+            files.reals(name, &flat, half && name == "parameters")?;
+        }
+        let states = trained.tensors.first_states();
+        let mut first = Vec::new();
+        let mut last = Vec::new();
+        for (name, values) in &states {
+            first.extend_from_slice(values);
+            last.extend(trained.state(name, values)?);
+        }
+        if !states.is_empty() {
+            files.reals("states", &last, false)?;
+            files.reals("states.first", &first, false)?;
+        }
+        for plan in all {
+            files.columns(plan, &dataset)?;
+        }
+        if let Some(labels) = dataset.test.labels().filter(|_| test > 0) {
+            files.words("labels", labels)?;
+        }
+        let per_epoch = config.steps_per_epoch(train.max(1));
+        let manifest = Manifest {
+            format: FORMAT,
+            program: format!("vae {}", env!("CARGO_PKG_VERSION")),
+            title: format!("{}, {}", dataset.name, config.model.outline(shape)?),
+            dataset: DatasetPart {
+                name: dataset.name.clone(),
+                classes: dataset.classes.clone(),
+                train,
+                test,
+            },
+            image: shape.into(),
+            latent: task.latent("vae web")?.groups().iter().map(|group| group.width).collect(),
+            likelihood: config.model.likelihood().kind.to_string(),
+            binarize: config.binarization().to_string(),
+            objective: config.objective.kind.to_string(),
+            run: RunPart {
+                seed: config.run.seed.to_string(),
+                batch: task.batch,
+                order: config.run.order,
+                step: model.state.step,
+                steps_per_epoch: per_epoch,
+                steps_per_epoch_of_run: config.steps_per_epoch(model.dataset.train.count.max(1)),
+                beta: config.objective.beta(),
+                rate: config.optimizer.of(config.model.groups()[0]).learning_rate(),
+            },
+            schedule: SchedulePart::of(config),
+            training,
+            why_not_training: (!training).then(|| why_not(&model.dataset, options)),
+            step: StepPart::new(),
+            streams: streams(),
+            init: InitPart::of(
+                config.optimizer.init,
+                config.first_bias(&trained.tensors, &dataset.train).filter(|_| training),
+            ),
+            tensors: trained.tensors.all().iter().map(Into::into).collect(),
+            states: states
+                .iter()
+                .map(|(name, values)| StatePart { name: name.clone(), length: values.len() })
+                .collect(),
+            modules,
+            kernels,
+            plans,
+            files: files.parts,
+        };
+        Ok(Self { manifest, files: files.bytes })
+    }
+
+    /// The manifest as gzipped JSON.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if it cannot be written as JSON.
+    pub fn manifest_bytes(&self) -> Result<Vec<u8>> {
+        let json =
+            serde_json::to_vec(&self.manifest).map_err(|error| Error::Internal(format!("JSON: {error}")))?;
+        gzip(&json)
+    }
+}
+
+fn why_not(dataset: &Dataset, options: Options) -> String {
+    if options.no_train {
+        "The page was made without images (--no-train).".into()
+    } else if dataset.train.count == 0 {
+        "The training images were not at hand when the page was made.".into()
+    } else {
+        "The page was made with no training images.".into()
+    }
+}
+
+/// The images that the page gets: the first of each part.
+fn chosen(dataset: &Dataset, config: &Config, options: Options) -> Result<Dataset> {
+    let mut chosen = dataset.clone();
+    let size = dataset.shape.pixels().max(1);
+    let batch = config.run.batch_size();
+    let most = match options.images {
+        Some(images) if images > 0 && images < batch => {
+            let problem = format!("{images} images are fewer than a minibatch, which has {batch}");
+            return Err(Error::setting(
+                "--images",
+                problem,
+                "give more, or 0 for a page that does not train",
+            ));
+        }
+        Some(images) => images,
+        None => TRAIN_IMAGES.min((TRAIN_BYTES / size).max(batch)),
+    };
+    chosen.train.truncate(if options.no_train { 0 } else { most });
+    chosen.test.truncate(if options.no_train { 0 } else { TEST_IMAGES.min((TEST_BYTES / size).max(64)) });
+    Ok(chosen)
+}
+
+/// The numbers of a checkpoint, as they lie in memory.
+struct Trained {
+    tensors: Tensors,
+    /// Flat buffers: parameters and, for training, moments and averages.
+    flats: Vec<(&'static str, Vec<f32>)>,
+    states: States,
+}
+
+impl Trained {
+    /// With training images: also what the optimizer keeps.
+    fn load(model: &mut TrainedModel, task: &Task, dataset: &Dataset) -> Result<Self> {
+        if dataset.train.count == 0 {
+            let flat = model.session.read_flat("parameters")?.unwrap_or_default();
+            let states = model.session.read_states()?;
+            return Ok(Self {
+                tensors: model.session.table().clone(),
+                flats: vec![("parameters", flat)],
+                states,
+            });
+        }
+        let checkpoint = Checkpoint::load(&model.checkpoint)?;
+        let optimizers = model.config.optimizers();
+        let mut session = Session::open(OpenDevice::Cpu, task, Some(&optimizers), dataset)?;
+        checkpoint.restore(&mut session, &model.checkpoint)?;
+        let mut flats = Vec::new();
+        for name in ["parameters", "moments.first", "moments.second", "averages"] {
+            if let Some(flat) = session.read_flat(name)? {
+                flats.push((name, flat));
+            }
+        }
+        Ok(Self { tensors: session.table().clone(), flats, states: session.read_states()? })
+    }
+
+    /// A state with its padding; `first` are the values it begins with.
+    fn state(&self, name: &str, first: &[f32]) -> Result<Vec<f32>> {
+        let Some((_, values)) = self.states.get(name) else { return Ok(first.to_vec()) };
+        let state = self.tensors.states().into_iter().find(|state| state.name == name);
+        let flat = state.and_then(|state| state.padded(values));
+        flat.ok_or_else(|| Error::Internal(format!("the state '{name}' does not fit")))
+    }
+}
+
+/// Files in the making.
+#[derive(Default)]
+struct Files {
+    parts: BTreeMap<String, FilePart>,
+    bytes: BTreeMap<String, Vec<u8>>,
+}
+
+impl Files {
+    fn add(&mut self, name: &str, element: &'static str, length: usize, bytes: &[u8]) -> Result<()> {
+        self.parts.insert(name.into(), FilePart { element, length });
+        self.bytes.insert(name.into(), gzip(bytes)?);
+        Ok(())
+    }
+
+    fn words(&mut self, name: &str, words: &[u32]) -> Result<()> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.add(name, "u32", words.len(), &bytes)
+    }
+
+    fn reals(&mut self, name: &str, values: &[f32], halve: bool) -> Result<()> {
+        if halve {
+            let bytes: Vec<u8> =
+                values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()).collect();
+            return self.add(name, "f16", values.len(), &bytes);
+        }
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.add(name, "f32", values.len(), &bytes)
+    }
+
+    /// The columns that `plan` gathers, each under the name of its buffer.
+    fn columns(&mut self, plan: &Plan, dataset: &Dataset) -> Result<()> {
+        for (which, part) in [(Which::Train, &dataset.train), (Which::Test, &dataset.test)] {
+            if part.count == 0 {
+                continue;
+            }
+            for (buffer, column) in columns::gathered(plan, &dataset.name, which, part)? {
+                let buffer = &plan.buffers[buffer.0];
+                if !self.parts.contains_key(&buffer.name) {
+                    self.words(&buffer.name, &columns::words(column, 0..part.count))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.map_err(|error| Error::Internal(format!("gzip: {error}")))
+}
