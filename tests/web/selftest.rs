@@ -39,20 +39,8 @@ fn hold(reports: &BTreeMap<&str, KernelReport>, name: &str, started: Instant) {
     println!("{name}: {} kernels in {:.1} s", reports.len(), started.elapsed().as_secs_f64());
 }
 
-/// Whether the page's WebGPU runtime is there.
-fn has_runtime() -> bool {
-    let is = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/runtime.js").is_file();
-    if !is {
-        println!("SKIPPED: no web/runtime.js");
-    }
-    is
-}
-
 #[test]
 fn webgpu_in_chromium() {
-    if !has_runtime() {
-        return;
-    }
     let server = Server::start();
     let Some(browser) = Chromium::get() else { return };
     let remote = Remote::new(&server, "chromium");
@@ -63,9 +51,6 @@ fn webgpu_in_chromium() {
 
 #[test]
 fn webgpu_in_firefox() {
-    if !has_runtime() {
-        return;
-    }
     let server = Server::start();
     let remote = Remote::new(&server, "firefox");
     let Some(_browser) = Firefox::start(&server.url(&Remote::path("firefox", "webgpu"))) else { return };
@@ -140,8 +125,12 @@ const LACKING: &[&str] =
 /// Chromium's software adapter serves other programs too: it comes with the browser as a Vulkan driver.
 #[test]
 fn swiftshader_as_an_adapter() {
-    const FOLDERS: [&str; 4] =
-        ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/usr/lib64/chromium-browser", "/opt/google/chrome"];
+    const FOLDERS: [&str; 4] = [
+        "/usr/lib/chromium",
+        "/usr/lib/chromium-browser",
+        "/usr/lib64/chromium-browser",
+        "/opt/google/chrome",
+    ];
     let drivers = FOLDERS.map(|folder| Path::new(folder).join("vk_swiftshader_icd.json"));
     let Some(driver) = drivers.iter().find(|driver| driver.is_file()) else {
         let required = std::env::var_os("VAE_REQUIRE_BROWSER").is_some_and(|value| value == "1");
