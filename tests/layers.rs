@@ -35,12 +35,12 @@ const LAYERS: [(&str, &str); 30] = [
     ("run", "config"),
     ("eval", "run report"),
     ("train", "eval"),
+    ("web", "train"),
     // What the program offers beside training: none of these uses another.
     ("reproduce", "train"),
-    ("deck", "train"),
+    ("deck", "web"),
     ("bench", "train"),
     ("selftest", "train"),
-    ("web", "train"),
 ];
 
 fn src() -> PathBuf {

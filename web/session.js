@@ -70,6 +70,8 @@ export class Session {
         this.step = 0;
         /** Steps of the optimizer since its moments were zero. */
         this.adamStep = 0;
+        /** Whether the page holds the optimizer's moments. Without them training goes on with moments of zero. */
+        this.momentsKept = bundle.has("moments.first") || bundle.has("moments.second");
         this.seed = manifest.run.seed;
         this.steps = null;
         /** Whether the buffer `parameters` holds their moving averages. */
@@ -440,9 +442,9 @@ export class Session {
                 parameters: await words("parameters"),
                 averages: await words("averages"),
                 states: await words("states"),
-                moments: true,
+                moments: this.momentsKept ? true : null,
                 step: this.manifest.run.step,
-                adamStep: this.manifest.run.step,
+                adamStep: this.momentsKept ? this.manifest.run.step : 0,
                 seed: this.manifest.run.seed,
             });
         });
@@ -472,8 +474,9 @@ export class Session {
         const { kept } = this;
         for (const name of ["moments.first", "moments.second"]) {
             if (this.bufferOf(machine, name) >= 0) {
-                const given = kept.moments === true ? await this.bundle.words(name) : kept.moments?.[name];
-                this.writeFlat(machine, name, given ?? new Float32Array(this.manifest.files.parameters.length));
+                const given = kept.moments === true ? this.bundle.has(name) && await this.bundle.words(name)
+                    : kept.moments?.[name];
+                this.writeFlat(machine, name, given || new Float32Array(this.manifest.files.parameters.length));
             }
         }
         this.writeStates(machine, kept.states);

@@ -12,7 +12,7 @@ use vae::device::{DeviceChoice, OpenDevice};
 use vae::{Error, Result};
 
 /// Compute every figure of a talk on variational autoencoders, from the Bayesian network to the learned manifold, and
-/// write them as one page of HTML that needs no network, with the PNG files beside it.
+/// write them as one page of HTML that needs no network, with the PNG files and a live page of the model beside it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +20,7 @@ Examples:
   vae deck --out deck-mnist --dataset mnist --data-dir ~/data
   vae deck --out deck-faces --dataset faces")]
 pub(crate) struct DeckCommand {
-    /// The folder for index.html and the PNG files; files of these names in it are replaced
+    /// The folder for index.html, live.html and the PNG files; files of these names in it are replaced
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Images of the model: digits, mnist, or any other set of grey images [default: mnist where its files are found,

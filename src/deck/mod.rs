@@ -23,9 +23,13 @@ use crate::device::OpenDevice;
 use crate::files::write_atomically;
 use crate::report::save_png;
 use crate::report::scene::Scene;
+use crate::web::{self, Bundle, write_single};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use training::Trained;
+
+/// The page in which the model is explored and trained, beside the deck's.
+const LIVE: &str = "live.html";
 
 /// Options of a deck.
 #[derive(Debug)]
@@ -77,6 +81,8 @@ pub struct Deck {
     sections: Vec<Section>,
     /// One sentence on device, seed, images and model.
     facts: String,
+    /// The model, to explore in a page.
+    live: Bundle,
 }
 
 /// The data that the figures are computed from.
@@ -112,7 +118,16 @@ impl Deck {
             ));
         }
         progress("training a model with two latent dimensions");
-        let trained = Trained::train(options)?;
+        let mut trained = Trained::train(options)?;
+        let (config, images) = (&trained.config, options.dataset.train.count);
+        let steps = config.total_steps(images);
+        let live = Bundle::of_session(
+            config,
+            &mut trained.session,
+            options.dataset,
+            steps,
+            web::Options::default(),
+        )?;
         let mut context = Context { options, trained };
         type Part = fn(&mut Context<'_>) -> Result<Section>;
         let parts: [(&str, Part); 9] = [
@@ -145,10 +160,10 @@ impl Deck {
             config.model.outline(options.dataset.shape)?,
             config.run.epochs(),
         );
-        Ok(Self { sections, facts })
+        Ok(Self { sections, facts, live })
     }
 
-    /// Write `index.html` and the PNG files into `folder`, which is made if need be; returns their paths, the page
+    /// Write `index.html`, `live.html` and the PNG files into `folder`, which is made if need be; returns their paths, the page
     /// first.
     ///
     /// # Errors
@@ -161,6 +176,8 @@ impl Deck {
             save_png(&figure.scene.to_png(), &path)?;
             files.push(path);
         }
+        files.push(folder.join(LIVE));
+        write_single(&self.live, &folder.join(LIVE))?;
         // Write the page last: its presence shows that all files are complete.
         write_atomically(&files[0], self.html()?.as_bytes())?;
         Ok(files)

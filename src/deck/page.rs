@@ -1,7 +1,7 @@
 //! The page: one HTML file that loads no other file.
 
 use super::mathml::mathml;
-use super::{Block, Deck, Figure, Section};
+use super::{Block, Deck, Figure, LIVE, Section};
 use crate::Result;
 use crate::report::scene::{css_colours, escaped};
 
@@ -58,7 +58,9 @@ impl Deck {
              <title>Variational autoencoders, computed</title><style>{style}</style></head>\n<body><main>\
              <header><h1>Variational autoencoders, computed</h1>\
              <p>Every figure was computed when this page was written, by the program that trains the model, and every \
-             number in the text comes from that run.</p><p>{}</p><nav><ol>{contents}</ol></nav></header>\n{body}\
+             number in the text comes from that run.</p><p>{}</p>\
+             <p><a href=\"{LIVE}\">Open the model live</a>: drag through its latent space, draw an image, train it.</p>\
+             <nav><ol>{contents}</ol></nav></header>\n{body}\
              <p class=\"note\">Sources: D. P. Kingma and M. Welling, Auto-Encoding Variational Bayes, arXiv 1312.6114; \
              D. Koller and N. Friedman, Probabilistic Graphical Models, 2009. Equations are numbered as in the talk that \
              these figures follow.</p></main></body></html>\n",

@@ -6,13 +6,12 @@ use super::manifest::{
 };
 use super::plans::{Counts, plans};
 use crate::config::Config;
-use crate::data::Dataset;
+use crate::data::{Dataset, ImageShape};
 use crate::device::OpenDevice;
-use crate::graph::Tensors;
 use crate::model::Task;
 use crate::plan::Plan;
 use crate::run::{Checkpoint, TrainedModel};
-use crate::session::{Session, States, Which, columns};
+use crate::session::{Session, Which, columns};
 use crate::{Error, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -24,6 +23,9 @@ const TRAIN_BYTES: usize = 32 << 20;
 const TEST_BYTES: usize = 2 << 20;
 /// Most held-out images of a page.
 const TEST_IMAGES: usize = 2000;
+/// Most parameters of which the optimizer's moments are in the page, which are as large again, twice. Of larger models
+/// training goes on with moments of zero.
+const MOMENTS: usize = 1 << 20;
 /// Training images where no number is given.
 const TRAIN_IMAGES: usize = 10_000;
 
@@ -46,48 +48,63 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The bundle of a trained model, whose dataset has the images that are at hand.
+    /// The bundle of a run, whose dataset has the images that are at hand.
     ///
     /// # Errors
     /// [`Error::Setting`] if the model has no latents or `images` is less than a minibatch; [`Error::Checkpoint`] if the
-    /// checkpoint cannot be read; [`Error::Io`] never.
+    /// checkpoint cannot be read.
     pub fn of(model: &mut TrainedModel, options: Options) -> Result<Self> {
-        let dataset = chosen(&model.dataset, &model.config, options)?;
-        let (config, shape) = (&model.config.clone(), dataset.shape);
-        let (train, test) = (dataset.train.count, dataset.test.count);
-        let task = config.task(shape);
-        let training = train > 0;
-        let mut trained = Trained::load(model, &task, &dataset)?;
-        let plans = plans(config, &task, &trained.tensors, Counts { train, test })?;
+        let (config, step) = (model.config.clone(), model.state.step);
+        let chosen = chosen(&model.dataset, &config, options)?;
+        if chosen.train.count == 0 {
+            return Self::of_session(&config, &mut model.session, &model.dataset, step, options);
+        }
+        // With what the optimizer keeps.
+        let checkpoint = Checkpoint::load(&model.checkpoint)?;
+        let task = config.task(chosen.shape);
+        let mut session = Session::open(OpenDevice::Cpu, &task, Some(&config.optimizers()), &chosen)?;
+        checkpoint.restore(&mut session, &model.checkpoint)?;
+        Self::of_session(&config, &mut session, &model.dataset, step, options)
+    }
+
+    /// The bundle of the model that `session` holds, after `step` steps on `dataset` under `config`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model has no latents or `images` is less than a minibatch; else if the device fails.
+    pub fn of_session(
+        config: &Config,
+        session: &mut Session,
+        dataset: &Dataset,
+        step: u64,
+        options: Options,
+    ) -> Result<Self> {
+        let of_run = dataset.train.count;
+        let why_not_training = why_not(dataset, options);
+        let dataset = chosen(dataset, config, options)?;
+        let (shape, train, test) = (dataset.shape, dataset.train.count, dataset.test.count);
+        let (task, tensors) = (config.task(shape), session.table().clone());
+        let plans = plans(config, &task, &tensors, Counts { train, test })?;
         let all = plans.values().flat_map(|plan| [&plan.registers, &plan.tiled]);
         let (kernels, modules) = kernels_of(all.clone());
         let mut files = Files::default();
-        let half = options.no_train;
-        for (name, flat) in std::mem::take(&mut trained.flats) {
-            files.reals(name, &flat, half && name == "parameters")?;
+        for name in ["parameters", "moments.first", "moments.second", "averages"] {
+            let Some(flat) = session.read_flat(name)? else { continue };
+            if train > 0 && (flat.len() <= MOMENTS || !name.starts_with("moments")) || name == "parameters" {
+                files.reals(name, &flat, options.no_train)?;
+            }
         }
-        let states = trained.tensors.first_states();
-        let mut first = Vec::new();
-        let mut last = Vec::new();
-        for (name, values) in &states {
-            first.extend_from_slice(values);
-            last.extend(trained.state(name, values)?);
-        }
-        if !states.is_empty() {
-            files.reals("states", &last, false)?;
-            files.reals("states.first", &first, false)?;
-        }
+        let states = files.states(session)?;
         for plan in all {
             files.columns(plan, &dataset)?;
         }
         if let Some(labels) = dataset.test.labels().filter(|_| test > 0) {
             files.words("labels", labels)?;
         }
-        let per_epoch = config.steps_per_epoch(train.max(1));
+        let groups = task.latent("vae web")?.groups();
         let manifest = Manifest {
             format: FORMAT,
             program: format!("vae {}", env!("CARGO_PKG_VERSION")),
-            title: format!("{}, {}", dataset.name, config.model.outline(shape)?),
+            title: format!("{}, {}", dataset.name, network(config, &task, shape)?),
             dataset: DatasetPart {
                 name: dataset.name.clone(),
                 classes: dataset.classes.clone(),
@@ -95,7 +112,7 @@ impl Bundle {
                 test,
             },
             image: shape.into(),
-            latent: task.latent("vae web")?.groups().iter().map(|group| group.width).collect(),
+            latent: groups.iter().map(|group| group.width).collect(),
             likelihood: config.model.likelihood().kind.to_string(),
             binarize: config.binarization().to_string(),
             objective: config.objective.kind.to_string(),
@@ -103,26 +120,23 @@ impl Bundle {
                 seed: config.run.seed.to_string(),
                 batch: task.batch,
                 order: config.run.order,
-                step: model.state.step,
-                steps_per_epoch: per_epoch,
-                steps_per_epoch_of_run: config.steps_per_epoch(model.dataset.train.count.max(1)),
+                step,
+                steps_per_epoch: config.steps_per_epoch(train.max(1)),
+                steps_per_epoch_of_run: config.steps_per_epoch(of_run.max(1)),
                 beta: config.objective.beta(),
                 rate: config.optimizer.of(config.model.groups()[0]).learning_rate(),
             },
             schedule: SchedulePart::of(config),
-            training,
-            why_not_training: (!training).then(|| why_not(&model.dataset, options)),
+            training: train > 0,
+            why_not_training: Some(why_not_training).filter(|_| train == 0),
             step: StepPart::new(),
             streams: streams(),
             init: InitPart::of(
                 config.optimizer.init,
-                config.first_bias(&trained.tensors, &dataset.train).filter(|_| training),
+                config.first_bias(&tensors, &dataset.train).filter(|_| train > 0),
             ),
-            tensors: trained.tensors.all().iter().map(Into::into).collect(),
-            states: states
-                .iter()
-                .map(|(name, values)| StatePart { name: name.clone(), length: values.len() })
-                .collect(),
+            tensors: tensors.all().iter().map(Into::into).collect(),
+            states,
             modules,
             kernels,
             plans,
@@ -140,6 +154,16 @@ impl Bundle {
             serde_json::to_vec(&self.manifest).map_err(|error| Error::Internal(format!("JSON: {error}")))?;
         gzip(&json)
     }
+}
+
+/// A multilayer perceptron by the sizes of its layers; other models, of more layers than a title holds, by their family.
+fn network(config: &Config, task: &Task, shape: ImageShape) -> Result<String> {
+    let groups = task.latent("vae web")?.groups();
+    let widths: Vec<String> = groups.iter().map(|group| group.width.to_string()).collect();
+    Ok(match config.model.family() {
+        "mlp" => config.model.outline(shape)?,
+        family => format!("{family} with {} latent dimensions", widths.join(" and ")),
+    })
 }
 
 fn why_not(dataset: &Dataset, options: Options) -> String {
@@ -174,48 +198,6 @@ fn chosen(dataset: &Dataset, config: &Config, options: Options) -> Result<Datase
     Ok(chosen)
 }
 
-/// The numbers of a checkpoint, as they lie in memory.
-struct Trained {
-    tensors: Tensors,
-    /// Flat buffers: parameters and, for training, moments and averages.
-    flats: Vec<(&'static str, Vec<f32>)>,
-    states: States,
-}
-
-impl Trained {
-    /// With training images: also what the optimizer keeps.
-    fn load(model: &mut TrainedModel, task: &Task, dataset: &Dataset) -> Result<Self> {
-        if dataset.train.count == 0 {
-            let flat = model.session.read_flat("parameters")?.unwrap_or_default();
-            let states = model.session.read_states()?;
-            return Ok(Self {
-                tensors: model.session.table().clone(),
-                flats: vec![("parameters", flat)],
-                states,
-            });
-        }
-        let checkpoint = Checkpoint::load(&model.checkpoint)?;
-        let optimizers = model.config.optimizers();
-        let mut session = Session::open(OpenDevice::Cpu, task, Some(&optimizers), dataset)?;
-        checkpoint.restore(&mut session, &model.checkpoint)?;
-        let mut flats = Vec::new();
-        for name in ["parameters", "moments.first", "moments.second", "averages"] {
-            if let Some(flat) = session.read_flat(name)? {
-                flats.push((name, flat));
-            }
-        }
-        Ok(Self { tensors: session.table().clone(), flats, states: session.read_states()? })
-    }
-
-    /// A state with its padding; `first` are the values it begins with.
-    fn state(&self, name: &str, first: &[f32]) -> Result<Vec<f32>> {
-        let Some((_, values)) = self.states.get(name) else { return Ok(first.to_vec()) };
-        let state = self.tensors.states().into_iter().find(|state| state.name == name);
-        let flat = state.and_then(|state| state.padded(values));
-        flat.ok_or_else(|| Error::Internal(format!("the state '{name}' does not fit")))
-    }
-}
-
 /// Files in the making.
 #[derive(Default)]
 struct Files {
@@ -243,6 +225,21 @@ impl Files {
         }
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.add(name, "f32", values.len(), &bytes)
+    }
+
+    /// The states of a session, one after the other with their padding, and those that they begin with.
+    fn states(&mut self, session: &mut Session) -> Result<Vec<StatePart>> {
+        let (mut first, mut last, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, values) in session.table().first_states() {
+            parts.push(StatePart { name: name.clone(), length: values.len() });
+            last.extend(session.read_flat(&name)?.unwrap_or_else(|| values.clone()));
+            first.extend(values);
+        }
+        if !parts.is_empty() {
+            self.reals("states", &last, false)?;
+            self.reals("states.first", &first, false)?;
+        }
+        Ok(parts)
     }
 
     /// The columns that `plan` gathers, each under the name of its buffer.

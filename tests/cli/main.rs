@@ -14,6 +14,7 @@ mod program;
 mod resume;
 mod runs;
 mod score;
+mod web;
 
 use assert_cmd::Command;
 use common::program::{tensors, text, vae};
