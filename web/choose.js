@@ -1,6 +1,6 @@
 // Where the page computes: the order of choice, and the reason to tell the visitor.
 
-import { GpuRuntime } from "./runtime.js";
+import { GpuRuntime, adapterName, isSoftware } from "./runtime.js";
 import { WorkerRuntime } from "./remote.js";
 import { pageBytes } from "./bundle.js";
 
@@ -8,16 +8,15 @@ import { pageBytes } from "./bundle.js";
 export async function openRuntime(wanted) {
     let why = "This browser offers no GPU.";
     if (wanted === "auto" || wanted === "webgpu") {
-        const gpu = await GpuRuntime.start().catch((error) => {
-            why = `The GPU could not be opened: ${error.message}.`;
-            return null;
-        });
-        if (gpu && (!gpu.software || wanted === "webgpu")) {
-            return { runtime: gpu, why: "The GPU computes." };
-        }
-        if (gpu) {
-            why = `The browser offers only a software GPU (${gpu.name}), which is slower.`;
-            gpu.device.destroy();
+        const adapter = await GpuRuntime.adapter();
+        if (adapter && (wanted === "webgpu" || !isSoftware(adapter))) {
+            try {
+                return { runtime: await GpuRuntime.start(adapter), why: "The GPU computes." };
+            } catch (error) {
+                why = `The GPU could not be opened: ${error.message}.`;
+            }
+        } else if (adapter) {
+            why = `The browser offers only a software GPU (${adapterName(adapter)}), which is slower.`;
         }
         if (wanted === "webgpu") {
             throw new Error(why);
