@@ -10,9 +10,12 @@ use crate::process::find;
 use crate::remote::Remote;
 use crate::server::Server;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use vae::kernels;
+use vae::selftest::KernelReport;
 
 /// Whether a case runs on a software adapter in a browser: case number `number` of `kernel`.
 fn chosen(kernel: &str, number: usize) -> bool {
@@ -24,7 +27,11 @@ fn chosen(kernel: &str, number: usize) -> bool {
 fn check(remote: &Remote, name: &str, wanted: impl Fn(&str, usize) -> bool) {
     let started = Instant::now();
     let reports = vae::selftest::run_on(|plan| Ok(Box::new(remote.executor(plan, 1)?)), wanted).unwrap();
-    for (kernel, report) in &reports {
+    hold(&reports, name, started);
+}
+
+fn hold(reports: &BTreeMap<&str, KernelReport>, name: &str, started: Instant) {
+    for (kernel, report) in reports {
         println!("{name}: {kernel:32} {:8.1e} {:5.2}", report.largest_error, report.worst_ratio);
         assert_eq!(report.failures, 0, "{name}: {kernel}: {:?}", report.worst_failure);
         assert!(report.values > 0, "{kernel} was not compared");
@@ -32,20 +39,8 @@ fn check(remote: &Remote, name: &str, wanted: impl Fn(&str, usize) -> bool) {
     println!("{name}: {} kernels in {:.1} s", reports.len(), started.elapsed().as_secs_f64());
 }
 
-/// Whether the page's WebGPU runtime is there.
-fn has_runtime() -> bool {
-    let is = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web/runtime.js").is_file();
-    if !is {
-        println!("SKIPPED: no web/runtime.js");
-    }
-    is
-}
-
 #[test]
 fn webgpu_in_chromium() {
-    if !has_runtime() {
-        return;
-    }
     let server = Server::start();
     let Some(browser) = Chromium::get() else { return };
     let remote = Remote::new(&server, "chromium");
@@ -56,9 +51,6 @@ fn webgpu_in_chromium() {
 
 #[test]
 fn webgpu_in_firefox() {
-    if !has_runtime() {
-        return;
-    }
     let server = Server::start();
     let remote = Remote::new(&server, "firefox");
     let Some(_browser) = Firefox::start(&server.url(&Remote::path("firefox", "webgpu"))) else { return };
@@ -129,3 +121,41 @@ fn both_browsers_compile_every_file() {
 /// The kernels that pages lack without WebGPU, beside tiled variants, which are for GPUs.
 const LACKING: &[&str] =
     &["add_up", "copy", "hmc_accept", "hmc_leap", "hmc_reset", "hmc_start", "multiply_add"];
+
+/// Chromium's software adapter serves other programs too: it comes with the browser as a Vulkan driver.
+#[test]
+fn swiftshader_as_an_adapter() {
+    const FOLDERS: [&str; 4] = [
+        "/usr/lib/chromium",
+        "/usr/lib/chromium-browser",
+        "/usr/lib64/chromium-browser",
+        "/opt/google/chrome",
+    ];
+    let drivers = FOLDERS.map(|folder| Path::new(folder).join("vk_swiftshader_icd.json"));
+    let Some(driver) = drivers.iter().find(|driver| driver.is_file()) else {
+        let required = std::env::var_os("VAE_REQUIRE_BROWSER").is_some_and(|value| value == "1");
+        assert!(!required, "no driver of SwiftShader, but VAE_REQUIRE_BROWSER=1");
+        println!("SKIPPED: no driver of SwiftShader");
+        return;
+    };
+    // The loader reads the variable when it starts: in a process of its own.
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "selftest::on_the_only_adapter", "--ignored", "--nocapture"]);
+    command.env("VK_DRIVER_FILES", driver).env("VK_ICD_FILENAMES", driver);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("SwiftShader"), "another adapter was used");
+}
+
+#[test]
+#[ignore = "run by swiftshader_as_an_adapter, in a process that has no other adapter"]
+fn on_the_only_adapter() {
+    let list = vae::gpu::adapters();
+    let info = list.iter().find(|info| info.unusable.is_none()).unwrap_or_else(|| panic!("{list:?}"));
+    let device = vae::OpenDevice::Gpu(Box::new(vae::gpu::Gpu::open(info).unwrap()));
+    let started = Instant::now();
+    let reports = vae::selftest::run_on(|plan| device.executor(plan, 1), chosen).unwrap();
+    hold(&reports, &device.name(), started);
+}
