@@ -60,8 +60,8 @@ export function aggregateDensity(cloud, dims, { centre, span }, side) {
     const rows = dims.length > 1 ? side : 1;
     const density = new Float64Array(side * rows);
     const profiles = dims.map(() => new Float64Array(side));
-    // Wider than a cell at least, or narrow posteriors would fall between the cells.
-    const least = span / side;
+    // Two cells wide at least, or narrow posteriors would fall between the cells and the lines tremble.
+    const least = (2 * span) / side;
     for (let image = 0; image < cloud.count; image++) {
         dims.forEach((dim, axis) => {
             const at = image * cloud.latent + dim;

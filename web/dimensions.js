@@ -1,5 +1,11 @@
-import { Seldom } from "./explorer.js";
+import { INACTIVE, Seldom } from "./explorer.js";
 import { byId, decimal, make, paintPictures } from "./pixels.js";
+
+/** Rows that are shown at once: each further slider makes it harder to reach a picture. */
+const MOST = 12;
+
+/** Milliseconds of decoding after which the other film strips wait for the next frame. */
+const STRIPS_TIME = 40;
 
 /** Pictures of a film strip. */
 export const FRAMES = 11;
@@ -30,6 +36,7 @@ export class Dimensions {
     constructor(explorer) {
         this.explorer = explorer;
         this.rows = new Map();
+        this.next = 0;
         this.strips = new Seldom(explorer, () => this.drawStrips());
         byId("inactive").addEventListener("toggle", () => this.refresh());
         explorer.show((changes) => this.draw(changes));
@@ -60,11 +67,13 @@ export class Dimensions {
             const className = known.length ? "dimension" : "dimension plain";
             return make("div", { className }, make("b", {}, `z${dim + 1}`), ...known, film.element);
         };
-        byId("strips").replaceChildren(...order.slice(0, Math.max(1, active)).map(rowOf));
-        const rest = order.slice(Math.max(1, active));
+        this.shown = Math.min(MOST, Math.max(1, active));
+        byId("strips").replaceChildren(...order.slice(0, this.shown).map(rowOf));
+        const rest = order.slice(this.shown);
         byId("inactive").hidden = rest.length === 0;
         byId("inactive-strips").replaceChildren(...rest.map(rowOf));
-        byId("inactive-name").textContent = `${rest.length} inactive (KL under 0.05 nats)`;
+        const inactive = `${order.length - active} inactive (KL under ${INACTIVE} nats)`;
+        byId("inactive-name").textContent = active > MOST ? `${rest.length} more, ${inactive}` : inactive;
         this.built = `${order.length}:${order.slice(0, active)}`;
         this.reach = reach;
         this.strips.stale = true;
@@ -104,20 +113,24 @@ export class Dimensions {
             : `KL ${decimal(total)} nats in all`;
     }
 
+    /** Draws the strips that can be seen, as many as there is time for. True while some are left. */
     async drawStrips() {
         const { explorer, reach } = this;
         const folded = !byId("inactive").open;
-        const { active, order } = explorer.ranking();
-        const shown = [...this.rows].filter(([dim]) => !folded || order.indexOf(dim) < Math.max(1, active));
+        const rows = [...this.rows].slice(0, folded ? this.shown : this.rows.size);
         const stops = FilmStrip.stops(-reach, reach);
-        const latents = new Float32Array(shown.length * FRAMES * explorer.latent);
-        shown.forEach(([dim], row) => stops.forEach((value, frame) => {
-            const at = (row * FRAMES + frame) * explorer.latent;
-            latents.set(explorer.z, at);
-            latents[at + dim] = value;
-        }));
-        const pixels = await explorer.session.decode(latents);
-        const size = pixels.length / Math.max(1, shown.length);
-        shown.forEach(([, { film }], row) => film.paint(pixels.subarray(row * size, (row + 1) * size), explorer.image));
+        const began = performance.now();
+        for (let left = rows.length; left > 0 && performance.now() - began < STRIPS_TIME; left--) {
+            this.next %= rows.length;
+            const [dim, { film }] = rows[this.next++];
+            const latents = new Float32Array(FRAMES * explorer.latent);
+            stops.forEach((value, frame) => {
+                latents.set(explorer.z, frame * explorer.latent);
+                latents[frame * explorer.latent + dim] = value;
+            });
+            film.paint(await explorer.session.decode(latents), explorer.image);
+            this.left = left - 1;
+        }
+        return this.left > 0;
     }
 }

@@ -1,7 +1,9 @@
 import { gaussianRadius } from "./contours.js";
 
-/** Images whose posterior means are drawn and counted. */
+/** Images whose posteriors are counted at most, and at first; and the milliseconds that computing them may take. */
 const CLOUD = 1000;
+const FIRST = 64;
+const CLOUD_TIME = 400;
 
 /** Dimensions with less KL divergence, in nats, hold nothing of the picture. */
 export const INACTIVE = 0.05;
@@ -151,9 +153,17 @@ export class Explorer {
 
     /** Computes the posteriors of the held-out images again. */
     async refreshCloud() {
-        const count = Math.min(CLOUD, this.bundle.manifest.dataset.test);
-        if (count > 0) {
-            this.cloud = { ...(await this.session.posteriors(0, count)), count, latent: this.latent };
+        const most = Math.min(CLOUD, this.bundle.manifest.dataset.test);
+        if (most > 0) {
+            let count = Math.min(this.cloud?.count ?? FIRST, most);
+            const began = performance.now();
+            let posteriors = await this.session.posteriors(0, count);
+            const room = Math.floor((count * CLOUD_TIME) / (performance.now() - began));
+            if (count < most && room > 2 * count) {
+                count = Math.min(room, most);
+                posteriors = await this.session.posteriors(0, count);
+            }
+            this.cloud = { ...posteriors, count, latent: this.latent };
             this.divergences = await this.session.divergences(Math.min(count, 256));
             this.means = null;
             this.changed("cloud");
@@ -266,7 +276,10 @@ export function ellipseOf(sample, dims, mass) {
     return dims.map((dim) => gaussianRadius(mass) * Math.exp(sample.logVariance[dim] / 2));
 }
 
-/** A drawing that takes at most a fifth of the time, and is made up for when all is calm. */
+/**
+ * A drawing that takes at most a fifth of the time, and is made up for when all is calm. `draw` returns whether it has to
+ * go on: it may draw a part at a time.
+ */
 export class Seldom {
     constructor(explorer, draw) {
         this.explorer = explorer;
@@ -288,8 +301,11 @@ export class Seldom {
             return;
         }
         this.stale = false;
-        await this.draw();
+        this.stale = (await this.draw()) === true || this.stale;
         this.last = performance.now();
         this.cost = this.last - began;
+        if (this.stale) {
+            this.explorer.wakeIn(20);
+        }
     }
 }

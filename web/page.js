@@ -288,8 +288,9 @@ async function open() {
         explorer.changed("path");
     }
     const image = Number(address.get("image") ?? 0);
-    if (image < manifest.dataset.test) {
-        await explorer.pick(image).catch(failed);
+    if (manifest.dataset.test) {
+        const known = Number.isInteger(image) && image >= 0 && image < manifest.dataset.test;
+        await explorer.pick(known ? image : 0).catch(failed);
     }
     const z = numbersOf(address.get("z"), explorer.latent);
     if (z) {

@@ -23,7 +23,8 @@ export class LatentPlane {
         this.over = byId("over");
         this.inputs = [byId("plane-x"), byId("plane-y")].slice(0, explorer.dims.length);
         this.side = 0;
-        this.perTile = 0;
+        // Before the first drawing has been timed, few tiles are drawn.
+        this.perTile = 0.5;
         this.pointer = null;
         this.open();
         this.listen();
@@ -95,7 +96,7 @@ export class LatentPlane {
             this.plane.cursorPicture(byId("decoded"));
         }
         const perTile = (performance.now() - began) / (side * side);
-        this.perTile = this.perTile ? 0.7 * this.perTile + 0.3 * perTile : perTile;
+        this.perTile = this.side ? 0.7 * this.perTile + 0.3 * perTile : perTile;
         this.side = side;
     }
 

@@ -114,7 +114,10 @@ export class Trainer {
             this.explorer.training = (now) => this.tick(now);
             this.explorer.wake();
             this.showButton();
-            this.status.say("Training.");
+            const { step, momentsKept } = this.explorer.session;
+            const moments = momentsKept ? "the optimizer's moments of the run" : "optimizer moments of zero";
+            const goesOn = step > 0 && step === this.explorer.bundle.manifest.run.step;
+            this.status.say(goesOn ? `Training goes on from step ${step}, with ${moments}.` : "Training.");
         }
     }
 
@@ -181,6 +184,7 @@ export class Trainer {
             this.showButton();
             this.status.say("The loss is no longer a number: take a smaller step size, and train anew.");
         }
+        this.showFigures();
         explorer.changed("model", "curves");
     }
 
@@ -192,7 +196,7 @@ export class Trainer {
         const { test } = bundle.manifest.dataset;
         await explorer.refreshCloud();
         if (test > 0) {
-            this.held = await session.evaluate(Math.min(1000, test));
+            this.held = await session.evaluate(explorer.cloud.count);
             // The first figures are those of the trained model.
             this.trained ??= this.held;
             this.curves.heldReconstruction.push([session.step, this.held.reconstruction]);
