@@ -159,7 +159,7 @@ export class Plane {
     frame(view) {
         return this.session.exclusive(async () => {
             const { session } = this;
-            await session.show(true);
+            await session.weights.show(true);
             if (this.painter?.runtime !== session.runtime) {
                 this.painter = session.runtime.kind === "webgpu"
                     ? new GpuPainter(this) : new CanvasPainter(this);

@@ -7,17 +7,18 @@ import { SHARED_ROLES } from "./programs.js";
 
 /** A GPU, opened. */
 export class GpuRuntime {
-    /** Open the browser's preferred GPU. Resolves to null where there is none. */
-    static async start() {
+    /** The browser's preferred adapter; null where there is none. */
+    static async adapter() {
         if (!("gpu" in navigator)) {
             return null;
         }
-        let adapter = null;
-        try {
-            adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-        } catch {
-            // Some browsers reject where others give null.
-        }
+        // Some browsers reject where others give null.
+        return navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+    }
+
+    /** Open an adapter. Resolves to null without one. */
+    static async start(given) {
+        const adapter = given ?? await GpuRuntime.adapter();
         if (!adapter) {
             return null;
         }
@@ -26,11 +27,10 @@ export class GpuRuntime {
     }
 
     constructor(adapter, device) {
-        const info = adapter.info ?? {};
         this.kind = "webgpu";
         this.device = device;
-        this.software = info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
-        this.name = info.description || [info.vendor, info.architecture].filter(Boolean).join(" ") || "a GPU";
+        this.software = isSoftware(adapter);
+        this.name = adapterName(adapter);
         this.lost = device.lost.then((info) => info.message || "the device was lost");
         this.modules = new Map();
         this.layouts = new Map();
@@ -144,6 +144,16 @@ export class GpuRuntime {
         }
         return copy;
     }
+}
+
+/** Whether an adapter computes on the CPU. */
+export function isSoftware(adapter) {
+    return adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
+}
+
+/** What the browser says of an adapter, which may be little. */
+export function adapterName({ info = {} }) {
+    return info.description || [info.vendor, info.architecture].filter(Boolean).join(" ") || "a GPU";
 }
 
 /** The default limits hold but for the size of buffers, of which large models need more. */

@@ -3,49 +3,9 @@
 import { philoxWords } from "./kernels/random.js";
 import { firstParameters } from "./random.js";
 import { Records, Steps } from "./steps.js";
-import { GpuRuntime } from "./runtime.js";
-import { WorkerRuntime } from "./remote.js";
-import { pageBytes } from "./bundle.js";
+import { openRuntime } from "./choose.js";
 import { Plane } from "./draw.js";
-
-/** Seconds of training after which the parameters are copied off a GPU, to go on from if it is lost. */
-const SNAPSHOT_SECONDS = 2;
-
-/** The flat buffers that training changes. */
-const FLAT = ["parameters", "moments.first", "moments.second", "averages"];
-
-/** Open a runtime: "auto" takes a hardware GPU, else WASM SIMD, else plain JavaScript. Returns it with a sentence why. */
-async function openRuntime(wanted) {
-    let why = "This browser offers no GPU.";
-    if (wanted === "auto" || wanted === "webgpu") {
-        const gpu = await GpuRuntime.start().catch((error) => {
-            why = `The GPU could not be opened: ${error.message}.`;
-            return null;
-        });
-        if (gpu && (!gpu.software || wanted === "webgpu")) {
-            return { runtime: gpu, why: "The GPU computes." };
-        }
-        if (gpu) {
-            why = `The browser offers only a software GPU (${gpu.name}), which is slower.`;
-            gpu.device.destroy();
-        }
-        if (wanted === "webgpu") {
-            throw new Error(why);
-        }
-    }
-    if (wanted !== "javascript") {
-        try {
-            const bytes = await pageBytes("simd.wasm");
-            return { runtime: await WorkerRuntime.start("wasm", bytes), why };
-        } catch (error) {
-            if (wanted === "wasm") {
-                throw error;
-            }
-            why += ` WASM SIMD is not at hand: ${error.message}.`;
-        }
-    }
-    return { runtime: await WorkerRuntime.start("javascript", null), why };
-}
+import { Weights } from "./weights.js";
 
 /** A trained model on a runtime. */
 export class Session {
@@ -74,8 +34,7 @@ export class Session {
         this.momentsKept = bundle.has("moments.first") || bundle.has("moments.second");
         this.seed = manifest.run.seed;
         this.steps = null;
-        /** Whether the buffer `parameters` holds their moving averages. */
-        this.averaged = false;
+        this.weights = new Weights(this);
         this.queue = Promise.resolve();
         /** Counts changes of the parameters, so that pictures know when they are out of date. */
         this.version = 0;
@@ -99,7 +58,7 @@ export class Session {
         if (this.runtime !== runtime || runtime.kind !== "webgpu") {
             return;
         }
-        const kept = this.kept;
+        const { kept } = this.weights;
         this.recovering = (async () => {
             const next = await openRuntime("wasm").catch(() => openRuntime("javascript"));
             next.why = `The GPU was lost (${reason}); the page goes on without it.`;
@@ -203,7 +162,7 @@ export class Session {
     /** Expected images of `latents`, [n, latent] of the first group: [n, pixels], from 0 to 1. */
     decode(latents) {
         return this.exclusive(async () => {
-            await this.show(true);
+            await this.weights.show(true);
             return this.decodeRows(await this.machine(latents.length === this.latent ? "point" : "look"), latents);
         });
     }
@@ -232,7 +191,7 @@ export class Session {
     /** Posteriors of held-out images `first`.. : means and log-variances, [count, latent]. */
     posteriors(first, count) {
         return this.exclusive(async () => {
-            await this.show(true);
+            await this.weights.show(true);
             const machine = await this.machine("look");
             const { wanted: [wanted] } = this.ports(machine, "encode");
             const means = new Float32Array(count * this.latent), logVariances = new Float32Array(count * this.latent);
@@ -273,7 +232,7 @@ export class Session {
     /** The posterior of an image `x`, as `observe` gives it: mean and log-variance of each dimension. */
     encode(x) {
         return this.exclusive(async () => {
-            await this.show(true);
+            await this.weights.show(true);
             const machine = await this.machine("given");
             const { given: [given], wanted: [wanted] } = this.ports(machine, "encode");
             this.writeRows(machine, given, x, 1);
@@ -286,7 +245,7 @@ export class Session {
     /** log p(x|z) in nats for each row of `latents`, [n, latent]. For models with one group of latents. */
     logLikelihood(x, latents) {
         return this.exclusive(async () => {
-            await this.show(true);
+            await this.weights.show(true);
             const machine = await this.machine("given");
             const program = this.ports(machine, "density");
             const [image, latent] = program.given;
@@ -315,7 +274,7 @@ export class Session {
     /** The bound of the first `count` held-out images, with the noise of `vae eval`: nats per image. */
     evaluate(count) {
         return this.exclusive(async () => {
-            await this.show(true);
+            await this.weights.show(true);
             const machine = await this.machine("evaluate");
             const { batch } = this.manifest.run;
             const columns = ["reconstruction", "kl"].map((name) => machine.plan.metrics.indexOf(name));
@@ -349,7 +308,7 @@ export class Session {
     /** KL divergence of each latent dimension, averaged over the first `count` held-out images: nats. */
     divergences(count) {
         return this.exclusive(async () => {
-            await this.show(true);
+            await this.weights.show(true);
             const machine = await this.machine("look");
             const { wanted: [wanted] } = this.ports(machine, "divergences");
             const rows = this.ports(machine, "encode").wanted[0].shape[0];
@@ -386,7 +345,7 @@ export class Session {
     train(count, { beta, rate } = {}) {
         return this.exclusive(async () => {
             const machine = await this.machine("train");
-            await this.show(false);
+            await this.weights.show(false);
             const { batch } = this.manifest.run, { metrics } = machine.plan;
             const [reconstruction, kl] = ["reconstruction", "kl"].map((name) => metrics.indexOf(name));
             const done = [];
@@ -413,7 +372,7 @@ export class Session {
                     kl: row[kl],
                 }));
             }
-            await this.keep(machine);
+            await this.weights.keep(machine);
             return done;
         });
     }
@@ -450,105 +409,14 @@ export class Session {
         });
     }
 
-    /** Make `kept` the model: parameters, states, moments (none: zeros; true: those of the run) and counters. */
+    /** Make `kept` the model: see weights.js. */
     async put(kept) {
-        this.kept = kept;
         this.version += 1;
         this.step = kept.step;
         this.adamStep = kept.adamStep;
         this.seed = kept.seed;
         this.steps = new Steps(this.manifest, kept.seed);
-        this.averaged = Boolean(kept.averages);
-        const machine = await this.machine("look");
-        this.writeFlat(machine, "parameters", kept.averages ?? kept.parameters);
-        this.writeStates(machine, kept.states);
-        if (this.machines.has("train")) {
-            await this.prepareTraining(this.machines.get("train"));
-        } else {
-            this.momentsWritten = false;
-        }
-    }
-
-    /** Give the machine that trains the moments of `kept`. */
-    async prepareTraining(machine) {
-        const { kept } = this;
-        for (const name of ["moments.first", "moments.second"]) {
-            if (this.bufferOf(machine, name) >= 0) {
-                const given = kept.moments === true ? this.bundle.has(name) && await this.bundle.words(name)
-                    : kept.moments?.[name];
-                this.writeFlat(machine, name, given || new Float32Array(this.manifest.files.parameters.length));
-            }
-        }
-        this.writeStates(machine, kept.states);
-        // While the averages are shown, the parameters wait in their place.
-        this.writeFlat(machine, "averages", kept.averages && kept.parameters);
-        this.momentsWritten = true;
-    }
-
-    /** Let the buffer `parameters` hold what is explored, moving averages where the run keeps them, or what is trained. */
-    async show(explored) {
-        const machine = this.machines.get("train");
-        if (machine && !this.momentsWritten) {
-            await this.prepareTraining(machine);
-        }
-        if (!machine || !this.bundle.has("averages") || explored === this.averaged) {
-            return;
-        }
-        const [parameters, averages] = ["parameters", "averages"].map((name) => this.bufferOf(machine, name));
-        const length = this.manifest.files.parameters.length;
-        const [first, second] = [await machine.read(parameters, 0, length), await machine.read(averages, 0, length)];
-        machine.write(parameters, 0, second);
-        machine.write(averages, 0, first);
-        this.averaged = explored;
-    }
-
-    /** Copy the model off a GPU now and then. */
-    async keep(machine) {
-        const now = performance.now();
-        if (this.runtime.kind !== "webgpu" || now < (this.keptAt ?? 0) + 1000 * SNAPSHOT_SECONDS) {
-            return;
-        }
-        this.keptAt = now;
-        const flat = {};
-        for (const name of FLAT) {
-            const buffer = this.bufferOf(machine, name);
-            if (buffer >= 0) {
-                flat[name] = await machine.read(buffer, 0, this.manifest.files.parameters.length);
-            }
-        }
-        const states = [];
-        for (const { name, length } of this.manifest.states) {
-            const buffer = this.bufferOf(machine, name);
-            states.push(buffer >= 0 ? await machine.read(buffer, 0, length) : new Float32Array(length));
-        }
-        this.kept = {
-            parameters: flat.parameters,
-            averages: flat.averages ?? null,
-            moments: flat,
-            states: states.length ? Float32Array.from(states.flatMap((state) => Array.from(state))) : null,
-            step: this.step,
-            adamStep: this.adamStep,
-            seed: this.seed,
-        };
-    }
-
-    bufferOf(machine, name) {
-        return machine.plan.buffers.findIndex((buffer) => buffer.name === name);
-    }
-
-    writeFlat(machine, name, values) {
-        const buffer = this.bufferOf(machine, name);
-        if (buffer >= 0 && values) {
-            machine.write(buffer, 0, values);
-        }
-    }
-
-    writeStates(machine, values) {
-        let offset = 0;
-        for (const { name, length } of this.manifest.states) {
-            this.writeFlat(machine, name, values?.subarray(offset, offset + length));
-            offset += length;
-        }
+        await this.weights.put(kept);
     }
 }
 

@@ -10,6 +10,7 @@ macro_rules! files {
 pub(super) const FILES: &[(&str, &[u8])] = files![
     "bundle.js",
     "charts.js",
+    "choose.js",
     "closeup.js",
     "colours.js",
     "contours.js",
@@ -39,6 +40,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "style.css",
     "train.js",
     "tries.js",
+    "weights.js",
     "worker.js",
     "kernels/activation.js",
     "kernels/convolution.js",
