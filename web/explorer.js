@@ -155,19 +155,22 @@ export class Explorer {
     async refreshCloud() {
         const most = Math.min(CLOUD, this.bundle.manifest.dataset.test);
         if (most > 0) {
-            let count = Math.min(this.cloud?.count ?? FIRST, most);
-            const began = performance.now();
-            let posteriors = await this.session.posteriors(0, count);
-            const room = Math.floor((count * CLOUD_TIME) / (performance.now() - began));
-            if (count < most && room > 2 * count) {
-                count = Math.min(room, most);
-                posteriors = await this.session.posteriors(0, count);
-            }
-            this.cloud = { ...posteriors, count, latent: this.latent };
+            const count = this.cloud?.count ?? Math.min(most, await this.affordable());
+            this.cloud = { ...(await this.session.posteriors(0, count)), count, latent: this.latent };
             this.divergences = await this.session.divergences(Math.min(count, 256));
             this.means = null;
             this.changed("cloud");
         }
+    }
+
+    /** How many posteriors are computed in the time that they may take, at least `FIRST`. */
+    async affordable() {
+        const some = Math.min(FIRST, this.bundle.manifest.dataset.test);
+        // The first call also prepares the runtime.
+        await this.session.posteriors(0, 1);
+        const began = performance.now();
+        await this.session.posteriors(0, some);
+        return Math.max(FIRST, Math.floor((some * CLOUD_TIME) / (performance.now() - began)));
     }
 
     /** Shows as much of the plane as nearly all posterior means need, and three standard deviations of the prior. */

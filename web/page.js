@@ -40,7 +40,8 @@ function listenToHelp() {
 /** A button for each class, with its colour; pressed: its dots are shown. */
 function showLegend(explorer) {
     const classes = explorer.bundle.labels ? explorer.bundle.manifest.dataset.classes : [];
-    byId("legend").hidden = classes.length === 0;
+    // More classes than colours for them would make a wall of buttons.
+    byId("legend").hidden = classes.length === 0 || classes.length > 31;
     byId("legend").append(...classes.map((name, label) => {
         const swatch = make("canvas", { width: 12, height: 12 });
         const context = swatch.getContext("2d");
@@ -131,7 +132,7 @@ function listenToKeys(explorer, trainer, pathRow) {
 }
 
 /** Takes the state out of the address. */
-async function restoreState(explorer, trainer) {
+function restoreState(explorer, trainer) {
     const { latent, layers, path } = explorer;
     const names = wordsOf(address.get("layers"));
     if (names) {
@@ -270,11 +271,11 @@ async function open() {
     plane = new LatentPlane(explorer, status);
     const pointCard = new PointCard(explorer, status);
     const pathRow = new PathRow(explorer);
-    const dimensions = new Dimensions(explorer);
+    new Dimensions(explorer);
     trainer = new Trainer(explorer, status);
     showLayers(explorer);
     listenToKeys(explorer, trainer, pathRow);
-    await restoreState(explorer, trainer);
+    restoreState(explorer, trainer);
     showLegend(explorer);
     explorer.changed("model", "slice", "layers", "path", "curves", "z");
     await explorer.use(() => trainer.check());
@@ -308,7 +309,6 @@ async function open() {
         ["pointerdown", "keydown", "wheel"].forEach((name) =>
             addEventListener(name, () => explorer.stop(), { once: true, capture: true, passive: true }));
     }
-    return dimensions;
 }
 
 open().catch((error) => {

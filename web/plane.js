@@ -221,7 +221,7 @@ export class LatentPlane {
         over.addEventListener("pointerup", (event) => {
             const clicked = this.pointer && !this.pointer.moved && !this.pointer.path;
             this.pointer = null;
-            explorer.changed("kept");
+            explorer.wake();
             if (clicked) {
                 this.click(event);
             }
