@@ -39,7 +39,9 @@ fn a_page_holds_the_run() {
     assert_eq!(parameters[offset..offset + 4], saved[..4]);
     // Every kernel of every plan has its WGSL.
     for plan in manifest["plans"].as_object().unwrap().values() {
-        for dispatch in ["registers", "tiled"].iter().flat_map(|it| plan[it]["dispatches"].as_array().unwrap()) {
+        for dispatch in
+            ["registers", "tiled"].iter().flat_map(|it| plan[it]["dispatches"].as_array().unwrap())
+        {
             let kernel = &manifest["kernels"][dispatch["kernel"].as_str().unwrap()];
             let files = kernel["imports"].as_array().unwrap().iter().chain([&kernel["file"]]);
             assert!(files.into_iter().all(|file| manifest["modules"][file.as_str().unwrap()].is_string()));
@@ -63,7 +65,8 @@ fn a_single_file_allows_what_it_holds() {
     let file = place.path("page.html");
     vae(&["web", text(&run), "--single", text(&file)]).assert().success();
     let html = fs::read_to_string(&file).unwrap();
-    let policy = html.split("Content-Security-Policy\" content=\"").nth(1).unwrap().split('"').next().unwrap();
+    let policy =
+        html.split("Content-Security-Policy\" content=\"").nth(1).unwrap().split('"').next().unwrap();
     for (open, close, directive) in
         [("<script type=\"module\">", "</script>", "script-src"), ("<style>", "</style>", "style-src")]
     {
@@ -84,11 +87,13 @@ fn a_page_without_images() {
     let data = place.path("data");
     fs::create_dir(&data).unwrap();
     for i in 0..40_u8 {
-        let picture = image::GrayImage::from_fn(8, 8, |x, y| image::Luma([(x as u8 * y as u8 * 3).wrapping_add(i)]));
+        let picture =
+            image::GrayImage::from_fn(8, 8, |x, y| image::Luma([(x as u8 * y as u8 * 3).wrapping_add(i)]));
         picture.save(data.join(format!("{i}.png"))).unwrap();
     }
     let run = place.path("run");
-    let flags = ["--device", "cpu", "--hidden", "8", "--batch-size", "10", "--steps", "2", "--dataset", text(&data)];
+    let flags =
+        ["--device", "cpu", "--hidden", "8", "--batch-size", "10", "--steps", "2", "--dataset", text(&data)];
     vae(&["train", "--out", text(&run)]).args(flags).assert().success();
     let page = place.path("page");
     vae(&["web", text(&run), "--out", text(&page), "--no-train"]).assert().success();

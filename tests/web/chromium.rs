@@ -163,7 +163,6 @@ pub(crate) struct Tab {
     session: String,
 }
 
-#[allow(dead_code, reason = "the tests of the page come with the page")]
 impl Tab {
     /// Call a method of the protocol.
     pub(crate) fn call(&self, method: &str, params: Value) -> Value {
@@ -269,7 +268,6 @@ fn problem(event: &Value) -> Option<String> {
 }
 
 /// The bytes that `text` is in base 64.
-#[allow(dead_code, reason = "the tests of the page come with the page")]
 fn decode_base64(text: &str) -> Vec<u8> {
     let digits = text.bytes().filter_map(|letter| match letter {
         b'A'..=b'Z' => Some(letter - b'A'),

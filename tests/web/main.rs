@@ -10,6 +10,8 @@
 
 mod chromium;
 mod firefox;
+mod fixture;
+mod page;
 mod process;
 mod remote;
 mod selftest;
