@@ -39,7 +39,7 @@ export class Explorer {
         this.cloud = null;
         this.divergences = null;
         this.sample = null;
-        this.path = { ends: [this.z.slice(), this.z.slice()], at: 0 };
+        this.path = { ends: [this.z.slice(), this.z.slice()] };
         this.changes = new Set();
         this.views = [];
         this.actor = null;
@@ -47,6 +47,7 @@ export class Explorer {
         this.tail = Promise.resolve();
         this.waiting = false;
         this.timer = 0;
+        this.due = Infinity;
         // A hidden tab gets no animation frames: the browser itself pauses the loop.
         document.addEventListener("visibilitychange", () => this.wake());
     }
@@ -77,10 +78,17 @@ export class Explorer {
         }
     }
 
-    /** Asks for a frame later: views that wait for calm use it. */
+    /** Asks for a frame later: views that wait for calm use it. The earliest of all wishes counts. */
     wakeIn(milliseconds) {
-        clearTimeout(this.timer);
-        this.timer = setTimeout(() => this.wake(), milliseconds);
+        const due = performance.now() + milliseconds;
+        if (due < this.due) {
+            this.due = due;
+            clearTimeout(this.timer);
+            this.timer = setTimeout(() => {
+                this.due = Infinity;
+                this.wake();
+            }, milliseconds);
+        }
     }
 
     /** Whether the next frame will differ from this one. */
@@ -96,8 +104,12 @@ export class Explorer {
                 const changes = this.changes;
                 this.changes = new Set();
                 for (const draw of this.views) {
-                    // What one view cannot do must not stop the others.
-                    await Promise.resolve(draw(changes)).catch(this.failed);
+                    try {
+                        await draw(changes);
+                    } catch (error) {
+                        // What one view cannot do must not stop the others.
+                        this.failed(error);
+                    }
                 }
             });
         } catch (error) {

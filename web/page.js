@@ -189,15 +189,16 @@ function keepState(explorer, trainer) {
 
 /** Lays the cards out: the dimensions below both columns where there are many, else in the shorter column. */
 function layOut(explorer) {
-    const [train, picture, dimensions] = ["train", "picture", "dimensions"].map((name) =>
+    const [plane, train, picture, dimensions] = ["plane", "train", "picture", "dimensions"].map((name) =>
         document.querySelector(`[data-card=${name}]`));
     const short = train.hidden || !explorer.session.trainable;
     const main = document.querySelector("main");
     byId("right").classList.toggle("short", short);
     // The plane of one dimension is its film strip.
     dimensions.hidden ||= explorer.latent === 1;
-    if (train.hidden && picture.hidden) {
+    if (plane.hidden || (train.hidden && picture.hidden)) {
         main.classList.add("single");
+        byId(plane.hidden ? "right" : "left").append(dimensions);
     } else if (short && explorer.ranking().active <= 6 && !dimensions.hidden) {
         byId("right").append(dimensions);
     } else {
@@ -268,7 +269,7 @@ async function open() {
     };
     addEventListener("unhandledrejection", ({ reason }) => failed(reason));
     explorer = new Explorer(bundle, session, failed);
-    plane = new LatentPlane(explorer, status);
+    plane = new LatentPlane(explorer);
     const pointCard = new PointCard(explorer, status);
     const pathRow = new PathRow(explorer);
     new Dimensions(explorer);

@@ -16,9 +16,8 @@ const CELLS = 64;
 
 /** The latent plane: tiles and dots by the session; above them one picture's densities, the cursor and the path. */
 export class LatentPlane {
-    constructor(explorer, status) {
+    constructor(explorer) {
         this.explorer = explorer;
-        this.status = status;
         this.frame = byId("plane");
         this.over = byId("over");
         this.inputs = [byId("plane-x"), byId("plane-y")].slice(0, explorer.dims.length);
@@ -54,7 +53,7 @@ export class LatentPlane {
         const busy = explorer.moving || this.pointer !== null || changes.has("slice");
         if (redraw || (!busy && this.side < this.sideFor(CALM))) {
             await this.drawTiles(this.sideFor(busy ? MOVING : CALM));
-            if (this.plane.behind) {
+            if (explorer.layers.dots && this.plane.behind) {
                 // Posteriors are computed in turn, some in each frame.
                 explorer.changed("layers");
             } else if (this.side < this.sideFor(CALM)) {

@@ -105,6 +105,7 @@ export class Session {
             const hardware = this.runtime.kind === "webgpu" && !this.runtime.software;
             const machine = await this.runtime.open(hardware ? tiled : registers, this.manifest);
             await this.fill(machine);
+            this.weights.writeStates(machine);
             this.machines.set(name, machine);
         }
         return this.machines.get(name);

@@ -19,6 +19,8 @@ export class Weights {
         /** Whether the buffer `parameters` holds their moving averages. */
         this.averaged = false;
         this.momentsWritten = false;
+        /** Names of the states that some machine has, and shares with those opened later. */
+        this.statesWritten = new Set();
     }
 
     /** Elements of a flat buffer. */
@@ -33,7 +35,10 @@ export class Weights {
         this.averaged = Boolean(kept.averages);
         const machine = await session.machine("look");
         this.writeFlat(machine, "parameters", kept.averages ?? kept.parameters);
-        this.writeStates(machine, kept.states);
+        this.statesWritten.clear();
+        for (const open of session.machines.values()) {
+            this.writeStates(open);
+        }
         this.momentsWritten = false;
         if (session.machines.has("train")) {
             await this.prepareTraining(session.machines.get("train"));
@@ -50,7 +55,6 @@ export class Weights {
                 this.writeFlat(machine, name, given || new Float32Array(this.length));
             }
         }
-        this.writeStates(machine, kept.states);
         // While the averages are shown, the parameters wait in their place.
         this.writeFlat(machine, "averages", kept.averages && kept.parameters);
         this.momentsWritten = true;
@@ -114,10 +118,14 @@ export class Weights {
         }
     }
 
-    writeStates(machine, values) {
+    /** Give a machine the states that none before it has. */
+    writeStates(machine) {
         let offset = 0;
         for (const { name, length } of this.session.manifest.states) {
-            this.writeFlat(machine, name, values?.subarray(offset, offset + length));
+            if (this.bufferOf(machine, name) >= 0 && !this.statesWritten.has(name)) {
+                this.writeFlat(machine, name, this.kept?.states?.subarray(offset, offset + length));
+                this.statesWritten.add(name);
+            }
             offset += length;
         }
     }
