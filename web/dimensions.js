@@ -7,8 +7,9 @@ const MOST = 12;
 /** Milliseconds of decoding after which the other film strips wait for the next frame. */
 const STRIPS_TIME = 40;
 
-/** Pictures of a film strip. */
-export const FRAMES = 11;
+/** Pictures of a film strip at most, and their height on the page at least: that of a finger. */
+const FRAMES = 11;
+const FINGER = 44;
 
 /** A film strip with a slider over it: pictures along the way, and a bar that is moved over them. */
 export class FilmStrip {
@@ -21,13 +22,17 @@ export class FilmStrip {
         this.element = make("div", { className: "strip" }, this.canvas, this.slider);
     }
 
-    /** Latents in the middle of each picture's share of the way. */
-    static stops(low, high) {
-        return Array.from({ length: FRAMES }, (_, frame) => low + ((frame + 0.5) / FRAMES) * (high - low));
-    }
-
-    paint(pixels, image) {
-        paintPictures(this.canvas, pixels, image, FRAMES);
+    /** Decodes and paints the pictures; `latentsAt(value)` are the latents at a value of the slider. */
+    async paint(explorer, latentsAt) {
+        const { image, latent, session } = explorer;
+        const room = Math.floor((this.element.clientWidth * image.height) / image.width / FINGER);
+        const count = Math.max(1, Math.min(FRAMES, room));
+        const [low, high] = [Number(this.slider.min), Number(this.slider.max)];
+        const latents = new Float32Array(count * latent);
+        for (let frame = 0; frame < count; frame++) {
+            latents.set(latentsAt(low + ((frame + 0.5) / count) * (high - low)), frame * latent);
+        }
+        paintPictures(this.canvas, await session.decode(latents), image, count);
     }
 }
 
@@ -75,7 +80,6 @@ export class Dimensions {
         const inactive = `${order.length - active} inactive (KL under ${INACTIVE} nats)`;
         byId("inactive-name").textContent = active > MOST ? `${rest.length} more, ${inactive}` : inactive;
         this.built = `${order.length}:${order.slice(0, active)}`;
-        this.reach = reach;
         this.strips.stale = true;
     }
 
@@ -90,7 +94,7 @@ export class Dimensions {
         if (changes.has("cloud") && explorer.divergences) {
             this.drawDivergences();
         }
-        const moved = ["z", "model"].some((name) => changes.has(name));
+        const moved = ["z", "model", "size"].some((name) => changes.has(name));
         if (moved) {
             for (const [dim, { film }] of this.rows) {
                 film.slider.value = explorer.z[dim];
@@ -115,20 +119,14 @@ export class Dimensions {
 
     /** Draws the strips that can be seen, as many as there is time for. True while some are left. */
     async drawStrips() {
-        const { explorer, reach } = this;
+        const { explorer } = this;
         const folded = !byId("inactive").open;
         const rows = [...this.rows].slice(0, folded ? this.shown : this.rows.size);
-        const stops = FilmStrip.stops(-reach, reach);
         const began = performance.now();
         for (let left = rows.length; left > 0 && performance.now() - began < STRIPS_TIME; left--) {
             this.next %= rows.length;
             const [dim, { film }] = rows[this.next++];
-            const latents = new Float32Array(FRAMES * explorer.latent);
-            stops.forEach((value, frame) => {
-                latents.set(explorer.z, frame * explorer.latent);
-                latents[frame * explorer.latent + dim] = value;
-            });
-            film.paint(await explorer.session.decode(latents), explorer.image);
+            await film.paint(explorer, (value) => Object.assign(explorer.z.slice(), { [dim]: value }));
             this.left = left - 1;
         }
         return this.left > 0;

@@ -1,4 +1,4 @@
-import { FRAMES, FilmStrip } from "./dimensions.js";
+import { FilmStrip } from "./dimensions.js";
 import { Seldom, between } from "./explorer.js";
 import { byId, decimal } from "./pixels.js";
 
@@ -19,7 +19,7 @@ export class PathRow {
         byId("set-b").addEventListener("click", () => this.setEnd(1));
         byId("walk").addEventListener("click", () => this.walk());
         const strip = new Seldom(explorer, () => this.drawFilm());
-        explorer.show((changes) => strip.when(changes.has("path") || changes.has("model")));
+        explorer.show((changes) => strip.when(changes.has("path") || changes.has("model") || changes.has("size")));
     }
 
     /** Sets an end of the path at the cursor or at given latents. */
@@ -40,10 +40,7 @@ export class PathRow {
     }
 
     async drawFilm() {
-        const { explorer, film } = this;
-        const [a, b] = explorer.path.ends;
-        const latents = new Float32Array(FRAMES * explorer.latent);
-        FilmStrip.stops(0, 1).forEach((part, frame) => latents.set(between(a, b, part), frame * explorer.latent));
-        film.paint(await explorer.session.decode(latents), explorer.image);
+        const [a, b] = this.explorer.path.ends;
+        await this.film.paint(this.explorer, (part) => between(a, b, part));
     }
 }
