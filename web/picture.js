@@ -26,7 +26,7 @@ export function signSize(examples, { width, height, channels }) {
 
 /**
  * Turns a picture of any size, as RGBA bytes, into one of the model's: Float32Array [pixels] in 0..1.
- * Signs are inverted where the border is light, made as large as the model's (`sign`, see `signSize`) and centred by
+ * Signs are inverted where the border is light, spread to full contrast, made as large as the model's (`sign`, see `signSize`) and centred by
  * mass, as the pictures of MNIST were; photographs are cut to the model's shape. Both are averaged over areas.
  */
 export function prepare({ data, width, height }, image, sign) {
@@ -39,6 +39,10 @@ export function prepare({ data, width, height }, image, sign) {
     if (meanBorder(grey, width, height) > 0.5) {
         grey.forEach((value, at) => (grey[at] = 1 - value));
     }
+    // Paper is not quite white: its grey becomes the black of the ground.
+    const ground = meanBorder(grey, width, height);
+    const range = grey.reduce((a, b) => Math.max(a, b), 0) - ground || 1;
+    grey.forEach((value, at) => (grey[at] = Math.max(0, (value - ground) / range)));
     const box = inkBox(grey, width, height);
     if (!box) {
         return new Float32Array(image.width * image.height);
@@ -48,19 +52,11 @@ export function prepare({ data, width, height }, image, sign) {
     return shrink([grey], width, height, image, scale, box.mass);
 }
 
-/** Channels as Float32Array [pixels] in 0..1 each, on a black ground where the picture is transparent. */
+/** Channels of opaque RGBA bytes, as Float32Array [pixels] in 0..1 each. */
 function planesOf(data, count, channels) {
-    const planes = Array.from({ length: channels }, () => new Float32Array(count));
-    for (let at = 0; at < count; at++) {
-        const [red, green, blue, alpha] = data.subarray(4 * at, 4 * at + 4);
-        const opaque = alpha / 255 / 255;
-        if (channels === 1) {
-            planes[0][at] = (0.299 * red + 0.587 * green + 0.114 * blue) * opaque;
-        } else {
-            [red, green, blue].forEach((value, channel) => (planes[channel][at] = value * opaque));
-        }
-    }
-    return planes;
+    const weights = channels === 1 ? [[0.299, 0.587, 0.114]] : [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+    return weights.map(([red, green, blue]) => Float32Array.from({ length: count }, (_, at) =>
+        (red * data[4 * at] + green * data[4 * at + 1] + blue * data[4 * at + 2]) / 255));
 }
 
 /** Mean of the pixels along the border. */
@@ -220,6 +216,9 @@ export class PictureInput {
             const scale = Math.min(1, 512 / Math.max(bitmap.width, bitmap.height));
             this.canvas.width = Math.max(1, Math.round(bitmap.width * scale));
             this.canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+            // Transparent pictures are mostly dark signs for a white page.
+            this.context.fillStyle = "#ffffff";
+            this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
             this.context.drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
             bitmap.close();
             byId("draw-hint").hidden = true;
