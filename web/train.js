@@ -157,12 +157,14 @@ export class Trainer {
     /** Trains for the time of one frame. */
     async tick() {
         const now = performance.now();
-        this.due = Math.min(this.due + ((now - this.last) / 1000) * this.speed.value, 1e6);
-        this.last = now;
         const most = Math.max(1, Math.floor(FRAME_TIME / this.perStep));
-        const steps = Math.min(Math.floor(this.due), most);
+        // At full speed a clock that has not moved must not matter: 0 times infinity is no number.
+        const full = this.speed.value === Infinity;
+        this.due = full ? most : Math.min(this.due + ((now - this.last) / 1000) * this.speed.value, most);
+        this.last = now;
+        const steps = Math.floor(this.due);
         if (steps > 0) {
-            this.due = Number.isFinite(this.speed.value) ? Math.min(this.due - steps, most) : 1;
+            this.due -= steps;
             await this.train(steps);
         }
         if (now - this.checked > Math.max(1000, 8 * this.checkCost)) {
