@@ -19,7 +19,7 @@ export async function pageBytes(name) {
     try {
         response = await fetch(name);
     } catch (error) {
-        throw new Error(`${name} could not be loaded: ${error.message}`);
+        throw new Error(`${name} could not be loaded: ${error.message}`, { cause: error });
     }
     if (!response.ok) {
         throw new Error(`${name} could not be loaded: the server says ${response.status}`);

@@ -4,7 +4,7 @@ import { GpuRuntime, adapterName, isSoftware } from "./runtime.js";
 import { WorkerRuntime } from "./remote.js";
 import { pageBytes } from "./bundle.js";
 
-/** Open a runtime: "auto" takes a hardware GPU, else WASM SIMD, else plain JavaScript. Returns it with a sentence why. */
+/** Open a runtime: "auto" takes a hardware GPU, else the CPU. Returns it with a sentence why. */
 export async function openRuntime(wanted) {
     let why = "This browser offers no GPU.";
     if (wanted === "auto" || wanted === "webgpu") {
@@ -22,16 +22,19 @@ export async function openRuntime(wanted) {
             throw new Error(why);
         }
     }
-    if (wanted !== "javascript") {
-        try {
-            const bytes = await pageBytes("simd.wasm");
-            return { runtime: await WorkerRuntime.start("wasm", bytes), why };
-        } catch (error) {
-            if (wanted === "wasm") {
-                throw error;
-            }
-            why += ` WASM SIMD is not at hand: ${error.message}.`;
-        }
+    return wanted === "auto" ? openWithoutGpu(why) : { runtime: await startWorker(wanted), why };
+}
+
+/** Open the faster CPU runtime that the browser has; `why` there is no GPU. */
+export async function openWithoutGpu(why) {
+    try {
+        return { runtime: await startWorker("wasm"), why };
+    } catch (error) {
+        const reason = `${why} WASM SIMD is not at hand: ${error.message}.`;
+        return { runtime: await startWorker("javascript"), why: reason };
     }
-    return { runtime: await WorkerRuntime.start("javascript", null), why };
+}
+
+async function startWorker(kind) {
+    return WorkerRuntime.start(kind, kind === "wasm" ? await pageBytes("simd.wasm") : null);
 }

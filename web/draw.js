@@ -149,6 +149,8 @@ export class Plane {
         /** The next image to encode, and the version of the model of which all dots are. */
         this.next = 0;
         this.encoded = -1;
+        /** Images that this painter has encoded at least once: the others have no place yet. */
+        this.known = 0;
         this.painter = null;
     }
 
@@ -164,6 +166,8 @@ export class Plane {
                 this.painter = session.runtime.kind === "webgpu"
                     ? new GpuPainter(this) : new CanvasPainter(this);
                 this.encoded = -1;
+                this.next = 0;
+                this.known = 0;
             }
             const machine = await session.machine("look");
             const aspect = session.latent > 1 ? this.canvas.height / this.canvas.width : 1;
@@ -194,6 +198,7 @@ export class Plane {
         const first = this.next, rows = Math.min(posterior.shape[0], this.count - first);
         session.writeIndices(machine, Uint32Array.from({ length: rows }, (_, i) => first + i));
         this.next = first + rows;
+        this.known = Math.max(this.known, this.next);
         if (this.next === this.count) {
             this.next = 0;
             this.encoded = this.encoding;
@@ -267,13 +272,13 @@ class GpuPainter {
     }
 
     writeLook(buffer, { columns, rows, centre, span, aspect, dims, first, radius, hidden, dimmed }) {
-        const { session, count } = this.plane;
+        const { session, known } = this.plane;
         const { width, height, channels } = session.manifest.image;
         const words = new Uint32Array(LOOK_WORDS), reals = new Float32Array(words.buffer);
         reals.set([centre[0], centre[1] ?? 0, span, aspect], 0);
         words.set([columns, rows], 4);
         words.set([width, height, channels], 8);
-        words.set([this.pictureStride, count, this.pointStride], 11);
+        words.set([this.pictureStride, known, this.pointStride], 11);
         words.set([dims[0], dims[1] ?? 0, first], 14);
         reals[17] = radius;
         words.set([hidden, dimmed, session.latent === 1 ? 1 : 0], 18);
@@ -319,9 +324,9 @@ class GpuPainter {
             pass.setPipeline(this.tiles);
             pass.draw(4, view.columns * view.rows);
         }
-        if (view.dots && plane.count > 0) {
+        if (view.dots && plane.known > 0) {
             pass.setPipeline(this.dots);
-            pass.draw(4, plane.count);
+            pass.draw(4, plane.known);
         }
         pass.end();
         device.queue.submit([drawing.finish()]);
@@ -413,9 +418,9 @@ class CanvasPainter {
 
     /** Places of all dots from -1 to 1, x to the right and y up. */
     places({ centre, span, aspect, dims }) {
-        const { count, session: { latent } } = this.plane;
-        const places = new Float32Array(2 * count);
-        for (let i = 0; i < count; i++) {
+        const { known, session: { latent } } = this.plane;
+        const places = new Float32Array(2 * known);
+        for (let i = 0; i < known; i++) {
             places[2 * i] = (2 * (this.means[i * latent + dims[0]] - centre[0])) / span;
             places[2 * i + 1] = latent === 1 ? 1.6 * ((i * 0.618034) % 1) - 0.8
                 : (2 * (this.means[i * latent + dims[1]] - centre[1])) / (span * aspect);
@@ -425,9 +430,9 @@ class CanvasPainter {
 
     light(places, x, y, columns, rows) {
         const strip = this.plane.session.latent === 1;
-        const stride = 1 + Math.floor(this.plane.count / 1024);
+        const stride = 1 + Math.floor(this.plane.known / 1024);
         let near = 0;
-        for (let i = 0; i < this.plane.count && near < 1; i += stride) {
+        for (let i = 0; i < this.plane.known && near < 1; i += stride) {
             const dx = ((places[2 * i] - x) * columns) / 3, dy = strip ? 0 : ((places[2 * i + 1] - y) * rows) / 3;
             near += Math.exp(-2 * (dx * dx + dy * dy));
         }
@@ -451,7 +456,7 @@ class CanvasPainter {
         context.fillRect(0, 0, canvas.width, canvas.height);
         for (let tile = 0; view.tiles && tile < columns * rows; tile++) {
             const column = tile % columns, row = Math.floor(tile / columns);
-            const light = view.dots && plane.count > 0
+            const light = view.dots && plane.known > 0
                 ? this.light(places, (2 * column + 1) / columns - 1, 1 - (2 * row + 1) / rows, columns, rows) : 1;
             const [x, y] = [Math.round((column * canvas.width) / columns), Math.round((row * canvas.height) / rows)];
             const right = Math.round(((column + 1) * canvas.width) / columns);
@@ -466,7 +471,7 @@ class CanvasPainter {
     drawDots(context, places, hidden) {
         const { width, height } = this.plane.canvas, { labels } = this.plane.session.bundle;
         const radius = Math.max(0.0035 * width, 2);
-        for (let i = 0; i < this.plane.count; i++) {
+        for (let i = 0; i < this.plane.known; i++) {
             const own = labels?.[i] ?? 0;
             if (hidden?.has(own)) {
                 continue;

@@ -5,6 +5,9 @@
 
 import { SHARED_ROLES } from "./programs.js";
 
+/** A GPU cannot hold or compile a plan. */
+export class GpuError extends Error {}
+
 /** A GPU, opened. */
 export class GpuRuntime {
     /** The browser's preferred adapter; null where there is none. */
@@ -31,13 +34,18 @@ export class GpuRuntime {
         this.device = device;
         this.software = isSoftware(adapter);
         this.name = adapterName(adapter);
-        this.lost = device.lost.then((info) => info.message || "the device was lost");
+        /** What the device refused outside `open`: it is given up then. */
+        this.refused = null;
+        this.lost = device.lost.then(({ message }) => `The GPU was lost: ${this.refused ?? (message || "no reason given")}`);
         this.modules = new Map();
         this.layouts = new Map();
         this.pipelines = new Map();
         this.shared = new Map();
         this.staging = [];
-        device.addEventListener("uncapturederror", (event) => console.error(event.error.message));
+        device.addEventListener("uncapturederror", ({ error }) => {
+            this.refused ??= error.message;
+            device.destroy();
+        });
     }
 
     /** Kernels of a program that this runtime lacks: none. */
@@ -47,7 +55,7 @@ export class GpuRuntime {
 
     /**
      * Allocate and compile a plan. `manifest` has the WGSL and the layout of a step's record.
-     * Throws an Error if memory runs out or the device refuses something.
+     * Throws a GpuError if memory runs out or the device refuses something.
      */
     async open(plan, manifest) {
         for (const filter of ["validation", "out-of-memory", "internal"]) {
@@ -65,7 +73,7 @@ export class GpuRuntime {
         }
         if (problem) {
             machine?.close();
-            throw new Error(`${this.name} cannot run the model: ${problem.message}`);
+            throw new GpuError(`The GPU (${this.name}) cannot run the model: ${problem.message}`, { cause: problem });
         }
         return machine;
     }

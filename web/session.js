@@ -3,9 +3,13 @@
 import { philoxWords } from "./kernels/random.js";
 import { firstParameters } from "./random.js";
 import { Records, Steps } from "./steps.js";
-import { openRuntime } from "./choose.js";
+import { openRuntime, openWithoutGpu } from "./choose.js";
+import { GpuError } from "./runtime.js";
 import { Plane } from "./draw.js";
 import { Weights } from "./weights.js";
+
+/** Longest time from the failure of a call to the news that the GPU is lost. */
+const LOSS_MILLISECONDS = 500;
 
 /** A trained model on a runtime. */
 export class Session {
@@ -50,33 +54,36 @@ export class Session {
         this.whyNotTrainable = training
             ? lacks.length ? "Training this model needs a GPU: without one the page has no " + lacks.join(", ") + "." : ""
             : this.manifest.whyNotTraining;
-        runtime.lost.then((reason) => this.recover(runtime, reason));
+        runtime.lost.then((reason) => this.recover(runtime, reason)).catch(() => {});
     }
 
     /** Go on without the GPU, from the last parameters that were copied. */
-    async recover(runtime, reason) {
-        if (this.runtime !== runtime || runtime.kind !== "webgpu") {
-            return;
+    recover(runtime, reason) {
+        if (this.runtime === runtime && runtime.kind === "webgpu" && this.lostRuntime !== runtime) {
+            this.lostRuntime = runtime;
+            const { kept } = this.weights;
+            this.recovering = (async () => {
+                // The first line says it; the others name the call.
+                const line = reason.split("\n")[0].replace(/\.$/, "");
+                await this.useRuntime(await openWithoutGpu(`${line}. The page goes on without the GPU.`));
+                runtime.device.destroy();
+                if (kept) {
+                    await this.put(kept);
+                }
+                this.onlost(this.why);
+            })();
         }
-        const { kept } = this.weights;
-        this.recovering = (async () => {
-            const next = await openRuntime("wasm").catch(() => openRuntime("javascript"));
-            next.why = `The GPU was lost (${reason}); the page goes on without it.`;
-            await this.useRuntime(next);
-            await this.put(kept);
-        })();
-        await this.recovering;
-        this.onlost(this.why);
+        return this.recovering;
     }
 
     /**
      * Run `work` after all that was asked before: programs share memory, so that only one question is answered at a time.
-     * Where the GPU is lost meanwhile, the work is done again without it.
+     * Where the GPU is lost meanwhile, or refuses a plan, the work is done again without it.
      */
     exclusive(work) {
         const run = async () => {
             await this.recovering;
-            const runtime = this.runtime;
+            const { runtime } = this;
             try {
                 return await work();
             } catch (error) {
@@ -84,12 +91,12 @@ export class Session {
                     throw error;
                 }
                 // A lost device first fails what waits for it, and says so a moment later.
-                const lost = await Promise.race([runtime.lost.then(() => true), wait(500).then(() => false)]);
-                if (!lost) {
+                const reason = error instanceof GpuError ? error.message
+                    : await Promise.race([runtime.lost, wait(LOSS_MILLISECONDS)]);
+                if (reason === undefined) {
                     throw error;
                 }
-                await Promise.resolve();
-                await this.recovering;
+                await this.recover(runtime, reason);
                 return work();
             }
         };

@@ -26,7 +26,7 @@ impl Observer for Quiet {
     fn epoch(&mut self, _: &EpochRecord) {}
 }
 
-/// A run of two epochs on digits, and its page.
+/// A run of 20 epochs on digits, and its page.
 pub(crate) struct Fixture {
     folder: TempDir,
     pub(crate) config: Config,
@@ -40,7 +40,7 @@ pub(crate) fn fixture() -> &'static Fixture {
         let mut config = Config::default().with("model.hidden = [48]").unwrap();
         config.data.images = Some(600);
         config.run.batch_size = Some(32);
-        config.run.steps = Some(38);
+        config.run.steps = Some(380);
         config.run.device = DeviceChoice::Cpu;
         let config = config.resolve().unwrap();
         let dataset = config.open_dataset().unwrap();

@@ -191,8 +191,9 @@ fn ready(tab: &Tab) {
         "document.body && !document.body.classList.contains('loading') && document.querySelector('#tiles')",
         PATIENCE,
     );
-    // What was asked for is drawn by the third frame.
-    tab.evaluate("new Promise((done) => setTimeout(done, 400))");
+    // The first frames encode the held-out images.
+    tab.wait("document.querySelector('#place').textContent", PATIENCE);
+    tab.evaluate("new Promise((done) => setTimeout(done, 500))");
     assert_eq!(tab.messages(), Vec::<String>::new());
 }
 
