@@ -46,6 +46,8 @@ export class Explorer {
         this.training = null;
         this.tail = Promise.resolve();
         this.waiting = false;
+        /** Milliseconds that the last frame was drawn in. */
+        this.drawing = 0;
         this.timer = 0;
         this.due = Infinity;
         // A hidden tab gets no animation frames: the browser itself pauses the loop.
@@ -101,6 +103,7 @@ export class Explorer {
             await this.use(async () => {
                 this.actor?.(now);
                 await this.training?.(now);
+                const began = performance.now();
                 const changes = this.changes;
                 this.changes = new Set();
                 for (const draw of this.views) {
@@ -111,6 +114,7 @@ export class Explorer {
                         this.failed(error);
                     }
                 }
+                this.drawing = performance.now() - began;
             });
         } catch (error) {
             this.training = null;

@@ -258,9 +258,13 @@ export class GpuMachine {
         if (count > this.maxSteps) {
             throw new Error(`${count} steps in one submit, and the plan has room for ${this.maxSteps}`);
         }
-        for (let step = 0; step < count; step++) {
-            const record = records.subarray(step * this.stepWords, (step + 1) * this.stepWords);
-            this.runtime.device.queue.writeBuffer(this.steps, step * this.stride, record);
+        const queue = this.runtime.device.queue;
+        if (this.stride === 4 * this.stepWords) {
+            queue.writeBuffer(this.steps, 0, records);
+        } else {
+            for (let step = 0; step < count; step++) {
+                queue.writeBuffer(this.steps, step * this.stride, records, step * this.stepWords, this.stepWords);
+            }
         }
         const pass = encoder.beginComputePass({ label: program });
         let bound = null;

@@ -7,8 +7,9 @@ const RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2]
 /** Steps a second; the last: as many as there is time for. */
 const SPEEDS = [1, 5, 20, 60, Infinity];
 
-/** Milliseconds of training between two frames, at most. */
-const FRAME_TIME = 45;
+/** Milliseconds of training between two frames: as long as the drawing and a half, within these. */
+const LEAST_TIME = 45;
+const MOST_TIME = 150;
 
 /** A slider over given stops, one of which is the run's own value. */
 class Stops {
@@ -157,12 +158,15 @@ export class Trainer {
     /** Trains for the time of one frame. */
     async tick() {
         const now = performance.now();
-        this.due = Math.min(this.due + ((now - this.last) / 1000) * this.speed.value, 1e6);
+        const time = Math.min(MOST_TIME, Math.max(LEAST_TIME, 1.5 * this.explorer.drawing));
+        const most = Math.max(1, Math.floor(time / this.perStep));
+        // At full speed a clock that has not moved must not matter: 0 times infinity is no number.
+        const full = this.speed.value === Infinity;
+        this.due = full ? most : Math.min(this.due + ((now - this.last) / 1000) * this.speed.value, most);
         this.last = now;
-        const most = Math.max(1, Math.floor(FRAME_TIME / this.perStep));
-        const steps = Math.min(Math.floor(this.due), most);
+        const steps = Math.floor(this.due);
         if (steps > 0) {
-            this.due = Number.isFinite(this.speed.value) ? Math.min(this.due - steps, most) : 1;
+            this.due -= steps;
             await this.train(steps);
         }
         if (now - this.checked > Math.max(1000, 8 * this.checkCost)) {

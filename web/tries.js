@@ -18,7 +18,11 @@ export function triesFor(explorer, trainer, pathRow, pointCard) {
         tries.push({
             text: "Between two classes the decoder draws pictures that are in no data.",
             action: `Walk from ${explorer.className(from[0])} to ${explorer.className(to[0])}`,
-            run: () => walkBetween(from[1], to[1]),
+            run: () => {
+                // Training may have moved them.
+                const now = explorer.classMeans();
+                walkBetween(now.get(from[0]), now.get(to[0]));
+            },
         });
     } else if (explorer.cloud?.count > 1) {
         tries.push({

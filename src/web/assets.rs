@@ -22,6 +22,8 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "index.html",
     "kernels.js",
     "page.js",
+    "paint_canvas.js",
+    "paint_gpu.js",
     "path.js",
     "picture.js",
     "pixels.js",
