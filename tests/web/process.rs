@@ -67,7 +67,8 @@ impl Drop for Process {
 /// End the group of processes that process `id` leads.
 fn kill(id: u32) {
     if cfg!(unix) {
-        let group = format!("-{id}");
-        drop(Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status());
+        // The shell's own command: small systems have no program of this name.
+        let command = format!("kill -KILL -{id}");
+        drop(Command::new("sh").args(["-c", &command]).stderr(Stdio::null()).status());
     }
 }
