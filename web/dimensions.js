@@ -41,6 +41,8 @@ export class Dimensions {
     constructor(explorer) {
         this.explorer = explorer;
         this.rows = new Map();
+        /** Dimensions above the limit when the rows were made. */
+        this.active = 0;
         this.next = 0;
         this.strips = new Seldom(explorer, () => this.drawStrips());
         byId("inactive").addEventListener("toggle", () => this.refresh());
@@ -72,6 +74,7 @@ export class Dimensions {
             const className = known.length ? "dimension" : "dimension plain";
             return make("div", { className }, make("b", {}, `z${dim + 1}`), ...known, film.element);
         };
+        this.active = active;
         this.shown = Math.min(MOST, Math.max(1, active));
         byId("strips").replaceChildren(...order.slice(0, this.shown).map(rowOf));
         const rest = order.slice(this.shown);
@@ -85,9 +88,12 @@ export class Dimensions {
 
     async draw(changes) {
         const { explorer } = this;
-        if ((changes.has("cloud") && !explorer.moving) || !this.built) {
+        if (changes.has("cloud") || !this.built) {
             const { order, active } = explorer.ranking();
-            if (this.built !== `${order.length}:${order.slice(0, active)}`) {
+            // While something moves rows change places only for dimensions that wake or die, and never under a finger.
+            const calm = !explorer.moving
+                || (active !== this.active && !byId("strips").contains(document.activeElement));
+            if (this.built !== `${order.length}:${order.slice(0, active)}` && calm) {
                 this.build();
             }
         }
