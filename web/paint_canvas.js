@@ -138,8 +138,8 @@ export class CanvasPainter {
             if (hidden?.has(own)) {
                 continue;
             }
-            const x0 = Math.round(((places[2 * i] + 1) / 2) * width);
-            const y0 = Math.round(((1 - places[2 * i + 1]) / 2) * height);
+            const x0 = Math.floor(((places[2 * i] + 1) / 2) * width);
+            const y0 = Math.floor(((1 - places[2 * i + 1]) / 2) * height);
             const colour = CLASS_COLOURS[own % CLASS_COLOURS.length];
             for (const [dx, dy, dot, core] of stamp) {
                 const x = x0 + dx, y = y0 + dy;

@@ -108,7 +108,7 @@ fn order_and_first_parameters_are_those_of_the_program() {
     assert!(apart <= Some(1), "{apart:?} units in the last place");
 }
 
-/// The class colours of `draw.js` where the posterior means are, and black between them.
+/// The class colours of `colours.js` where the posterior means are, and black between them.
 #[test]
 fn dots_are_in_place() {
     let Some(browser) = Chromium::get() else { return };
@@ -125,7 +125,7 @@ fn dots_are_in_place() {
             "(async () => {{
                 const {{ Bundle }} = await import('/page/bundle.js');
                 const {{ Session }} = await import('/page/session.js');
-                const {{ CLASS_COLOURS }} = await import('/page/draw.js');
+                const {{ CLASS_COLOURS }} = await import('/page/colours.js');
                 const bundle = await Bundle.open();
                 const session = await Session.open(bundle, {{ runtime: '{kind}' }});
                 const plane = session.plane(document.querySelector('canvas'));
