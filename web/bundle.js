@@ -3,6 +3,7 @@
 
 /** The version of the format that this page reads. */
 const BUNDLE_FORMAT = 1;
+const MANIFEST = "bundle/manifest.json.gz";
 
 /** The bytes of a file beside the page, or of the element that holds it. Throws an Error that names the file. */
 export async function pageBytes(name) {
@@ -27,13 +28,20 @@ export async function pageBytes(name) {
     return new Uint8Array(await response.arrayBuffer());
 }
 
-/** `bytes` without their compression. Some servers undo it on the way: then they are returned as they are. */
-async function unzipped(bytes) {
+/** The error of a file that did not arrive whole. */
+function damaged(name, cause) {
+    return new Error(`${name} is damaged. Copy the whole folder of the page again.`, { cause });
+}
+
+/** `bytes` of a file without their compression. Some servers undo it on the way: then they are returned as they are. */
+async function unzipped(name, bytes) {
     if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) {
         return bytes;
     }
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    return new Uint8Array(await new Response(stream).arrayBuffer().catch((error) => {
+        throw damaged(name, error);
+    }));
 }
 
 /** Numbers of half precision in single precision. */
@@ -53,14 +61,19 @@ function fromHalf(halves) {
 export class Bundle {
     /** Load the manifest and the labels. */
     static async open() {
-        const bytes = await unzipped(await pageBytes("bundle/manifest.json.gz"));
-        const manifest = JSON.parse(new TextDecoder().decode(bytes));
-        if (manifest.format !== BUNDLE_FORMAT) {
-            throw new Error(`bundle/manifest.json.gz has format ${manifest.format}, and this page reads format ` +
+        const bytes = await unzipped(MANIFEST, await pageBytes(MANIFEST));
+        let manifest = null;
+        try {
+            manifest = JSON.parse(new TextDecoder().decode(bytes));
+        } catch (error) {
+            throw damaged(MANIFEST, error);
+        }
+        if (manifest?.format !== BUNDLE_FORMAT) {
+            throw new Error(`${MANIFEST} has format ${manifest?.format}, and this page reads format ` +
                 `${BUNDLE_FORMAT}. Make the page again with one version of vae web.`);
         }
         const bundle = new Bundle(manifest);
-        bundle.labels = bundle.has("labels") ? Uint8Array.from(await bundle.words("labels")) : null;
+        bundle.labels = bundle.has("labels") ? await bundle.words("labels") : null;
         return bundle;
     }
 
@@ -86,11 +99,11 @@ export class Bundle {
 
     async load(name) {
         const { element, length } = this.manifest.files[name];
-        const bytes = await unzipped(await pageBytes(`bundle/${name}.gz`));
+        const file = `bundle/${name}.gz`;
+        const bytes = await unzipped(file, await pageBytes(file));
         const size = element === "f16" ? 2 : 4;
         if (bytes.byteLength !== length * size) {
-            throw new Error(`bundle/${name}.gz holds ${bytes.byteLength} bytes instead of ${length * size}. ` +
-                "Copy the whole folder of the page again.");
+            throw damaged(file);
         }
         switch (element) {
             case "f16": return fromHalf(new Uint16Array(bytes.buffer));

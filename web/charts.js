@@ -42,14 +42,16 @@ export class Chart {
         if (!width || !height) {
             return;
         }
-        const thinned = curves.map(({ name, points }) => ({ name, points: thin(points) }));
+        const finite = ([, value]) => Number.isFinite(value);
+        const thinned = curves.map(({ name, points }) => ({ name, points: thin(points.filter(finite)) }));
         const all = thinned.flatMap(({ points }) => points);
         const steps = [...range, ...all.map(([step]) => step)];
         const [first, last] = [Math.min(...steps), Math.max(...steps, range[0] + 1)];
-        const values = all.map(([, value]) => value).filter(Number.isFinite).sort((a, b) => a - b);
-        // The first steps are far off: the other 97 % of the values fill the chart.
-        let low = values[0] ?? 0;
-        let high = values[Math.ceil(0.97 * (values.length - 1))] ?? 1;
+        // The first steps are far off: the other 97 % of each curve fill the chart.
+        const sorted = thinned.map(({ points }) => points.map(([, value]) => value).sort((a, b) => a - b));
+        const known = sorted.filter((values) => values.length);
+        let low = known.length ? Math.min(...known.map((values) => values[0])) : 0;
+        let high = known.length ? Math.max(...known.map((values) => values[Math.ceil(0.97 * (values.length - 1))])) : 1;
         const missing = Math.max(1, 0.02 * Math.abs(low)) - (high - low);
         if (missing > 0) {
             [low, high] = [low - missing / 2, high + missing / 2];

@@ -6,7 +6,9 @@ import { pageBytes } from "./bundle.js";
 
 /** Open a runtime: "auto" takes a hardware GPU, else the CPU. Returns it with a sentence why. */
 export async function openRuntime(wanted) {
-    let why = "This browser offers no GPU.";
+    let why = wanted === "wasm" || wanted === "javascript" ? "As the address asks."
+        : isSecureContext ? "This browser offers no GPU."
+        : "Browsers offer the GPU only to pages over https.";
     if (wanted === "auto" || wanted === "webgpu") {
         const adapter = await GpuRuntime.adapter();
         if (adapter && (wanted === "webgpu" || !isSoftware(adapter))) {

@@ -112,9 +112,9 @@ export class Dimensions {
 
     drawDivergences() {
         const { divergences } = this.explorer;
-        const most = Math.max(1, ...divergences);
+        const most = Math.max(1, ...divergences.filter(Number.isFinite));
         for (const [dim, { bar, kl }] of this.rows) {
-            bar.value = divergences[dim] / most;
+            bar.value = Number.isFinite(divergences[dim]) ? divergences[dim] / most : 0;
             kl.textContent = decimal(divergences[dim]);
         }
         const total = divergences.reduce((sum, value) => sum + value, 0);

@@ -3,6 +3,8 @@ import { gaussianRadius } from "./contours.js";
 /** Images whose posteriors are counted at most, and at first; and the milliseconds that computing them may take. */
 const CLOUD = 1000;
 const FIRST = 64;
+/** Held-out images over which the KL divergence of each dimension is averaged. */
+const DIVERGENCES = 256;
 const CLOUD_TIME = 400;
 
 /** Dimensions with less KL divergence, in nats, hold nothing of the picture. */
@@ -129,6 +131,10 @@ export class Explorer {
 
     /** Moves the cursor; `keep` says whether it stays there when a hovering mouse leaves. */
     moveTo(z, keep = true) {
+        // A model that has diverged has no places.
+        if (!z.every(Number.isFinite)) {
+            return;
+        }
         this.z = Float32Array.from(z);
         if (keep) {
             this.kept = this.z.slice();
@@ -173,7 +179,7 @@ export class Explorer {
         if (most > 0) {
             const count = this.cloud?.count ?? Math.min(most, await this.affordable());
             this.cloud = { ...(await this.session.posteriors(0, count)), count, latent: this.latent };
-            this.divergences = await this.session.divergences(Math.min(count, 256));
+            this.divergences = await this.session.divergences(Math.min(this.bundle.manifest.dataset.test, DIVERGENCES));
             this.means = null;
             this.changed("cloud");
         }

@@ -105,19 +105,23 @@ function listenToKeys(explorer, trainer, pathRow) {
     document.addEventListener("keydown", (event) => {
         const { target, key } = event;
         const typing = target.closest("input:not([type=range]):not([type=checkbox]), select, textarea, dialog");
-        if (typing || event.ctrlKey || event.altKey || event.metaKey || !byId("keys").checked) {
+        if (typing || event.ctrlKey || event.altKey || event.metaKey || event.repeat || !byId("keys").checked) {
             return;
         }
+        // Cards that are left out have no keys.
+        const has = (card) => !document.querySelector(`[data-card=${card}]`).hidden;
         const { classes } = explorer.bundle.manifest.dataset;
         const actions = {
-            ".": () => trainer.once(),
-            r: () => trainer.anew(),
+            ".": () => has("train") && trainer.once(),
+            r: () => has("train") && trainer.anew(),
             a: () => pathRow.setEnd(0),
             b: () => pathRow.setEnd(1),
         };
         if (key === " " && !target.closest("button, summary, a, input[type=checkbox]")) {
             event.preventDefault();
-            trainer.toggle();
+            if (has("train")) {
+                trainer.toggle();
+            }
         } else if (/^[0-9]$/.test(key) && explorer.bundle.labels) {
             // Where a class has the digit for its name, that one; else the classes in their order.
             const named = classes.indexOf(key);
@@ -130,6 +134,9 @@ function listenToKeys(explorer, trainer, pathRow) {
         }
     });
 }
+
+/** Runtimes that the address may ask for. */
+const RUNTIMES = ["webgpu", "wasm", "javascript"];
 
 /** Takes the state out of the address. */
 function restoreState(explorer, trainer) {
@@ -249,7 +256,7 @@ async function open() {
     let explorer = null;
     let trainer = null;
     const session = await Session.open(bundle, {
-        runtime: address.get("runtime") ?? "auto",
+        runtime: RUNTIMES.includes(address.get("runtime")) ? address.get("runtime") : "auto",
         onlost: (why) => {
             plane?.open(true);
             showRuntime();
@@ -311,6 +318,9 @@ async function open() {
             addEventListener(name, () => explorer.stop(), { once: true, capture: true, passive: true }));
     }
 }
+
+// Another address of the same page: the page itself changes the address without this event.
+addEventListener("hashchange", () => location.reload());
 
 open().catch((error) => {
     status.say(`The page cannot start: ${error.message}`);

@@ -16,6 +16,9 @@ export function make(name, properties, ...children) {
 
 /** A number with a true minus sign. */
 export function decimal(value, digits = 2) {
+    if (!Number.isFinite(value)) {
+        return "not a number";
+    }
     return (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "\u2212");
 }
 

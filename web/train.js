@@ -1,4 +1,4 @@
-import { Chart } from "./charts.js";
+import { Chart, thin } from "./charts.js";
 import { INACTIVE } from "./explorer.js";
 import { byId, decimal, make } from "./pixels.js";
 
@@ -10,6 +10,12 @@ const SPEEDS = [1, 5, 20, 60, Infinity];
 /** Milliseconds of training between two frames: as long as the drawing and a half, within these. */
 const LEAST_TIME = 45;
 const MOST_TIME = 150;
+
+/** Points of a curve that are kept: of more, neighbours are averaged. */
+const LONGEST = 4000;
+/** Milliseconds that the held-out figures of all images may take. */
+const PATIENCE = 3000;
+const DIVERGED = "The loss is no longer a number: take a smaller step size, and train anew.";
 
 /** A slider over given stops, one of which is the run's own value. */
 class Stops {
@@ -90,6 +96,7 @@ export class Trainer {
         byId("train").addEventListener("click", () => this.toggle());
         byId("step").addEventListener("click", () => this.once());
         byId("anew").addEventListener("click", () => this.anew());
+        this.seed.addEventListener("keydown", ({ key }) => key === "Enter" && this.anew());
         byId("restore").addEventListener("click", () => this.restore());
         byId("beta").addEventListener("input", () => (this.silencing = null));
         byId("numbers").addEventListener("toggle", () => this.drawTable());
@@ -135,18 +142,20 @@ export class Trainer {
         const kl = this.explorer.divergences[this.silencing];
         const name = `z${this.silencing + 1}`;
         if (kl < INACTIVE) {
-            this.silencing = null;
-            this.status.say(`With beta ${this.beta.value}, ${name} is silent: KL ${decimal(kl)} nats.`);
+            this.pause(`With beta ${this.beta.value}, ${name} is silent: KL ${decimal(kl)} nats. Restore brings the trained ` +
+                "model back.");
         } else if (++this.checks % 2 === 0) {
             this.beta.raise();
             this.status.say(`Beta ${this.beta.value}: ${name} still has ${decimal(kl)} nats.`);
         }
     }
 
-    pause() {
+    /** Stops training, and says so. */
+    pause(text = `Paused at step ${this.explorer.session.step.toLocaleString("en")}.`) {
         this.explorer.training = null;
         this.silencing = null;
         this.showButton();
+        this.status.say(text);
         this.explorer.use(() => this.check());
         this.explorer.changed("model");
     }
@@ -158,7 +167,8 @@ export class Trainer {
     /** Trains for the time of one frame. */
     async tick() {
         const now = performance.now();
-        const time = Math.min(MOST_TIME, Math.max(LEAST_TIME, 1.5 * this.explorer.drawing));
+        // Half of the time between two frames, whatever else fills it.
+        const time = Math.min(MOST_TIME, Math.max(LEAST_TIME, 1.5 * this.explorer.drawing, (now - this.last) / 2));
         const most = Math.max(1, Math.floor(time / this.perStep));
         // At full speed a clock that has not moved must not matter: 0 times infinity is no number.
         const full = this.speed.value === Infinity;
@@ -179,14 +189,20 @@ export class Trainer {
         const began = performance.now();
         const losses = await explorer.session.train(steps, { beta: this.beta.chosen, rate: this.rate.chosen });
         this.perStep = 0.7 * this.perStep + (0.3 * (performance.now() - began)) / steps;
+        for (const curve of [this.curves.reconstruction, this.curves.kl]) {
+            if (curve.length > LONGEST) {
+                curve.splice(0, curve.length, ...thin(curve, LONGEST / 2));
+            }
+        }
         for (const { step, reconstruction, kl } of losses) {
             this.curves.reconstruction.push([step, reconstruction]);
             this.curves.kl.push([step, kl]);
         }
         if (losses.some(({ reconstruction, kl }) => !Number.isFinite(reconstruction + kl))) {
             explorer.training = null;
+            this.diverged = true;
             this.showButton();
-            this.status.say("The loss is no longer a number: take a smaller step size, and train anew.");
+            this.status.say(DIVERGED);
         }
         this.showFigures();
         explorer.changed("model", "curves");
@@ -200,11 +216,15 @@ export class Trainer {
         const { test } = bundle.manifest.dataset;
         await explorer.refreshCloud();
         if (test > 0) {
-            this.held = await session.evaluate(explorer.cloud.count);
-            // The first figures are those of the trained model.
+            this.held = { ...(await session.evaluate(explorer.cloud.count)), count: explorer.cloud.count };
+            // The curves compare figures of the same images; the first ones are those of the trained model.
             this.trained ??= this.held;
             this.curves.heldReconstruction.push([session.step, this.held.reconstruction]);
             this.curves.heldKl.push([session.step, this.held.kl]);
+        }
+        const cost = ((performance.now() - began) * test) / Math.max(explorer.cloud?.count ?? 1, 1);
+        if (test > (this.held?.count ?? test) && !this.running && cost < PATIENCE) {
+            this.whole = { step: session.step, ...(await session.evaluate(test)), count: test };
         }
         if (explorer.sample && this.running) {
             await explorer.encodeAgain();
@@ -215,13 +235,19 @@ export class Trainer {
         this.checked = performance.now();
         this.checkCost = this.checked - began;
         this.showFigures();
+        if (this.diverged) {
+            this.status.say(DIVERGED);
+        }
         explorer.changed("curves");
     }
 
     showFigures() {
         const { session } = this.explorer;
-        const { held } = this;
-        const figures = held ? `; held out: \u2212ELBO ${decimal(-held.elbo, 1)} = reconstruction ${
+        const { test } = this.explorer.bundle.manifest.dataset;
+        const held = this.whole?.step === session.step && !this.running ? this.whole : this.held;
+        const images = held?.count < test ? `${held.count.toLocaleString("en")} of ${
+            test.toLocaleString("en")} held-out images` : "held out";
+        const figures = held ? `; ${images}: \u2212ELBO ${decimal(-held.elbo, 1)} = reconstruction ${
             decimal(held.reconstruction, 1)} + KL ${decimal(held.kl)}` : "";
         byId("figures").textContent = `Step ${session.step.toLocaleString("en")}${figures}`;
         if (this.running && held) {
@@ -249,8 +275,13 @@ export class Trainer {
 
     /** Starts from new initial values. */
     anew() {
-        return this.reset(() => this.explorer.session.anew(/^\d+$/.test(this.seed.value) ? this.seed.value : undefined),
-            `New parameters from seed ${this.seed.value}.`);
+        const seed = this.seed.value.trim();
+        if (!/^\d+$/.test(seed) || BigInt(seed) >= 2n ** 64n) {
+            this.status.say("A seed is a whole number from 0 to 18446744073709551615.");
+            this.seed.focus();
+            return undefined;
+        }
+        return this.reset(() => this.explorer.session.anew(seed), `New parameters from seed ${seed}.`);
     }
 
     /** Goes back to the trained model, with the run's beta and step size. */
@@ -269,6 +300,8 @@ export class Trainer {
         }
         return explorer.use(async () => {
             await task();
+            this.diverged = false;
+            this.whole = null;
             Object.values(this.curves).forEach((curve) => (curve.length = 0));
             this.first = explorer.session.step;
             explorer.changed("model");

@@ -421,7 +421,7 @@ fn summary(
     let path = run.path().display();
     let more = 2 * last.map_or(1, |last| last.epoch);
     text + &format!(
-        "next:\n  vae eval {path} --samples 10\n  vae sample {path} --seed 2\n  vae interpolate {path}\n  \
+        "next:\n  vae eval {path} --samples 10\n  vae sample {path} --seed 2\n  vae web {path} --serve\n  \
          vae train --resume {path} --epochs {more}\n"
     )
 }

@@ -95,7 +95,8 @@ impl Web {
         if !self.no_open
             && let Err(problem) = open::that_detached(&address)
         {
-            output::say(&format!("no browser could be opened ({problem}): open the address yourself"));
+            log::debug!("the browser: {problem}");
+            output::say("no browser could be opened: open the address yourself");
         }
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
@@ -112,11 +113,12 @@ fn kilobytes(bytes: u64) -> usize {
 /// What the page holds, in a line or two.
 fn contents(bundle: &Bundle) -> String {
     let manifest = &bundle.manifest;
-    let images = format!(
-        "{} training images and {} held-out ones",
-        thousands(manifest.dataset.train),
-        thousands(manifest.dataset.test)
-    );
+    let counted = |count, what: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{} {what} image{plural}", thousands(count))
+    };
+    let [train, test] = [manifest.dataset.train, manifest.dataset.test];
+    let images = format!("{} and {}", counted(train, "training"), counted(test, "held-out"));
     match &manifest.why_not_training {
         None => format!("{}: {images}\n", manifest.title),
         Some(why) => format!("{}: {images}; the page does not train. {why}\n", manifest.title),

@@ -217,7 +217,7 @@ fn unseen(
         let hint = "give other pictures; the run's own dataset is the one without --dataset";
         return Err(Error::data(Path::new(&config.data.dataset), problem, hint));
     }
-    let what = if split { "has no test part: all its" } else { "has a test part of" };
+    let what = if split { "has no test part: all its" } else { "has a test part: its" };
     let left_out = match seen {
         0 => String::new(),
         _ => format!(", of which {} are left out, because the run was trained on them", thousands(seen)),

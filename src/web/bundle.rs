@@ -170,7 +170,7 @@ fn why_not(dataset: &Dataset, options: Options) -> String {
     if options.no_train {
         "The page was made without images (--no-train).".into()
     } else if dataset.train.count == 0 {
-        "The training images were not at hand when the page was made.".into()
+        "The run's training images were not at hand when the page was made.".into()
     } else {
         "The page was made with no training images.".into()
     }
@@ -183,7 +183,8 @@ fn chosen(dataset: &Dataset, config: &Config, options: Options) -> Result<Datase
     let batch = config.run.batch_size();
     let most = match options.images {
         Some(images) if images > 0 && images < batch => {
-            let problem = format!("{images} images are fewer than a minibatch, which has {batch}");
+            let problem =
+                format!("a page that trains needs the {batch} images of a minibatch, and {images} is fewer");
             return Err(Error::setting(
                 "--images",
                 problem,
