@@ -24,7 +24,8 @@ export async function openRuntime(wanted) {
             throw new Error(why);
         }
     }
-    return wanted === "auto" ? openWithoutGpu(why) : { runtime: await startWorker(wanted), why };
+    return wanted === "auto" ? openWithoutGpu(why)
+        : { runtime: await startWorker(wanted), why: "The page's address asks for it." };
 }
 
 /** Open the faster CPU runtime that the browser has; `why` there is no GPU. */
