@@ -6,7 +6,7 @@ import { pageBytes } from "./bundle.js";
 
 /** Open a runtime: "auto" takes a hardware GPU, else the CPU. Returns it with a sentence why. */
 export async function openRuntime(wanted) {
-    let why = wanted === "wasm" || wanted === "javascript" ? "As the address asks."
+    let why = wanted === "wasm" || wanted === "javascript" ? "The page's address asks for it."
         : isSecureContext ? "This browser offers no GPU."
         : "Browsers offer the GPU only to pages over https.";
     if (wanted === "auto" || wanted === "webgpu") {
@@ -24,8 +24,7 @@ export async function openRuntime(wanted) {
             throw new Error(why);
         }
     }
-    return wanted === "auto" ? openWithoutGpu(why)
-        : { runtime: await startWorker(wanted), why: "The page's address asks for it." };
+    return wanted === "auto" ? openWithoutGpu(why) : { runtime: await startWorker(wanted), why };
 }
 
 /** Open the faster CPU runtime that the browser has; `why` there is no GPU. */
