@@ -20,7 +20,7 @@ It sends nothing anywhere.
 Examples:
   vae web runs/digits-1 --serve
   vae web runs/digits-1 --out page       # a folder for any web server
-  vae web runs/faces-1 --single faces.html --no-train")]
+  vae web runs/faces-1 --dataset photos --single faces.html")]
 pub(crate) struct Web {
     #[command(flatten)]
     run: RunArguments,
