@@ -100,3 +100,24 @@ fn modules_use_only_those_below_them() {
     let found = against_the_order();
     assert!(found.is_empty(), "these modules are not below the files that use them: {found:?}");
 }
+
+/// What the code embeds is in the package that others build.
+#[test]
+fn the_package_holds_what_the_program_embeds() {
+    let manifest = std::fs::read_to_string(src().with_file_name("Cargo.toml")).unwrap();
+    let list = manifest.split("include = [").nth(1).unwrap().split(']').next().unwrap();
+    let packed: Vec<&str> = list.split('"').filter(|entry| entry.starts_with('/')).collect();
+    let mut embedded = 0;
+    for path in files(&src()) {
+        let code = code(&path);
+        for macros in ["include_str!(", "include_bytes!("] {
+            for rest in code.split(macros).skip(1) {
+                let file = rest.split('"').nth(1).unwrap().trim_start_matches("../");
+                let known = packed.iter().any(|entry| format!("/{file}").starts_with(entry));
+                assert!(known, "{}: {file} is not in the package", path.display());
+                embedded += 1;
+            }
+        }
+    }
+    assert!(embedded > 10, "{embedded}");
+}
