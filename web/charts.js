@@ -17,7 +17,7 @@ export function thin(points, most = POINTS) {
 }
 
 /** Round values within low..high, about `count`. */
-export function ticksOf(low, high, count) {
+function ticksOf(low, high, count) {
     const raw = (high - low) / count;
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = power * [1, 2, 5, 10].find((size) => size * power >= raw);

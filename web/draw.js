@@ -5,7 +5,7 @@ import { GpuPainter } from "./paint_gpu.js";
 import { CanvasPainter } from "./paint_canvas.js";
 
 /** The latents of the tiles of a plane, row by row from the top left, then the cursor's: [tiles + 1, latent]. */
-export function tileLatents({ columns, rows, centre, span, aspect, dims, base, cursor }) {
+function tileLatents({ columns, rows, centre, span, aspect, dims, base, cursor }) {
     const latent = base.length;
     const latents = new Float32Array((columns * rows + 1) * latent);
     for (let tile = 0; tile < columns * rows; tile++) {

@@ -29,7 +29,7 @@ export function signSize(examples, { width, height, channels }) {
  * Signs are inverted where the border is light, spread to full contrast, made as large as the model's (`sign`, see `signSize`) and centred by
  * mass, as the pictures of MNIST were; photographs are cut to the model's shape. Both are averaged over areas.
  */
-export function prepare({ data, width, height }, image, sign) {
+function prepare({ data, width, height }, image, sign) {
     const planes = planesOf(data, width * height, image.channels);
     if (sign === null || (width === image.width && height === image.height)) {
         const scale = Math.max(image.width / width, image.height / height);

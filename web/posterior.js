@@ -10,7 +10,7 @@ const CELL_DEVIATIONS = 0.75;
 const NORMAL_CONSTANT = Math.log(2 * Math.PI);
 
 /** Nodes and weights of Gauss-Hermite quadrature for the standard normal density: the weights sum to 1. */
-export function hermiteRule(count) {
+function hermiteRule(count) {
     const nodes = [], weights = [];
     let x = 0;
     for (let i = 0; i < Math.ceil(count / 2); i++) {
@@ -44,7 +44,7 @@ export function hermiteRule(count) {
 }
 
 /** KL(N(mean, exp(logVariance)) || N(0, I)) in nats. */
-export function divergenceToPrior({ mean, logVariance }) {
+function divergenceToPrior({ mean, logVariance }) {
     return mean.reduce((sum, m, i) => sum + (m * m + Math.exp(logVariance[i]) - 1 - logVariance[i]) / 2, 0);
 }
 

@@ -10,7 +10,7 @@ export function seedWords(seed) {
 }
 
 /** A sequence of random numbers: number `item` of family `stream` under `seed`. */
-export class Sequence {
+class Sequence {
     constructor(seed, stream, item) {
         [this.keyLow, this.keyHigh] = seedWords(seed);
         [this.itemLow, this.itemHigh] = seedWords(item);
@@ -115,7 +115,7 @@ function firstValues(init, tensor) {
 }
 
 /** Write `values`, without padding, into the places of `tensor` in the buffer `flat`. */
-export function putTensor(flat, tensor, values) {
+function putTensor(flat, tensor, values) {
     const dimensions = tensor.dimensions;
     for (let number = 0; number < values.length; number++) {
         let element = number, position = tensor.offset;

@@ -174,7 +174,7 @@ function wantedLimits(limits) {
 }
 
 /** A plan on a GPU. */
-export class GpuMachine {
+class GpuMachine {
     constructor(runtime, plan, manifest) {
         const { device } = runtime;
         this.runtime = runtime;

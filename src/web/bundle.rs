@@ -78,7 +78,6 @@ impl Bundle {
         step: u64,
         options: Options,
     ) -> Result<Self> {
-        let of_run = dataset.train.count;
         let why_not_training = why_not(dataset, options);
         let dataset = chosen(dataset, config, options)?;
         let (shape, train, test) = (dataset.shape, dataset.train.count, dataset.test.count);
@@ -122,7 +121,6 @@ impl Bundle {
                 order: config.run.order,
                 step,
                 steps_per_epoch: config.steps_per_epoch(train.max(1)),
-                steps_per_epoch_of_run: config.steps_per_epoch(of_run.max(1)),
                 beta: config.objective.beta(),
                 rate: config.optimizer.of(config.model.groups()[0]).learning_rate(),
             },

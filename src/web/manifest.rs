@@ -110,8 +110,6 @@ pub struct RunPart {
     pub step: u64,
     /// Steps in which each training image of the bundle is used once.
     pub steps_per_epoch: u64,
-    /// The same of the run, which may have had more images.
-    pub steps_per_epoch_of_run: u64,
     /// Weight of the KL divergence at the end of its rise.
     pub beta: f64,
     /// Learning rate of the first group of parameters before its schedule.
@@ -126,7 +124,7 @@ pub struct SchedulePart {
     pub warmup: Length,
     /// Epochs after which that rise starts again; 0 for never.
     pub cycle: f64,
-    /// Target of the KL divergence in nats; 0 where there is none.
+    /// Target of the KL divergence in nats; 0 without one.
     pub capacity: f64,
     /// Epochs over which that target rises.
     pub capacity_epochs: f64,

@@ -41,7 +41,7 @@ pub fn check_folder(folder: &Path) -> Result<()> {
     }
     let filled = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if filled && !folder.join(MANIFEST).is_file() {
-        return refuse(format!("{} holds files that are no page of this program", folder.display()));
+        return refuse(format!("{} is not empty, and holds no page of this program", folder.display()));
     }
     Ok(())
 }
@@ -224,7 +224,7 @@ mod tests {
                 let Some(rest) = words.iter().find_map(|word| own.strip_prefix(word)) else { continue };
                 let declared =
                     rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').next().unwrap();
-                assert!(!declared.is_empty(), "{place}: give each name a line of its own");
+                assert!(!declared.is_empty(), "{place}: declare one name a line");
                 if let Some(other) = owner.insert(declared, name) {
                     panic!("{place}: {declared} is declared in web/{other} too");
                 }

@@ -55,7 +55,7 @@ struct Shared {
 static RUNNING: Mutex<Weak<Chromium>> = Mutex::new(Weak::new());
 
 impl Chromium {
-    /// The Chromium of this process; `None`, visibly, where there is none. With VAE_REQUIRE_BROWSER=1 that is a failure.
+    /// The Chromium of this process. Without one prints SKIPPED and returns `None`; with VAE_REQUIRE_BROWSER=1 fails.
     pub(crate) fn get() -> Option<Arc<Self>> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(browser) = running.upgrade() {
@@ -152,7 +152,7 @@ fn listen(mut output: impl BufRead, shared: &Shared) {
         }
         bytes.clear();
     }
-    // Nobody waits for a browser that has ended.
+    // Dropping the senders ends every wait for a browser that has ended.
     shared.waiting.lock().unwrap().clear();
 }
 

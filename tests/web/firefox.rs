@@ -29,7 +29,7 @@ pub(crate) struct Firefox {
 }
 
 impl Firefox {
-    /// Firefox with the page at `url`; `None`, visibly, where there is none.
+    /// Firefox with the page at `url`. Where it is not installed, prints SKIPPED and returns `None`.
     pub(crate) fn start(url: &str) -> Option<Self> {
         let chosen = std::env::var_os("VAE_FIREFOX").map(Into::into);
         let Some(program) = chosen.or_else(|| find(&["firefox-esr", "firefox"])) else {

@@ -304,7 +304,7 @@ fn the_page_is_accessible() {
     }
 }
 
-/// The source of axe-core, which npm installs into the target folder; `None`, visibly, where it cannot.
+/// The source of axe-core, which npm installs into the target folder. Where it cannot, prints SKIPPED and returns `None`.
 fn axe() -> Option<String> {
     let Some(npm) = find(&["npm"]) else {
         println!("SKIPPED: no npm");

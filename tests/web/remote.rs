@@ -113,7 +113,7 @@ pub(crate) struct RemoteExecutor<'a> {
     words: Vec<u32>,
     /// What its answer will hold: ranges, or the metrics of a submit.
     wanted: Vec<(Range, bool)>,
-    /// Ranges that nobody has written since they were fetched.
+    /// Ranges that were not written since they were fetched.
     known: BTreeMap<Range, Vec<u32>>,
     metrics: VecDeque<MetricRows>,
 }
