@@ -35,6 +35,12 @@ fn share(p: vec4<f32>, x: vec4<f32>) -> vec4<f32> {
     return select(p * x, vec4<f32>(0.0), p == vec4<f32>(0.0));
 }
 
+// x exp(exponent) for a large x, also where exp(exponent) is 0 in f32. Not x r r with r = exp(exponent / 2): compilers may
+// multiply r by itself first, and NVIDIA's does.
+fn times_exp(x: vec4<f32>, exponent: vec4<f32>) -> vec4<f32> {
+    return sign(x) * exp(log(abs(x)) + exponent);
+}
+
 fn terms(at: u32, x: vec4<f32>) -> Terms {
     let mean = activation(MEAN_ACTIVATION, decoded[at]);
     let raw = decoded[at + COLUMNS] - SCALE_FLOOR;
@@ -45,11 +51,9 @@ fn terms(at: u32, x: vec4<f32>) -> Terms {
     var a = upper * inverse;
     var b = lower * inverse;
     let far = abs(mean) > vec4<f32>(FAR);
-    var root = vec4<f32>(0.0);
     if any(far) {
-        root = exp(-0.5 * log_scale);
-        a = select(a, upper * root * root, far);
-        b = select(b, lower * root * root, far);
+        a = select(a, times_exp(upper, -log_scale), far);
+        b = select(b, times_exp(lower, -log_scale), far);
     }
     let d = 2.0 * HALF_LEVEL * inverse;
     // The lowest level has all below it, the highest all above it.
@@ -66,8 +70,8 @@ fn terms(at: u32, x: vec4<f32>) -> Terms {
     t.second = (share(p, a) - share(q, b) + width * over_exp_minus_one(d)) * sigmoid(raw);
     if any(far) {
         // a and b may be infinite and the sigmoid 0, and the product neither.
-        let factor = root * sigmoid_root(raw);
-        let edges = share(p, upper * factor * factor) - share(q, lower * factor * factor);
+        let exponent = -log_scale - softplus(-raw);
+        let edges = share(p, times_exp(upper, exponent)) - share(q, times_exp(lower, exponent));
         t.second = select(t.second, edges + width * over_exp_minus_one(d) * sigmoid(raw), far);
     }
     return t;

@@ -7,7 +7,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vae::config::Config;
-use vae::data::{Dataset, Part, Survey, write_npy};
+use vae::data::{Dataset, Factor, Part, Survey, write_npy};
 use vae::report;
 use vae::text::thousands;
 use vae::{Error, Result};
@@ -172,6 +172,7 @@ fn describe(dataset: &Dataset, training: &[(&'static str, String)], chosen: &[St
     ));
     lines.push(("size", dataset.shape.to_string()));
     lines.extend(shortened(classes(dataset), "more classes").into_iter().map(|line| ("classes", line)));
+    lines.extend(dataset.factors.iter().map(|factor| ("factors", described(factor))));
     for (index, channel) in survey.channels.iter().enumerate() {
         let name = match survey.channels.len() {
             3 => ["red", "green", "blue"][index],
@@ -207,6 +208,16 @@ fn describe(dataset: &Dataset, training: &[(&'static str, String)], chosen: &[St
         text += &format!("warning: {warning}\n");
     }
     text
+}
+
+/// A factor's name, size and range.
+fn described(factor: &Factor) -> String {
+    let range = factor
+        .values
+        .iter()
+        .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &value| [low.min(value), high.max(value)]);
+    let [low, high] = range.map(|value| (1000.0 * value).round() / 1000.0);
+    format!("{}: {} values from {low} to {high}", factor.name, factor.size())
 }
 
 /// The first few of `lines`, and how many there are beside them.

@@ -4,17 +4,20 @@
 //! `[count, channels, height, width]`. A fourth channel is opacity. Where there are no such arrays, `[count, values]` with
 //! the values of an image, see [`flat::shape`]. Labels are whole numbers, `[count]`, `[count, 1]` or one-hot
 //! `[count, classes]`: in a `.npz` under a name of [`LABEL_NAMES`], beside `x.npy` in `x_labels.npy` or `x-labels.npy`.
+//! A `.npz` may hold factors too, see [`factors::read`].
 
 use super::file::File;
 use super::idx::Images;
 use super::npy::{Header, MAGIC};
-use super::{Background, Dataset, ImageShape, Look, Options, Part, convert, flat, memory, split, zip};
+use super::{
+    Background, Dataset, ImageShape, Look, Options, Part, convert, factors, flat, memory, split, zip,
+};
 use crate::{Error, Result};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 /// Arrays that are taken for the images where several could be, in this order.
-const IMAGE_NAMES: [&str; 3] = ["images", "x", "arr_0"];
+const IMAGE_NAMES: [&str; 4] = ["images", "imgs", "x", "arr_0"];
 /// Names of labels.
 const LABEL_NAMES: [&str; 5] = ["labels", "label", "y", "targets", "arr_1"];
 /// Names of the images to train on and to hold out, with those of their labels.
@@ -165,6 +168,7 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
             && parts.iter().all(|[images, _]| arrays.found.iter().any(|it| it.is_called(images) && holds(it)))
     });
     let mut found = Vec::new();
+    let mut factors = None;
     let (mut said, mut integers) =
         (Said { notes: Vec::new(), background: options.background, planes: None }, true);
     match parts {
@@ -180,6 +184,8 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
             let array = chosen(path, &arrays, key, options)?;
             integers &= array.header.holds_integers();
             found.push(part(file, array, &arrays.found, &LABEL_NAMES, options, &mut said)?);
+            let count = found.first().map_or(0, |(images, _)| images.count());
+            factors = factors::read(file, &arrays.found, count, &mut said.notes)?;
         }
     }
     let mut pixels: Vec<&mut [u8]> = found.iter_mut().map(|(images, _)| &mut images.pixels[..]).collect();
@@ -194,7 +200,9 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
         Ok((images.shape, if let Some(labels) = labels { part.with_labels(labels) } else { part }))
     });
     let first = found.next().ok_or_else(|| Error::Internal("a dataset without a part".into()))?;
-    let (shape, train) = first?;
+    let (shape, mut train) = first?;
+    let (factors, numbers) = factors.unwrap_or_default();
+    train = train.with_factors(numbers, factors.len());
     let (train, test) = match found.next().transpose()? {
         Some((other, test)) if other == shape => (train, test),
         Some((other, _)) => {
@@ -204,7 +212,7 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
         None => split::split(train, options.test_fraction, options.seed, path)?,
     };
     let name = path.file_stem().map_or("dataset".into(), |stem| stem.to_string_lossy().into_owned());
-    let mut dataset = Dataset::new(name, shape, train, test).with_classes(classes);
+    let mut dataset = Dataset::new(name, shape, train, test).with_classes(classes).with_factors(factors);
     dataset.found.files = 1;
     dataset.found.notes = said.notes;
     if said.background.is_some() {

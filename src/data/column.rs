@@ -234,8 +234,13 @@ impl Part {
 
     /// One class number an item, if there are labels.
     pub fn labels(&self) -> Option<&[u32]> {
-        match &self.column(LABELS)?.values {
-            Values::Words(labels) => Some(labels),
+        self.words(LABELS)
+    }
+
+    /// The words of the column called `name`, if there is one.
+    pub(super) fn words(&self, name: &str) -> Option<&[u32]> {
+        match &self.column(name)?.values {
+            Values::Words(words) => Some(words),
             _ => None,
         }
     }

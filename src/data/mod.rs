@@ -10,6 +10,7 @@ mod column;
 mod convert;
 mod decode;
 mod digest;
+mod factors;
 mod file;
 mod flat;
 mod folder;
@@ -37,6 +38,7 @@ mod zip;
 
 pub use arrays::array_of;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
+pub use factors::{FACTORS, Factor};
 pub use found::{Found, PassedOver};
 pub use locate::KNOWN_NAMES;
 pub use look::{Background, Fit, Look};
@@ -91,14 +93,24 @@ pub struct Dataset {
     pub test: Part,
     /// Class names by label; empty when nothing is labelled.
     pub classes: Vec<String>,
+    /// What varies between the images, beside their labels; empty where that is not known.
+    pub factors: Vec<Factor>,
     /// What reading it showed.
     pub found: Found,
 }
 
 impl Dataset {
-    /// A dataset without classes, and with nothing to say of its reading.
+    /// A dataset without classes and factors, and with nothing to say of its reading.
     pub fn new(name: impl Into<String>, shape: ImageShape, train: Part, test: Part) -> Self {
-        Self { name: name.into(), shape, train, test, classes: Vec::new(), found: Found::default() }
+        Self {
+            name: name.into(),
+            shape,
+            train,
+            test,
+            classes: Vec::new(),
+            factors: Vec::new(),
+            found: Found::default(),
+        }
     }
 
     /// The same dataset with these class names.

@@ -205,6 +205,20 @@ impl Header {
         Ok(if self.fortran { in_c_order(&floats, &self.shape) } else { floats })
     }
 
+    /// All values as they are, up to 2^53, the last index varying fastest.
+    pub(super) fn reals(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<f64>> {
+        if !self.holds_pixels() {
+            let problem = format!("numbers cannot be read from an array {self}");
+            return Err(Error::data(path, problem, "save them as floats of 64 bits"));
+        }
+        let mut reals = Vec::new();
+        self.for_each(path, reader, |_, value| {
+            reals.push(if self.kind == 'f' { self.float(value) } else { self.integer(value) as f64 });
+            Ok(())
+        })?;
+        Ok(if self.fortran { in_c_order(&reals, &self.shape) } else { reals })
+    }
+
     /// All values as texts, of an array of one dimension.
     pub(super) fn texts(&self, path: &Path, reader: &mut dyn Read) -> Result<Vec<String>> {
         if self.kind != 'U' || self.shape.len() != 1 {

@@ -15,6 +15,8 @@ pub enum ArrayValues<'a> {
     Bytes(&'a [u8]),
     /// Floats of 32 bits.
     Floats(&'a [f32]),
+    /// Floats of 64 bits.
+    Reals(&'a [f64]),
     /// Unsigned integers of 32 bits.
     Words(&'a [u32]),
     /// Texts.
@@ -30,6 +32,9 @@ impl ArrayValues<'_> {
             Self::Bytes(values) => [head("|u1"), values.to_vec()].concat(),
             Self::Floats(values) => {
                 [head("<f4"), values.iter().flat_map(|it| it.to_le_bytes()).collect()].concat()
+            }
+            Self::Reals(values) => {
+                [head("<f8"), values.iter().flat_map(|it| it.to_le_bytes()).collect()].concat()
             }
             Self::Words(values) => {
                 [head("<u4"), values.iter().flat_map(|it| it.to_le_bytes()).collect()].concat()
@@ -123,6 +128,14 @@ impl Arrays {
     /// [`Error::Data`] if it holds no floats, or fewer than its shape says.
     pub fn floats(&self, name: Option<&str>) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
         self.read(name, Header::floats)
+    }
+
+    /// The values of the array of numbers called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if it holds no numbers, or fewer than its shape says.
+    pub fn reals(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        Ok(self.read(Some(name), Header::reals)?.map(|(_, values)| values))
     }
 
     /// Shape and values of the array of bytes called `name`.

@@ -1,11 +1,12 @@
 //! What every dataset must keep to.
 
-use super::{Column, Dataset, IMAGES, LABELS, Part, Values};
+use super::{Column, Dataset, FACTORS, Factor, IMAGES, LABELS, Part, Values};
 use crate::{Error, Result};
 
 impl Dataset {
     /// Checks that both parts have items and the same columns, each with a value for every item; that images have the
-    /// dataset's size; and that labels name a class.
+    /// dataset's size; and that labels name a class and
+    /// factors a value.
     ///
     /// # Errors
     /// [`Error::Column`] for a column that does not fit; [`Error::Internal`] for an empty part.
@@ -19,6 +20,7 @@ impl Dataset {
                     fault_of_values(column, part.count),
                     self.fault_of_images(column),
                     self.fault_of_labels(column),
+                    self.fault_of_factors(column),
                     part.columns[..index].iter().any(|other| other.name == column.name).then(|| {
                         let problem = "is there twice".to_string();
                         (problem, "give every column another name".to_string())
@@ -58,6 +60,28 @@ impl Dataset {
             let problem = format!("holds {} of shape {:?}", column.values.kind(), column.shape);
             (problem, format!("images of {} are bytes of shape {shape:?}", self.shape))
         })
+    }
+
+    fn fault_of_factors(&self, column: &Column) -> Option<(String, String)> {
+        if column.name != FACTORS {
+            return None;
+        }
+        let (factors, sizes) = (self.factors.len(), self.factors.iter().map(Factor::size));
+        match &column.values {
+            Values::Words(numbers) if factors > 0 && column.shape == [factors] => {
+                let unknown = |row: &[u32]| {
+                    row.iter().zip(sizes.clone()).any(|(&number, size)| number as usize >= size)
+                };
+                numbers.chunks(factors).any(unknown).then(|| {
+                    let problem = "has the number of a value that its factor lacks".to_string();
+                    (problem, "the values of a factor are counted from 0".to_string())
+                })
+            }
+            values => {
+                let problem = format!("holds {} of shape {:?}", values.kind(), column.shape);
+                Some((problem, format!("the values of {factors} factors are a word each")))
+            }
+        }
     }
 
     fn fault_of_labels(&self, column: &Column) -> Option<(String, String)> {

@@ -1,7 +1,7 @@
 //! Twin of `shaders/likelihood/discretized_logistic.wgsl`.
 
 use super::{Call, NEAR, OneByOne, Pixels, Real, chunk_sums_and_gradient, series};
-use crate::cpu::activation::{activated, derivative, sigmoid, sigmoid_root, softplus};
+use crate::cpu::activation::{activated, derivative, sigmoid, softplus};
 use crate::kernels::kernel;
 
 const HALF_LEVEL: f64 = 1.0 / 510.0;
@@ -30,10 +30,8 @@ impl<T: Real> Pixels<T, 2> for DiscretizedLogistic<T> {
         let (upper, lower) = (x - mean + half, x - mean - half);
         let (mut a, mut b) = (upper * inverse, lower * inverse);
         let far = mean.abs() > T::of(FAR);
-        let mut root = zero;
         if far {
-            root = (T::of(-0.5) * log_scale).exp();
-            (a, b) = (upper * root * root, lower * root * root);
+            (a, b) = (times_exp(upper, -log_scale), times_exp(lower, -log_scale));
         }
         let d = T::of(2.0) * half * inverse;
         // The lowest level has all below it, the highest all above it.
@@ -48,14 +46,20 @@ impl<T: Real> Pixels<T, 2> for DiscretizedLogistic<T> {
         }
         let by_raw = if far {
             // a and b may be infinite and the sigmoid 0, and the product neither.
-            let factor = root * sigmoid_root(raw);
-            let edges = share(p, upper * factor * factor) - share(q, lower * factor * factor);
+            let exponent = -log_scale - softplus(-raw);
+            let edges = share(p, times_exp(upper, exponent)) - share(q, times_exp(lower, exponent));
             edges + slope * sigmoid(raw)
         } else {
             (share(p, a) - share(q, b) + slope) * sigmoid(raw)
         };
         (value, [(p - q) * inverse * derivative(self.activation, mean), by_raw])
     }
+}
+
+/// x exp(exponent) for a large x, also where exp(exponent) is 0 in f32.
+fn times_exp<T: Real>(x: T, exponent: T) -> T {
+    let magnitude = (x.abs().ln() + exponent).exp();
+    if x < T::zero() { -magnitude } else { magnitude }
 }
 
 /// p x for a share p that falls to 0 as x grows to +-infinity.
