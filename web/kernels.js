@@ -1,6 +1,7 @@
 // The CPU's kernels by the names that plans give them: the entry points of the WGSL.
 
 import { activationKernels } from "./kernels/activation.js";
+import { codeKernels } from "./kernels/codes.js";
 import { convolutionKernels, convolutionScratch } from "./kernels/convolution.js";
 import { distributionKernels } from "./kernels/distributions.js";
 import { elementwiseKernels } from "./kernels/elementwise.js";
@@ -18,6 +19,7 @@ import { sumKernels } from "./kernels/sums.js";
 /** Of each kernel a function of a CpuCall (cpu.js). @type {Map<string, Function>} */
 export const KERNELS = new Map(Object.entries({
     ...activationKernels,
+    ...codeKernels,
     ...convolutionKernels,
     ...distributionKernels,
     ...elementwiseKernels,

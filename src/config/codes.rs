@@ -1,12 +1,20 @@
 //! `[objective]` of deterministic autoencoders.
 
 use super::{Config, ModelConfig, ObjectiveConfig};
+use crate::checks::not_negative;
 use crate::graph::Corruption;
-use crate::model::{Codes, ObjectiveKind};
+use crate::model::{Codes, ObjectiveKind, Penalty};
 use crate::{Error, Result};
 
 /// The probability with which `denoising` changes a pixel where `noise-level` is not given: that of the tutorial of Theano.
 const NOISE_LEVEL: f64 = 0.3;
+/// The mean of a unit that `sparse` wants (Ng, "Sparse autoencoder", 2011).
+const SPARSITY: f64 = 0.05;
+/// Weights of penalties where not given: of `sparse` that of Ng, of `contractive` that of the tutorial of Theano, of `rae`
+/// those of the library pythae.
+const SPARSE: f64 = 3.0;
+const CONTRACTIVE: f64 = 0.1;
+const RAE: [f64; 2] = [1e-4, 1e-7];
 
 impl ObjectiveConfig {
     /// How much `denoising` corrupts images.
@@ -16,7 +24,16 @@ impl ObjectiveConfig {
 
     /// How a deterministic autoencoder makes codes.
     pub(super) fn codes(&self) -> Codes {
-        Codes { corruption: self.corruption, noise_level: self.noise_level() }
+        let weight = self.penalty.unwrap_or(0.0);
+        let penalty = match self.kind {
+            ObjectiveKind::Sparse => Penalty::Sparse { target: self.sparsity.unwrap_or(SPARSITY), weight },
+            ObjectiveKind::Contractive => Penalty::Contractive { weight },
+            ObjectiveKind::Rae => {
+                Penalty::Squares { codes: weight, decoder: self.decoder_penalty.unwrap_or(0.0) }
+            }
+            _ => Penalty::None,
+        };
+        Codes { penalty, corruption: self.corruption, noise_level: self.noise_level() }
     }
 
     /// Refuse keys that the kind does not take, and fill in those that it takes.
@@ -32,14 +49,35 @@ impl ObjectiveConfig {
                 return Err(Error::setting("objective.noise-level", problem, hint));
             }
         }
-        Ok(())
+        let weight = match self.kind {
+            ObjectiveKind::Sparse => Some(SPARSE),
+            ObjectiveKind::Contractive => Some(CONTRACTIVE),
+            ObjectiveKind::Rae => Some(RAE[0]),
+            _ => None,
+        };
+        self.penalty = self.penalty.or(weight);
+        if self.kind == ObjectiveKind::Rae {
+            self.decoder_penalty.get_or_insert(RAE[1]);
+        }
+        if self.kind == ObjectiveKind::Sparse {
+            let target = *self.sparsity.get_or_insert(SPARSITY);
+            if !(target > 0.0 && target < 1.0) {
+                let problem = format!("{target} is not between 0 and 1");
+                return Err(Error::setting("objective.sparsity", problem, "give a mean such as 0.05"));
+            }
+        }
+        not_negative("objective.penalty", self.penalty.unwrap_or(0.0))?;
+        not_negative("objective.decoder-penalty", self.decoder_penalty.unwrap_or(0.0))
     }
 
     fn refuse_keys_of_others(&self) -> Result<()> {
-        use ObjectiveKind::Denoising;
-        let keys: [(&str, bool, &[ObjectiveKind]); 2] = [
+        use ObjectiveKind::{Contractive, Denoising, Rae, Sparse};
+        let keys: [(&str, bool, &[ObjectiveKind]); 5] = [
             ("objective.corruption", self.corruption.is_some(), &[Denoising]),
             ("objective.noise-level", self.noise_level.is_some(), &[Denoising]),
+            ("objective.sparsity", self.sparsity.is_some(), &[Sparse]),
+            ("objective.penalty", self.penalty.is_some(), &[Sparse, Contractive, Rae]),
+            ("objective.decoder-penalty", self.decoder_penalty.is_some(), &[Rae]),
         ];
         for (path, given, kinds) in keys {
             if given && !kinds.contains(&self.kind) {
@@ -81,6 +119,14 @@ impl Config {
             ModelConfig::Mlp(model) if kind.is_deterministic() && model.latent.len() > 1 => {
                 let problem = format!("the objective is {kind}, whose codes are one layer of latents");
                 Err(Error::setting("model.latent", problem, "give the dimensions of one layer, such as 20"))
+            }
+            ModelConfig::Mlp(model) if model.hidden.iter().all(Vec::is_empty) => Ok(()),
+            _ if kind == ObjectiveKind::Contractive => {
+                let problem = "the objective is contractive, and its Jacobian has a closed form for one layer only, \
+                               from the image to the code";
+                let hint = "choose model.family = mlp with model.hidden = none; for deeper encoders objective.kind = denoising \
+                            with gaussian noise, whose penalty is the same to second order";
+                Err(Error::setting("model.hidden", problem, hint))
             }
             _ => Ok(()),
         }

@@ -44,6 +44,15 @@ pub struct ObjectiveConfig {
     /// The probability with which it changes a pixel, or the standard deviation of its noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_level: Option<f64>,
+    /// The mean over images that `sparse` wants each unit to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<f64>,
+    /// Weight of the penalty of `sparse` and `contractive`, and of the squares of codes of `rae`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<f64>,
+    /// Weight of the squares of the decoder's weights of `rae`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_penalty: Option<f64>,
 }
 
 impl Default for ObjectiveConfig {
@@ -61,6 +70,9 @@ impl Default for ObjectiveConfig {
             kl_floor: 0.0,
             corruption: None,
             noise_level: None,
+            sparsity: None,
+            penalty: None,
+            decoder_penalty: None,
         }
     }
 }

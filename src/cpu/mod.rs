@@ -14,6 +14,7 @@ mod blocks;
 mod call;
 mod channel_sum;
 mod clamp;
+mod codes;
 mod convolution;
 mod convolution_parts;
 mod corrupt;
@@ -200,6 +201,16 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "products_tn" => products::products_tn,
         "softmax" => softmax::softmax,
         "softmax_gradient" => softmax::softmax_gradient,
+        "squares" => codes::squares,
+        "squares_gradient" => codes::squares_gradient,
+        "add_square_sum" => codes::add_square_sum,
+        "add_square_sum_gradient" => codes::add_square_sum_gradient,
+        "row_squares" => codes::row_squares,
+        "row_squares_gradient" => codes::row_squares_gradient,
+        "slope_squares" => codes::slope_squares,
+        "slope_squares_gradient" => codes::slope_squares_gradient,
+        "sparsity" => codes::sparsity,
+        "sparsity_gradient" => codes::sparsity_gradient,
         "corrupt" => corrupt::corrupt,
         "drop_values" => dropout::drop_values,
         "put_columns" => reshape::put_columns,

@@ -325,6 +325,14 @@ impl Graph {
         updated.copied().unwrap_or(state)
     }
 
+    /// The parameters of the graph whose names `wanted` takes, in the order in which they were added.
+    pub fn parameters_named(&self, wanted: impl Fn(&str) -> bool) -> Vec<ValueId> {
+        let values = self.values.iter().enumerate();
+        let own =
+            values.filter(|(_, value)| matches!(value.storage, Storage::Parameter(_)) && wanted(&value.name));
+        own.map(|(index, _)| ValueId(index)).collect()
+    }
+
     /// The gradients of a group that have been found.
     pub fn gradients_of(&self, group: GroupId) -> Vec<ValueId> {
         let own = self.gradients.iter().filter(|(block, _)| self.tensors.group_of(**block) == group);

@@ -36,6 +36,7 @@ pub(super) const FILES: &[File] = files![
     "blocks",
     "channel_sum",
     "clamp",
+    "codes",
     "conv_nn",
     "conv_nn_packed",
     "conv_nt",

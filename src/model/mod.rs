@@ -14,7 +14,7 @@ mod objective;
 mod output_bias;
 
 pub use density::DensityModel;
-pub use deterministic::{Codes, Corruption};
+pub use deterministic::{Codes, Corruption, Penalty};
 pub use draw::{DrawPosterior, DrawPrior, Head, Latents, Reparametrized};
 pub use elbo::importance_program;
 pub use init::Initialisation;

@@ -21,6 +21,12 @@ pub enum ObjectiveKind {
     Autoencoder,
     /// The reconstruction of images from corrupted ones (Vincent et al. 2008).
     Denoising,
+    /// The reconstruction, with units that are active for few images (Ng 2011).
+    Sparse,
+    /// The reconstruction, with codes that change little with the image (Rifai et al. 2011).
+    Contractive,
+    /// The reconstruction, with small codes and decoder weights (Ghosh et al. 2020).
+    Rae,
 }
 
 impl ObjectiveKind {
@@ -28,9 +34,9 @@ impl ObjectiveKind {
     /// layer, the divergence is analytic).
     pub fn weighting(self) -> Option<Weighting> {
         match self {
-            Self::Elbo | Self::Autoencoder | Self::Denoising => None,
             Self::Iwae => Some(Weighting::Importance),
             Self::Dreg => Some(Weighting::DoublyReparametrized),
+            _ => None,
         }
     }
 
@@ -51,7 +57,7 @@ impl ObjectiveKind {
 
     /// Whether an image has a code in place of a posterior: there is no noise, no KL divergence and no prior.
     pub fn is_deterministic(self) -> bool {
-        matches!(self, Self::Autoencoder | Self::Denoising)
+        matches!(self, Self::Autoencoder | Self::Denoising | Self::Sparse | Self::Contractive | Self::Rae)
     }
 }
 
@@ -63,6 +69,9 @@ impl std::fmt::Display for ObjectiveKind {
             Self::Dreg => "dreg",
             Self::Autoencoder => "autoencoder",
             Self::Denoising => "denoising",
+            Self::Sparse => "sparse",
+            Self::Contractive => "contractive",
+            Self::Rae => "rae",
         })
     }
 }

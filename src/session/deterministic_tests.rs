@@ -196,3 +196,40 @@ fn denoising_learns_to_remove_noise() {
     let other = denoising.evaluate(100, 1).unwrap().reconstruction;
     assert!(own < 0.99 * other, "{own} {other}");
 }
+
+/// Units reach the mean activation that is asked for; codes and weights of a regularized autoencoder are smaller than without
+/// penalty; and a contractive layer has smaller slopes.
+#[test]
+fn penalties_do_what_they_are_for() {
+    let dataset = small_digits(200, 100);
+    let numbers: Vec<u32> = (0..100).collect();
+    let of = |objective: &str| {
+        let settings = format!(
+            "model = {{ hidden = [], latent = 6 }}\nrun.batch-size = 50\ndata.binarize = 'none'\nobjective = {objective}"
+        );
+        let mut session = trained(&settings, &dataset, 60, 0.05);
+        let codes = session.encode(&numbers).unwrap().means;
+        (codes, session.evaluate(100, 1).unwrap())
+    };
+    let (codes, _) = of("{ kind = 'sparse', sparsity = 0.2, penalty = 100.0 }");
+    assert!(codes.iter().all(|code| (0.0..=1.0).contains(code)));
+    for unit in 0..6 {
+        let mean = codes.iter().skip(unit).step_by(6).sum::<f32>() / 100.0;
+        assert!((mean - 0.2).abs() < 0.05, "{mean}");
+    }
+    let square = |codes: &[f32]| codes.iter().map(|code| code * code).sum::<f32>();
+    let (small, evaluation) = of("{ kind = 'rae', penalty = 1.0, decoder-penalty = 0.1 }");
+    let (large, _) = of("{ kind = 'rae', penalty = 0.0, decoder-penalty = 0.0 }");
+    assert!(square(&small) < 0.5 * square(&large), "{} {}", square(&small), square(&large));
+    let penalty = f64::from(square(&small)) / 200.0;
+    let found = evaluation.others["penalty"];
+    assert!(
+        (found - penalty).abs() < 1e-4 * penalty && evaluation.others["decoder_penalty"] > 0.0,
+        "{found} {penalty}"
+    );
+    let slopes = |weight: f64| {
+        of(&format!("{{ kind = 'contractive', penalty = {weight:?} }}")).1.others["penalty"] / weight
+    };
+    let [weak, strong] = [0.01, 10.0].map(slopes);
+    assert!(strong < 0.5 * weak, "{strong} {weak}");
+}

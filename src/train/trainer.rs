@@ -12,6 +12,7 @@ use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile, StepsFi
 use crate::run::{Checkpoint, RunFolder, TrainState, Weights};
 use crate::session::Session;
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(20);
 
 /// The file of the latest checkpoint.
 const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Metrics that have a place of their own in the record of an epoch, or are measured on held-out images only.
+const KNOWN: [&str; 4] = ["reconstruction", "kl", "bound", "squared_error"];
 /// Number of held-out images that show which latent dimensions are in use: enough for averages, and quickly encoded.
 const MONITORED: usize = 2000;
 
@@ -184,7 +187,7 @@ impl<'a> Trainer<'a> {
             total_steps: total,
             epoch: (self.state.step.max(1) - 1) / per_epoch + 1,
             reconstruction: self.state.epoch_reconstruction / seen,
-            kl: self.state.epoch_kl / seen,
+            kl: (self.state.epoch_kl + self.state.penalty()) / seen,
             images_per_second: self.images_per_second,
             seconds_left: left / self.images_per_second,
         });
@@ -207,6 +210,10 @@ impl<'a> Trainer<'a> {
         self.state.epoch_reconstruction += reconstruction * images as f64;
         self.state.epoch_kl += kl * images as f64;
         self.state.epoch_bound -= bound * images as f64;
+        let others = plan.metrics.iter().zip(row).filter(|(name, _)| !KNOWN.contains(&name.as_str()));
+        for (name, &value) in others {
+            *self.state.epoch_others.entry(name.clone()).or_default() += f64::from(value) * images as f64;
+        }
         Ok(())
     }
 
@@ -233,6 +240,7 @@ impl<'a> Trainer<'a> {
             ("held-out KL divergence", evaluation.kl),
             ("held-out importance-weighted bound", evaluation.bound),
             ("held-out squared error", evaluation.squared_error.unwrap_or(0.0)),
+            ("held-out penalty", evaluation.others.values().sum()),
         ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value as f32));
@@ -246,7 +254,11 @@ impl<'a> Trainer<'a> {
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
         let (reconstruction, kl) = (state.epoch_reconstruction / seen, state.epoch_kl / seen);
-        let record = EpochRecord {
+        let train_others = state.epoch_others.iter().map(|(name, sum)| (format!("train_{name}"), sum / seen));
+        let mut others: BTreeMap<String, f64> = train_others.collect();
+        others.extend(evaluation.others.iter().map(|(name, value)| (format!("test_{name}"), *value)));
+        others.extend(evaluation.squared_error.map(|it| ("squared_error".to_string(), it)));
+        let mut record = EpochRecord {
             epoch: state.step.div_ceil(per_epoch),
             step: state.step,
             images: state.step / per_epoch * self.images as u64
@@ -261,12 +273,15 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
-            others: evaluation
-                .squared_error
-                .map(|it| ("squared_error".to_string(), it))
-                .into_iter()
-                .collect(),
+            others,
         };
+        // Of a deterministic autoencoder the penalty is a part of the loss, which stands for the bound.
+        let deterministic = self.config.objective.kind.is_deterministic();
+        let penalty = if deterministic { record.penalty("test") } else { 0.0 };
+        if deterministic {
+            record.train_elbo -= record.penalty("train");
+            record.test_elbo -= penalty;
+        }
         let latents = LatentRecord {
             epoch: record.epoch,
             step: record.step,
@@ -278,7 +293,7 @@ impl<'a> Trainer<'a> {
         let compared = self.config.objective.compared();
         let score = match weighs {
             true => evaluation.bound,
-            false => -(evaluation.reconstruction + compared * evaluation.kl),
+            false => -(evaluation.reconstruction + compared * evaluation.kl + penalty),
         };
         let below = state.mean_image.filter(|mark| score < *mark);
         let best = below.is_none() && state.best_elbo.is_none_or(|best| score > best);
@@ -293,6 +308,7 @@ impl<'a> Trainer<'a> {
             state.epoch_reconstruction = 0.0;
             state.epoch_kl = 0.0;
             state.epoch_bound = 0.0;
+            state.epoch_others.clear();
             state.epoch_seconds = 0.0;
         }
         if best {

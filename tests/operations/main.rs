@@ -6,6 +6,7 @@
 
 mod accumulate;
 mod attention;
+mod codes;
 mod columns;
 #[path = "../common/mod.rs"]
 mod common;

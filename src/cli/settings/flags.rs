@@ -227,7 +227,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Plan,
         help: "Bound to maximise: the ELBO, the importance-weighted bound iwae, or dreg, which is iwae with \
                less noise in the encoder's gradient; or the loss of an autoencoder without noise in its \
-               latents: autoencoder, or denoising [default: elbo]",
+               latents, see 'Deterministic autoencoders' in docs/models.md [default: elbo]",
     },
     Flag {
         name: "importance-samples",
@@ -320,6 +320,31 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Training,
         help: "Probability that the corruption changes a pixel; the standard deviation of gaussian noise \
                [default: 0.3 for denoising]",
+    },
+    Flag {
+        name: "sparsity",
+        path: "objective.sparsity",
+        value_name: "MEAN",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Mean over images that each unit of sparse is to have [default: 0.05 for sparse]",
+    },
+    Flag {
+        name: "penalty",
+        path: "objective.penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the penalty of sparse and contractive, and of the squares of codes of rae [default: 3 for \
+               sparse, 0.1 for contractive, 1e-4 for rae]",
+    },
+    Flag {
+        name: "decoder-penalty",
+        path: "objective.decoder-penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the squares of the decoder's weights of rae [default: 1e-7 for rae]",
     },
     Flag {
         name: "optimizer",

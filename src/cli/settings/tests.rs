@@ -57,7 +57,7 @@ fn other(flag: &Flag) -> &'static str {
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "corruption" => "gaussian",
-        "noise-level" => "0.125",
+        "noise-level" | "sparsity" | "penalty" | "decoder-penalty" => "0.125",
         "optimizer" => "sgd",
         "learning-rate-schedule" => "steps:0.5@2,3",
         "init" => "normal:0.5",

@@ -7,6 +7,7 @@ mod attention;
 pub(super) mod batch_norm;
 mod blocks;
 mod clamp;
+mod codes;
 pub(super) mod convolution;
 pub(super) mod corrupt;
 pub(super) mod depthwise;

@@ -110,6 +110,12 @@ impl Operation for Gain {
     }
 }
 
+/// The matrix `x` with each column multiplied by its number in `row`, `[1, columns]`.
+pub(super) fn multiply_columns(graph: &mut Graph, name: &str, x: ValueId, row: ValueId) -> ValueId {
+    let shape = graph.shape(x);
+    graph.apply(name, Gain, &[x, row], shape)
+}
+
 /// Inputs: a matrix, a row. Output: the matrix times the row.
 #[derive(Debug)]
 struct MultiplyRow {

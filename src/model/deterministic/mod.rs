@@ -2,15 +2,46 @@
 //! which a kind may add a penalty.
 
 use super::{Built, DrawPosterior, Head, Inferred, LatentModel, Latents, Task};
-use crate::graph::{Drawn, Graph, Loss, Mode, ProgramSpec, Source, Target, Tensors, ValueId, Weight};
+use crate::graph::{
+    Activation, Drawn, Graph, Loss, Mode, ProgramSpec, Source, Target, Tensors, ValueId, Weight,
+};
 use crate::optimizer::Optimizers;
 use crate::{Error, Result};
 
 pub use crate::graph::Corruption;
 
+/// What a deterministic autoencoder adds to its reconstruction.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Penalty {
+    /// Nothing.
+    #[default]
+    None,
+    /// `weight` KL(`target` || r) of each unit, where r is its mean over the minibatch. Units are sigmoids.
+    Sparse {
+        /// The mean that is wanted.
+        target: f64,
+        /// Weight of the penalty.
+        weight: f64,
+    },
+    /// `weight` times the squared Frobenius norm of the codes' Jacobian. Codes are sigmoids of one layer.
+    Contractive {
+        /// Weight of the penalty.
+        weight: f64,
+    },
+    /// `codes` |z|^2 / 2 and `decoder` |w|^2, with w the weights of the decoder.
+    Squares {
+        /// Weight of the squares of codes.
+        codes: f64,
+        /// Weight of the squares of the decoder's weights.
+        decoder: f64,
+    },
+}
+
 /// How a deterministic autoencoder makes codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Codes {
+    /// What is added to the reconstruction.
+    pub penalty: Penalty,
     /// What becomes of the images that the encoder sees; the decoder is compared with the images as they are.
     pub corruption: Option<Corruption>,
     /// How much of it: the probability that a pixel is changed, or the standard deviation of its noise.
@@ -29,7 +60,10 @@ impl DrawPosterior for Codes {
         input: ValueId,
         network: &dyn Fn(&mut Graph, ValueId) -> Result<ValueId>,
     ) -> Result<Latents> {
-        let code = network(graph, input)?;
+        let mut code = network(graph, input)?;
+        if let Penalty::Sparse { .. } | Penalty::Contractive { .. } = self.penalty {
+            code = graph.activate("encoder.code.sigmoid", code, Activation::Sigmoid);
+        }
         Ok(Latents { posterior: code, drawn: Drawn { posterior: code, z: code, noise: code }, prior: None })
     }
 }
@@ -59,7 +93,7 @@ pub(super) fn build(
         None => images,
     };
     let inferred = model.infer(&mut graph, seen, &mut codes)?;
-    let losses = losses(&mut graph, model, &inferred, images)?;
+    let losses = losses(&mut graph, model, codes.penalty, (&inferred, images))?;
     let twice = mode == Mode::Train && (model.depends_on_mode() || model.likelihood().kind.depends_on_mode());
     let evaluated = if twice {
         graph.with_mode(Mode::Evaluate, |graph| {
@@ -67,7 +101,7 @@ pub(super) fn build(
                 true => model.infer(graph, seen, &mut codes)?,
                 false => inferred,
             };
-            self::losses(graph, model, &inferred, images)?;
+            self::losses(graph, model, codes.penalty, (&inferred, images))?;
             Ok(inferred)
         })?
     } else {
@@ -99,13 +133,34 @@ pub(super) fn build(
     Ok(Built { graph, programs })
 }
 
-/// The losses, each reported under its name.
+/// The losses, each reported under its name: `reconstruction`, `penalty`, and `decoder_penalty`.
 fn losses(
     graph: &mut Graph,
     model: &dyn LatentModel,
-    inferred: &Inferred,
-    images: ValueId,
+    penalty: Penalty,
+    (inferred, images): (&Inferred, ValueId),
 ) -> Result<Vec<Loss>> {
     let terms = graph.negative_log_likelihood(inferred.decoded, images, model.likelihood())?;
-    Ok(vec![graph.loss("reconstruction", terms, 1, Weight::Constant(1.0))])
+    let mut all = vec![("reconstruction", terms)];
+    let code = inferred.groups[0].drawn.z;
+    match penalty {
+        Penalty::None => {}
+        Penalty::Sparse { target, weight } => all.push(("penalty", graph.sparsity(code, target, weight)?)),
+        Penalty::Contractive { weight } => {
+            let layers =
+                graph.parameters_named(|name| name.starts_with("encoder.") && name.ends_with(".weight"));
+            let [layer] = layers[..] else {
+                let problem = "the Jacobian is known for one layer between image and code";
+                return Err(Error::shape("contractive", problem.to_string()));
+            };
+            all.push(("penalty", graph.contraction(code, layer, weight)?));
+        }
+        Penalty::Squares { codes, decoder } => {
+            all.push(("penalty", graph.code_squares(code, codes / 2.0)));
+            let weights =
+                graph.parameters_named(|name| name.starts_with("decoder.") && name.ends_with(".weight"));
+            all.extend(graph.square_sum(&weights, decoder).map(|sum| ("decoder_penalty", sum)));
+        }
+    }
+    Ok(all.into_iter().map(|(name, value)| graph.loss(name, value, 1, Weight::Constant(1.0))).collect())
 }

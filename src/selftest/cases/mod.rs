@@ -5,6 +5,7 @@ mod activation;
 mod attention;
 mod bench;
 mod channels;
+mod codes;
 mod convolution;
 mod corrupt;
 mod distributions;
@@ -112,6 +113,7 @@ pub(super) fn all() -> Vec<Case> {
         extremes::all(),
         large::all(),
         parts::all(),
+        codes::all(),
         convolution::all(),
         corrupt::all(),
         // The content of a case follows from its number: later files stand at the end.
