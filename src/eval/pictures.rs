@@ -57,7 +57,7 @@ pub fn reconstructions_of(
     let means = session.encode(numbers)?.means;
     let decoded = session.decode(&means)?;
     let originals: Vec<u8> =
-        numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
+        numbers.iter().flat_map(|&number| dataset.test.image(number as usize).into_owned()).collect();
     Ok(report::reconstructions(&originals, &decoded, session.shape(), title))
 }
 
