@@ -44,6 +44,9 @@ pub mod stream {
     /// Noise of the samples in the figure that compares gradient estimators.
     pub const GRADIENTS: u32 = 65;
 
+    /// Added to a noise stream: the corruption of images.
+    pub const CORRUPTION: u32 = 72;
+
     /// Added to a noise stream: what is dropped.
     const DROPOUT: u32 = 1 << 24;
 

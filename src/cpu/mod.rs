@@ -16,6 +16,7 @@ mod channel_sum;
 mod clamp;
 mod convolution;
 mod convolution_parts;
+mod corrupt;
 mod depthwise;
 mod distributions;
 mod dropout;
@@ -199,6 +200,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "products_tn" => products::products_tn,
         "softmax" => softmax::softmax,
         "softmax_gradient" => softmax::softmax_gradient,
+        "corrupt" => corrupt::corrupt,
         "drop_values" => dropout::drop_values,
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,

@@ -42,6 +42,7 @@ pub(super) const FILES: &[File] = files![
     "conv_tiled_32",
     "conv_tiled_64",
     "conv_tn",
+    "corrupt",
     "depthwise",
     "distributions",
     "dropout",

@@ -8,6 +8,7 @@ pub(super) mod batch_norm;
 mod blocks;
 mod clamp;
 pub(super) mod convolution;
+pub(super) mod corrupt;
 pub(super) mod depthwise;
 mod dropout;
 pub(super) mod gate;
