@@ -57,7 +57,7 @@ pub fn reconstructions_of(
     title: &str,
 ) -> Result<RgbImage> {
     let originals: Vec<u8> =
-        numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
+        numbers.iter().flat_map(|&number| dataset.test.image(number as usize).into_owned()).collect();
     if let Some((seen, codes)) = session.corrupt(numbers)? {
         let decoded = session.decode(&codes.means)?;
         return Ok(report::denoised(&originals, [&seen, &decoded], session.shape(), title));
