@@ -42,7 +42,10 @@ pub(super) const FILES: &[File] = files![
     "conv_tiled_32",
     "conv_tiled_64",
     "conv_tn",
+    "covariance",
+    "cross_entropy",
     "depthwise",
+    "discrepancy",
     "distributions",
     "dropout",
     "gate",
@@ -70,6 +73,7 @@ pub(super) const FILES: &[File] = files![
     "noncentred",
     "optimal_variance",
     "optimizer",
+    "permute",
     "pool",
     "products",
     "reshape",
@@ -79,6 +83,7 @@ pub(super) const FILES: &[File] = files![
     "softmax",
     "squared_error",
     "sum",
+    "total_correlation",
     // For tests of the executors alone.
     #[cfg(test)]
     "tests/record",

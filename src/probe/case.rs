@@ -22,9 +22,10 @@ fn content(variable: &str, element: Element, length: usize) -> Content<'static> 
     match (element, variable) {
         (Element::Word, "indices") => Content::Below(length, IMAGES as u32),
         (Element::Word | Element::Bytes, _) => Content::AnyWords(length),
-        (Element::Real, "second" | "norm" | "average" | "variance" | "images" | "values" | "input" | "saved") => {
-            Content::Unit(length)
-        }
+        (
+            Element::Real,
+            "second" | "norm" | "average" | "variance" | "images" | "values" | "input" | "saved",
+        ) => Content::Unit(length),
         (Element::Real, _) => Content::Normal(length),
     }
 }

@@ -7,8 +7,11 @@ mod attention;
 pub(super) mod batch_norm;
 mod blocks;
 mod clamp;
+mod classes;
 pub(super) mod convolution;
+mod covariance;
 pub(super) mod depthwise;
+mod discrepancy;
 mod dropout;
 pub(super) mod gate;
 pub(super) mod gather;
@@ -28,6 +31,7 @@ pub(super) mod sampled_kl;
 mod shape;
 mod softmax;
 mod squared_error;
+pub(super) mod total_correlation;
 
 use super::Shape;
 
