@@ -48,6 +48,8 @@ pub mod stream {
     pub const DISCREPANCY: u32 = 1 << 28;
     /// Added to a noise stream: the orders of permuted columns.
     pub const PERMUTATION: u32 = 1 << 29;
+    /// Added to a noise stream: the corruption of images.
+    pub const CORRUPTION: u32 = 72;
 
     /// Added to a noise stream: what is dropped.
     const DROPOUT: u32 = 1 << 24;

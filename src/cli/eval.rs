@@ -112,40 +112,48 @@ fn text(report: &Report, model: &TrainedModel, widths: &[usize]) -> String {
         )
     });
     let samples = if report.samples == 1 { "latent sample" } else { "latent samples" };
+    let elbo = report.elbo.map_or(String::new(), |elbo| {
+        format!("ELBO            {elbo:>10.3} nats/image  {} {samples} per image\n", report.samples)
+    });
+    let kl = report.kl.map_or(String::new(), |kl| {
+        format!(
+            "KL divergence   {kl:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {dimensions} latent dimensions{averaged}\n"
+        )
+    });
     format!(
         "model           {}, step {}\n\
          images          {} held-out images of {}, {}\n\
          device          {}\n\
-         ELBO            {:>10.3} nats/image  {} {samples} per image\n\
+         {elbo}\
          reconstruction  {:>10.3} nats/image  {pixels}\n\
-         KL divergence   {:>10.3} nats/image  from the posterior to the prior, KL(q(z|x) || p(z)); {dimensions} latent dimensions{averaged}\n\
-         {squared_error}{shown}",
+         {kl}{squared_error}{shown}",
         report.header.checkpoint.display(),
         thousands(report.header.step as usize),
         thousands(report.images),
         report.header.dataset,
         model.dataset.shape,
         report.device,
-        report.elbo,
-        report.samples,
         report.reconstruction,
-        report.kl,
     )
 }
 
 fn latents_text(report: &Report) -> String {
     let latents = &report.latents;
     let mut text = format!(
-        "active units    {:>10} of {:<6} whose posterior mean varies by more than {ACTIVE} over images\n\
-         I(x; z)         {:>10.3} nats/image  +- {}; at most log of {} images, {:.3}\n\
-         KL(q(z)||p(z))  {:>10.3} nats/image  {} less I(x; z); q(z) mixes the posteriors of these images\n",
+        "active units    {:>10} of {:<6} whose {} varies by more than {ACTIVE} over images\n",
         latents.active_units,
-        latents.kl_per_dimension.len(),
-        latents.mutual_information,
-        error_text(latents.mutual_information_standard_error, 3),
+        latents.mean_variance_per_dimension.len(),
+        if latents.information.is_some() { "posterior mean" } else { "code" },
+    );
+    let Some(information) = &latents.information else { return text };
+    text += &format!(
+        "I(x; z)         {:>10.3} nats/image  +- {}; at most log of {} images, {:.3}\n\
+         KL(q(z)||p(z))  {:>10.3} nats/image  {} less I(x; z); q(z) mixes the posteriors of these images\n",
+        information.mutual_information,
+        error_text(information.mutual_information_standard_error, 3),
         thousands(report.images),
         (report.images as f64).ln(),
-        latents.aggregate_kl,
+        information.aggregate_kl,
         if latents.layers.is_empty() {
             "the KL divergence".to_string()
         } else {

@@ -74,7 +74,9 @@ fn of_settings(config: &Config) -> Vec<String> {
         notes.push("grey pixels make the Bernoulli reconstruction a cross-entropy, not a likelihood".into());
     }
     let beta = config.objective.beta();
-    if beta < ObjectiveConfig::AUTOENCODER {
+    if config.objective.kind.is_deterministic() {
+        notes.push("codes have no prior: there is no samples.png".into());
+    } else if beta < ObjectiveConfig::AUTOENCODER {
         notes.push(format!(
             "the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise"
         ));

@@ -235,8 +235,8 @@ pub(super) struct Display {
     bar: Progress,
     epochs: u64,
     importance_samples: Option<usize>,
-    /// Whether units in use can be told: the posterior means of one image do not vary.
-    shows_units: bool,
+    /// Latent dimensions, of which those in use are shown; 0 for a single held-out image, whose means do not vary.
+    units: usize,
 }
 
 impl Display {
@@ -245,12 +245,15 @@ impl Display {
         let per_epoch = config.steps_per_epoch(dataset.train.count);
         let total = config.total_steps(dataset.train.count);
         let terminal = std::io::stderr().is_terminal();
-        let bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
+        let mut bar = Progress::new(Some(total), per_epoch, terminal, Box::new(std::io::stderr()));
+        if config.objective.kind.is_deterministic() {
+            bar.names_a_loss();
+        }
         Self {
             bar,
             epochs: total.div_ceil(per_epoch),
             importance_samples: config.objective.importance_samples,
-            shows_units: dataset.test.count > 1,
+            units: if dataset.test.count > 1 { latents(config, dataset) } else { 0 },
         }
     }
 
@@ -277,7 +280,7 @@ impl Observer for Display {
     fn latents(&mut self, record: &LatentRecord) {
         self.bar.units(report::Units {
             active: record.active_units,
-            all: if self.shows_units { record.divergences.len() } else { 0 },
+            all: self.units,
             bound: self.importance_samples.zip(record.test_bound),
         });
     }
@@ -289,6 +292,12 @@ impl Observer for Display {
     fn epoch(&mut self, record: &EpochRecord) {
         self.bar.epoch_done(record);
     }
+}
+
+/// Latent dimensions of all layers.
+fn latents(config: &Config, dataset: &Dataset) -> usize {
+    let model = config.model.model(dataset.shape);
+    model.latent().map_or(0, |latent| latent.groups().iter().map(|group| group.width).sum())
 }
 
 /// Held-out images and their reconstructions; where few are held out, some that were trained on follow them.
@@ -330,11 +339,17 @@ fn draw(
     history: &[EpochRecord],
 ) -> Result<Vec<PathBuf>> {
     let reconstructions = reconstructions(run, config, dataset, session)?;
-    let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.run.seed)?;
-    let mut all = vec![("reconstructions.png", reconstructions), ("samples.png", samples)];
+    let mut all = vec![("reconstructions.png", reconstructions)];
+    let has_prior = !config.objective.kind.is_deterministic();
+    if has_prior {
+        let samples = pictures::samples(session, dataset, pictures::SAMPLES, config.run.seed)?;
+        all.push(("samples.png", samples));
+    }
     if session.top_width()? == 2 {
         all.push(("latent.png", pictures::latent(session, dataset)?));
-        all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
+        if has_prior {
+            all.push(("manifold.png", pictures::manifold(session, dataset, pictures::SIDE)?));
+        }
     }
     let latent: Vec<String> = session.latent_widths()?.iter().map(ToString::to_string).collect();
     let title = format!("{}: {} latent dimensions", dataset.name, latent.join(" + "));
@@ -375,7 +390,13 @@ fn summary(
 ) -> String {
     let mut text = String::new();
     let (last, best) = (history.last(), EpochRecord::best(history, config.objective.compared()));
+    let deterministic = config.objective.kind.is_deterministic();
     let mut line = |name: &str, record: &EpochRecord| {
+        if deterministic {
+            let loss = -record.test_elbo;
+            text += &format!("held-out loss {loss:.2} per image after epoch {}, {name}\n", record.epoch);
+            return;
+        }
         text += &format!(
             "held-out ELBO {:.2} nats/image (reconstruction {:.2}, KL {:.2}) after epoch {}, {name}\n",
             record.test_elbo, record.test_reconstruction, record.test_kl, record.epoch
@@ -420,8 +441,11 @@ fn summary(
     }
     let path = run.path().display();
     let more = 2 * last.map_or(1, |last| last.epoch);
-    text + &format!(
-        "next:\n  vae eval {path} --samples 10\n  vae sample {path} --seed 2\n  vae web {path} --serve\n  \
-         vae train --resume {path} --epochs {more}\n"
-    )
+    let next = match deterministic {
+        true => format!("vae eval {path}\n  vae interpolate {path}"),
+        false => {
+            format!("vae eval {path} --samples 10\n  vae sample {path} --seed 2\n  vae web {path} --serve")
+        }
+    };
+    text + &format!("next:\n  {next}\n  vae train --resume {path} --epochs {more}\n")
 }

@@ -2,6 +2,7 @@
 //! `vae train`, a configuration file, and the `config.toml` of a run folder all set the same keys.
 
 mod choices;
+mod codes;
 mod data;
 mod dataset;
 mod difference;
@@ -62,7 +63,8 @@ impl Config {
         if optimizer.kind == OptimizerKind::Adam {
             optimizer.learning_rate = optimizer.learning_rate.or(standard.learning_rate);
         }
-        let beta = self.objective.beta.or(Some(standard.beta));
+        let standard_beta = Some(standard.beta).filter(|_| !self.objective.kind.is_deterministic());
+        let beta = self.objective.beta.or(standard_beta);
         let mut config = Self {
             data: self.data.resolve()?,
             model: self.model.resolve()?,
@@ -70,6 +72,7 @@ impl Config {
             optimizer: optimizer.resolve(groups)?,
             run: self.run.resolve()?,
         };
+        config.check_codes()?;
         let Some(likelihood) = config.model.likelihood_choice().kind() else {
             // What depends on a likelihood that the data decides, `for_dataset` fills in.
             if config.optimizer.kind == OptimizerKind::Adam && !rate_is_given {

@@ -2,7 +2,7 @@
 
 use super::Warmup;
 use crate::checks::{counted, not_negative};
-use crate::graph::KlTarget;
+use crate::graph::{Corruption, KlTarget};
 use crate::model::{Objective, ObjectiveKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 /// Samples that `iwae` and `dreg` weight where `importance-samples` is not given: the most of Burda et al. (2016).
 const IMPORTANCE_SAMPLES: usize = 50;
 
-/// The bound that training maximises, and the weight of its KL divergence.
+/// The bound that training maximises, and the weight of its KL divergence; or the loss of a deterministic autoencoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ObjectiveConfig {
-    /// The bound.
+    /// The bound, or the loss.
     pub kind: ObjectiveKind,
     /// Samples per image that `iwae` and `dreg` weight.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +37,13 @@ pub struct ObjectiveConfig {
     pub free_bits: f64,
     /// KL divergence per image, in nats, below which it gives no gradient.
     pub kl_floor: f64,
+    // Deterministic autoencoders.
+    /// How `denoising` corrupts the images that its encoder sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corruption: Option<Corruption>,
+    /// The probability with which it changes a pixel, or the standard deviation of its noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_level: Option<f64>,
 }
 
 impl Default for ObjectiveConfig {
@@ -52,6 +59,8 @@ impl Default for ObjectiveConfig {
             capacity_epochs: 0.0,
             free_bits: 0.0,
             kl_floor: 0.0,
+            corruption: None,
+            noise_level: None,
         }
     }
 }
@@ -60,7 +69,7 @@ impl ObjectiveConfig {
     /// Latent samples per image in a training step.
     pub fn samples(&self) -> usize {
         match self.kind {
-            ObjectiveKind::Elbo => self.noise_samples,
+            kind if kind.weighting().is_none() => self.noise_samples,
             _ => self.importance_samples.unwrap_or(IMPORTANCE_SAMPLES),
         }
     }
@@ -80,9 +89,9 @@ impl ObjectiveConfig {
         if beta < Self::AUTOENCODER { beta } else { 1.0 }
     }
 
-    /// Weight of the KL divergence, at the end of its rise.
+    /// Weight of the KL divergence, at the end of its rise; 0 for deterministic autoencoders, which have none.
     pub fn beta(&self) -> f64 {
-        self.beta.unwrap_or(1.0)
+        self.beta.unwrap_or(if self.kind.is_deterministic() { 0.0 } else { 1.0 })
     }
 
     /// The objective of the graph.
@@ -93,7 +102,7 @@ impl ObjectiveConfig {
             (None, _, nats) if nats > 0.0 => KlTarget::Floor(nats),
             _ => KlTarget::Zero,
         };
-        Objective { kind: self.kind, samples: self.samples(), target }
+        Objective { kind: self.kind, samples: self.samples(), target, codes: self.codes() }
     }
 
     /// Refuse settings that make no sense, and fill in those that depend on others.
@@ -114,8 +123,9 @@ impl ObjectiveConfig {
         self.kl_warmup.check("objective.kl-warmup")?;
         counted("objective.noise-samples", self.noise_samples as u64)?;
         self.check_bound()?;
+        self.resolve_codes()?;
         self.check_divergence()?;
-        if self.kind != ObjectiveKind::Elbo {
+        if self.kind.weighting().is_some() {
             let samples = *self.importance_samples.get_or_insert(IMPORTANCE_SAMPLES);
             counted("objective.importance-samples", samples as u64)?;
         }
@@ -124,9 +134,9 @@ impl ObjectiveConfig {
 
     /// Refuse settings that the bound does not take.
     fn check_bound(&self) -> Result<()> {
-        if self.kind == ObjectiveKind::Elbo {
+        if self.kind.weighting().is_none() {
             if self.importance_samples.is_some() {
-                let problem = "the objective is elbo, which weights no samples";
+                let problem = format!("the objective is {}, which weights no samples", self.kind);
                 let hint = "use objective.noise-samples, or choose objective.kind = iwae or dreg";
                 return Err(Error::setting("objective.importance-samples", problem, hint));
             }

@@ -85,6 +85,7 @@ fn complete() -> Config {
             capacity_epochs: 6.0,
             free_bits: 0.5,
             kl_floor: 0.0,
+            ..ObjectiveConfig::default()
         },
         optimizer: OptimizerConfig {
             kind: OptimizerKind::Adamax,

@@ -18,6 +18,7 @@ mod convolution;
 mod convolution_parts;
 mod covariance;
 mod cross_entropy;
+mod corrupt;
 mod depthwise;
 mod discrepancy;
 mod distributions;
@@ -221,6 +222,7 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "products_tn" => products::products_tn,
         "softmax" => softmax::softmax,
         "softmax_gradient" => softmax::softmax_gradient,
+        "corrupt" => corrupt::corrupt,
         "drop_values" => dropout::drop_values,
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,

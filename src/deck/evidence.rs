@@ -28,7 +28,7 @@ pub(super) fn black_and_white(image: &[u8]) -> Vec<f32> {
 /// The model that `session` holds as a density of its latents, for one image at a time.
 pub(super) fn density(device: &OpenDevice, session: &mut Session) -> Result<Density> {
     let (weights, task) = (Weights::of(session)?, session.task().clone());
-    let rows = Density::rows_for(task.latent("vae deck")?, PASS);
+    let rows = Density::rows_for(task.density("vae deck")?, PASS);
     Density::open(device, &task, &weights, (1, rows), 1, 0)
 }
 

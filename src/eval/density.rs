@@ -99,7 +99,7 @@ impl Density {
         leapfrog: usize,
         seed: u64,
     ) -> Result<Self> {
-        let latent = task.latent("a density of latents")?;
+        let latent = task.density("a density of latents")?;
         let widths = latent.groups().iter().map(|group| group.width).collect();
         let length = weights.tensors.length();
         let model = DensityModel::build(latent, &weights.tensors, images, rows)?;
@@ -275,7 +275,7 @@ impl Density {
         mut uniform: impl FnMut() -> f64,
         mut normal: impl FnMut() -> f64,
     ) -> Result<Vec<f32>> {
-        let (width, likelihood) = (self.latent(), self.task.latent("a density of latents")?.likelihood());
+        let (width, likelihood) = (self.latent(), self.task.density("a density of latents")?.likelihood());
         let log_variance = match (likelihood.kind.log_variance(), self.weights.get("decoder.log_variance")) {
             (LogVariance::Shared, Some(value)) => f64::from(value[0]),
             (LogVariance::Optimal, _) => {

@@ -12,7 +12,7 @@ pub const ACTIVE: f64 = 0.01;
 /// Of each latent dimension, over some images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LatentUse {
-    /// KL(q(z_d|x) || p(z_d)), averaged over images, nats.
+    /// KL(q(z_d|x) || p(z_d)), averaged over images, nats; empty for codes.
     pub divergences: Vec<f64>,
     /// Variance over images of the posterior mean.
     pub mean_variances: Vec<f64>,
@@ -27,9 +27,9 @@ impl LatentUse {
         };
         let (means, log_variances) = (&posteriors.means, &posteriors.log_variances);
         let dimensions = 0..width;
+        let with_density = if log_variances.is_empty() { 0..0 } else { dimensions.clone() };
         Self {
-            divergences: dimensions
-                .clone()
+            divergences: with_density
                 .map(|d| {
                     0.5 * (column(means, d, &|m| m * m) + column(log_variances, d, &|v| v.exp() - 1.0 - v))
                 })

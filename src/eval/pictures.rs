@@ -44,7 +44,8 @@ pub fn reconstructions(
     reconstructions_of(session, dataset, &held_out(dataset, count, seed), &title)
 }
 
-/// The held-out images of `dataset` with these numbers and, under each, the expected image of its posterior's mean.
+/// The held-out images of `dataset` with these numbers and, under each, the expected image of its posterior's mean, or of its
+/// code. A denoising autoencoder reconstructs corrupted images, which stand above.
 ///
 /// # Errors
 /// If the device fails.
@@ -54,10 +55,14 @@ pub fn reconstructions_of(
     numbers: &[u32],
     title: &str,
 ) -> Result<RgbImage> {
-    let means = session.encode(numbers)?.means;
-    let decoded = session.decode(&means)?;
     let originals: Vec<u8> =
         numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
+    if let Some((seen, codes)) = session.corrupt(numbers)? {
+        let decoded = session.decode(&codes.means)?;
+        return Ok(report::denoised(&originals, [&seen, &decoded], session.shape(), title));
+    }
+    let means = session.encode(numbers)?.means;
+    let decoded = session.decode(&means)?;
     Ok(report::reconstructions(&originals, &decoded, session.shape(), title))
 }
 
@@ -65,8 +70,9 @@ pub fn reconstructions_of(
 /// layers of latents, each is drawn given the one above it. `[count, height, width, channels]`
 ///
 /// # Errors
-/// If the device fails.
+/// [`Error::Setting`] if the model is a deterministic autoencoder, which has no prior; else if the device fails.
 pub fn draws(session: &mut Session, count: usize, seed: u64) -> Result<Vec<f32>> {
+    session.task().density("vae sample")?;
     let mut random = Philox::new(seed, stream::PRIOR, 0);
     let width = session.top_width()?;
     let latents: Vec<f32> = (0..count * width).map(|_| random.normal() as f32).collect();
@@ -96,8 +102,10 @@ fn decode_top(session: &mut Session, latents: &[f32]) -> Result<Vec<f32>> {
 /// 2014, figure 4). A latent space of one dimension gives one row.
 ///
 /// # Errors
-/// [`Error::Setting`] if the latent space has more than two dimensions; else if the device fails.
+/// [`Error::Setting`] if the latent space has more than two dimensions, or the model is a deterministic autoencoder, which has
+/// no prior; else if the device fails.
 pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result<RgbImage> {
+    session.task().density("vae manifold")?;
     let axis = report::manifold_axis(side);
     let title = format!("{}: decoded over the latent space", dataset.name);
     match session.top_width()? {
@@ -127,7 +135,7 @@ pub fn manifold(session: &mut Session, dataset: &Dataset, side: usize) -> Result
 }
 
 /// The posterior means of all held-out images, coloured by label. Of more than two latent dimensions, the two whose
-/// means vary most are drawn; of one, the mean against the posterior's log-variance.
+/// means vary most are drawn; of one, the mean against the posterior's log-variance, or against 0 where it is a code.
 ///
 /// # Errors
 /// If the device fails.
@@ -137,8 +145,11 @@ pub fn latent(session: &mut Session, dataset: &Dataset) -> Result<RgbImage> {
     let width = session.top_width()?;
     let title = format!("{}: held-out images in the latent space", dataset.name);
     let (points, axes, title): (Vec<[f32; 2]>, [String; 2], String) = if width == 1 {
-        let points = posteriors.means.iter().zip(&posteriors.log_variances).map(|(&m, &v)| [m, v]).collect();
-        (points, ["z1".into(), "log-variance of z1".into()], title)
+        let with_density = !posteriors.log_variances.is_empty();
+        let name = if with_density { "log-variance of z1" } else { "" };
+        let others = posteriors.log_variances.into_iter().chain(std::iter::repeat(0.0));
+        let points = posteriors.means.iter().zip(others).map(|(&m, v)| [m, v]).collect();
+        (points, ["z1".into(), name.into()], title)
     } else {
         let [x, y] = widest(&posteriors.means, width);
         let points = posteriors.means.chunks(width).map(|mean| [mean[x], mean[y]]).collect();

@@ -10,18 +10,21 @@ use crate::run::{RunHeader, TrainedModel};
 use crate::session::Session;
 use serde::Serialize;
 
-/// Measurements on held-out images. Nats per image; `elbo` is `-(reconstruction + kl)`.
+/// Measurements on held-out images. Nats per image; `elbo` is `-(reconstruction + kl)`. A deterministic autoencoder has
+/// neither of the two.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The model.
     #[serde(flatten)]
     pub header: RunHeader,
     /// Evidence lower bound.
-    pub elbo: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elbo: Option<f64>,
     /// Negative log-likelihood given the latents.
     pub reconstruction: f64,
     /// KL divergence from posterior to prior.
-    pub kl: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
     /// Squared error of the expected image of a posterior sample, summed over pixels and channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub squared_error: Option<f64>,
@@ -50,10 +53,22 @@ pub struct Report {
 pub struct Latents {
     /// Number of dimensions whose posterior mean varies by more than 0.01 over images.
     pub active_units: usize,
-    /// KL divergence of each dimension.
+    /// KL divergence of each dimension; empty for a deterministic autoencoder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kl_per_dimension: Vec<f64>,
-    /// Variance over images of each dimension's posterior mean.
+    /// Variance over images of each dimension's posterior mean, or code.
     pub mean_variance_per_dimension: Vec<f64>,
+    /// What the samples say of the images; `None` for a deterministic autoencoder, whose codes have no density.
+    #[serde(flatten)]
+    pub information: Option<Information>,
+    /// Each of several stochastic layers, the one nearest to the data first; empty for a single layer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+}
+
+/// The KL divergence of posteriors in two parts; nats per image.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Information {
     /// I(x; z). With KL(q(z) || p(z)) it adds up to the sum of the dimensions' divergences. With one stochastic layer that
     /// sum is `kl`; with several, both are averages over samples, and the samples differ.
     pub mutual_information: f64,
@@ -61,9 +76,6 @@ pub struct Latents {
     pub mutual_information_standard_error: f64,
     /// KL(q(z) || p(z)).
     pub aggregate_kl: f64,
-    /// Each of several stochastic layers, the one nearest to the data first; empty for a single layer.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub layers: Vec<Layer>,
 }
 
 /// Use of the dimensions of one of several stochastic layers; nats per image.
@@ -88,11 +100,12 @@ impl Report {
     pub fn of(model: &mut TrainedModel, images: usize, samples: usize) -> Result<Self> {
         let images = images.min(model.dataset.test.count);
         let evaluation = model.session.evaluate(images, samples)?;
+        let has_density = !model.session.task().objective.kind.is_deterministic();
         Ok(Self {
             header: model.header(),
-            elbo: evaluation.elbo(),
+            elbo: has_density.then(|| evaluation.elbo()),
             reconstruction: evaluation.reconstruction,
-            kl: evaluation.kl,
+            kl: has_density.then_some(evaluation.kl),
             squared_error: evaluation.squared_error,
             images: evaluation.images,
             samples: evaluation.samples,
@@ -130,14 +143,19 @@ impl Latents {
         };
         let used = joined(layers);
         // Given the first layer, the later ones are independent of the image: they add no information about it.
-        let surgery = Surgery::of(&posteriors, width, used.divergences.iter().sum());
+        let information = (!posteriors.log_variances.is_empty()).then(|| {
+            let surgery = Surgery::of(&posteriors, width, used.divergences.iter().sum());
+            Information {
+                mutual_information: surgery.mutual_information,
+                mutual_information_standard_error: surgery.standard_error,
+                aggregate_kl: surgery.aggregate_divergence,
+            }
+        });
         Ok(Self {
             active_units: used.active(),
             kl_per_dimension: used.divergences,
             mean_variance_per_dimension: used.mean_variances,
-            mutual_information: surgery.mutual_information,
-            mutual_information_standard_error: surgery.standard_error,
-            aggregate_kl: surgery.aggregate_divergence,
+            information,
             layers: each,
         })
     }

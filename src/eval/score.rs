@@ -32,6 +32,7 @@ pub fn elbos(
     samples: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<f64>> {
+    session.task().density("vae score")?;
     session.evaluate_each(&seeds(part), samples, progress)
 }
 

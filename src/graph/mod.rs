@@ -22,6 +22,7 @@ pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
 pub use ops::batch_norm::BatchNorm;
 pub use ops::convolution::ConvolutionOptions;
+pub use ops::corrupt::Corruption;
 pub use ops::depthwise::DepthwiseConvolution;
 pub use ops::gather::{Binarize, ColumnKind, Mirror};
 pub use ops::gaussian::{KlTarget, Samples};

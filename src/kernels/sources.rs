@@ -44,6 +44,7 @@ pub(super) const FILES: &[File] = files![
     "conv_tn",
     "covariance",
     "cross_entropy",
+    "corrupt",
     "depthwise",
     "discrepancy",
     "distributions",

@@ -3,10 +3,31 @@
 use crate::Result;
 use crate::graph::{Drawn, Graph, Samples, ValueId};
 
+/// What the last layer of an encoder computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Means and log-variances of a posterior, `[rows, 2, latent]`.
+    Gaussian,
+    /// Codes, `[rows, latent]`.
+    Code,
+}
+
+impl Head {
+    /// The layers that compute it; their names begin with `prefix`.
+    pub fn layers(self, prefix: &str) -> Vec<String> {
+        let names: &[&str] = match self {
+            Self::Gaussian => &["mean", "log_variance"],
+            Self::Code => &["code"],
+        };
+        names.iter().map(|name| format!("{prefix}{name}")).collect()
+    }
+}
+
 /// The latents of a group in a graph.
 #[derive(Clone, Copy, Debug)]
 pub struct Latents {
-    /// Means and log-variances of the posterior, `[rows, 2, latent]`.
+    /// Means and log-variances of the posterior, `[rows, 2, latent]`; of a deterministic autoencoder the codes,
+    /// `[rows, latent]`.
     pub posterior: ValueId,
     /// The samples, and what their density depends on.
     pub drawn: Drawn,
@@ -16,6 +37,11 @@ pub struct Latents {
 
 /// Draws latents from posteriors.
 pub trait DrawPosterior {
+    /// What the networks compute from which this draws.
+    fn head(&self) -> Head {
+        Head::Gaussian
+    }
+
     /// The latents of group number `group`, whose posterior `network` computes from `input`.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The evidence lower bound and importance-weighted bounds of any latent model: losses, training step and programs.
 
-use super::{Built, Inferred, LatentModel, Objective, Reparametrized, Task};
+use super::{Built, Inferred, LatentModel, Objective, Reparametrized, Task, deterministic};
 use crate::graph::{
     Graph, KlTarget, Loss, Mode, ProgramSpec, Source, Target, Tensors, ValueId, Weight, Weighting,
 };
@@ -19,8 +19,11 @@ pub(super) fn build(
     task: &Task,
     optimizers: Option<&Optimizers>,
 ) -> Result<Built> {
+    if task.objective.kind.is_deterministic() {
+        return deterministic::build(model, tensors, task, optimizers);
+    }
     let mode = if optimizers.is_some() { Mode::Train } else { Mode::Evaluate };
-    let Objective { kind, samples, target } = task.objective;
+    let Objective { kind, samples, target, .. } = task.objective;
     if target != KlTarget::Zero && kind.weighting().is_some() {
         let problem = format!("{kind} has no free bits, floor or capacity: these are for elbo");
         return Err(Error::shape("objective", problem));
@@ -81,7 +84,7 @@ fn losses(
     task: &Task,
     (inferred, images, weights): (&Inferred, ValueId, Option<ValueId>),
 ) -> Result<Vec<Loss>> {
-    let Objective { kind, samples, target } = task.objective;
+    let Objective { kind, samples, target, .. } = task.objective;
     let terms = graph.negative_log_likelihood(inferred.decoded, images, model.likelihood())?;
     let single = inferred.groups.len() == 1;
     if let (true, None) = (single, kind.weighting()) {
@@ -146,7 +149,7 @@ fn latent_programs(inferred: &Inferred, picture: ValueId) -> Vec<ProgramSpec> {
 /// # Errors
 /// [`Error::Setting`] if the model has no latents, [`Error::Shape`] if a size is zero.
 pub fn importance_program(task: &Task, tensors: &Tensors, samples: usize) -> Result<Built> {
-    let model = task.latent("--importance-samples")?;
+    let model = task.density("--importance-samples")?;
     let mut graph = Graph::new(tensors, Mode::Evaluate);
     let images = graph.minibatch(task.batch, model.pixels(), task.binarize, task.mirror)?;
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights: None })?;

@@ -5,6 +5,7 @@
 //! and pictures is written against that.
 
 pub(crate) mod density;
+mod deterministic;
 mod draw;
 mod elbo;
 pub mod families;
@@ -13,7 +14,8 @@ mod objective;
 mod output_bias;
 
 pub use density::DensityModel;
-pub use draw::{DrawPosterior, DrawPrior, Latents, Reparametrized};
+pub use deterministic::{Codes, Corruption};
+pub use draw::{DrawPosterior, DrawPrior, Head, Latents, Reparametrized};
 pub use elbo::importance_program;
 pub use init::Initialisation;
 pub use objective::{Objective, ObjectiveKind};
@@ -139,6 +141,16 @@ impl Task {
             return self;
         }
         Self { objective: Objective { kind: ObjectiveKind::Elbo, samples: 1, ..self.objective }, ..self }
+    }
+
+    /// The model's latents, where they have a density.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] naming `asked_for`, a command or a flag, if it has no latents, or is a deterministic
+    /// autoencoder.
+    pub fn density(&self, asked_for: &str) -> Result<&dyn LatentModel> {
+        self.objective.kind.check_density(asked_for)?;
+        self.latent(asked_for)
     }
 
     /// The model's latents.

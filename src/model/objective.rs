@@ -1,9 +1,11 @@
 //! What training maximises.
 
+use super::deterministic::Codes;
 use crate::graph::{KlTarget, Weighting};
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The bound on the evidence that training maximises.
+/// What training maximises: a bound on the evidence, or minus the loss of a deterministic autoencoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectiveKind {
@@ -14,6 +16,11 @@ pub enum ObjectiveKind {
     Iwae,
     /// The same, with doubly reparametrized gradients for the encoder (Tucker et al. 2019).
     Dreg,
+    // Deterministic autoencoders: an image has a code in place of a posterior.
+    /// The reconstruction alone.
+    Autoencoder,
+    /// The reconstruction of images from corrupted ones (Vincent et al. 2008).
+    Denoising,
 }
 
 impl ObjectiveKind {
@@ -21,10 +28,30 @@ impl ObjectiveKind {
     /// layer, the divergence is analytic).
     pub fn weighting(self) -> Option<Weighting> {
         match self {
-            Self::Elbo => None,
+            Self::Elbo | Self::Autoencoder | Self::Denoising => None,
             Self::Iwae => Some(Weighting::Importance),
             Self::Dreg => Some(Weighting::DoublyReparametrized),
         }
+    }
+
+    /// Refuse a deterministic autoencoder where a density of latents is needed.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming `asked_for`, a command or a flag.
+    pub fn check_density(self, asked_for: &str) -> Result<()> {
+        if !self.is_deterministic() {
+            return Ok(());
+        }
+        let problem = format!(
+            "the run's objective is {self}, which gives each image one code: its codes have no prior and no density"
+        );
+        let hint = "draw images from a density fitted to the codes: 'vae fit-prior RUN', then 'vae sample RUN --prior fitted'";
+        Err(Error::setting(asked_for, problem, hint))
+    }
+
+    /// Whether an image has a code in place of a posterior: there is no noise, no KL divergence and no prior.
+    pub fn is_deterministic(self) -> bool {
+        matches!(self, Self::Autoencoder | Self::Denoising)
     }
 }
 
@@ -34,6 +61,8 @@ impl std::fmt::Display for ObjectiveKind {
             Self::Elbo => "elbo",
             Self::Iwae => "iwae",
             Self::Dreg => "dreg",
+            Self::Autoencoder => "autoencoder",
+            Self::Denoising => "denoising",
         })
     }
 }
@@ -41,16 +70,18 @@ impl std::fmt::Display for ObjectiveKind {
 /// An objective with its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
-    /// The bound.
+    /// The bound or loss.
     pub kind: ObjectiveKind,
     /// Samples of each image in a step.
     pub samples: usize,
     /// What the KL divergence is trained towards.
     pub target: KlTarget,
+    /// How a deterministic autoencoder makes codes.
+    pub codes: Codes,
 }
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { kind: ObjectiveKind::Elbo, samples: 1, target: KlTarget::Zero }
+        Self { kind: ObjectiveKind::Elbo, samples: 1, target: KlTarget::Zero, codes: Codes::default() }
     }
 }

@@ -18,11 +18,13 @@ const HELD_OUT: RGBColor = RGBColor(0xe0, 0x7b, 0x00);
 type Value = fn(&EpochRecord) -> f64;
 
 /// The ELBO per epoch on the left, its reconstruction and KL terms on the right, each for the training images
-/// and for those held out.
+/// and for those held out. Of a deterministic autoencoder the loss, its reconstruction, and its penalty where it has one.
 ///
 /// With more than ten epochs, the first tenth of them is ignored when the ranges of the y axes are chosen. The lines
 /// then enter from outside the frame.
 pub fn curves(history: &[EpochRecord], title: &str) -> RgbImage {
+    let deterministic = history.iter().all(|r| r.train_kl == 0.0 && r.test_kl == 0.0);
+    let has_penalty = history.iter().any(|record| record.others.contains_key("test_penalty"));
     chart(WIDTH, HEIGHT, |area| {
         area.fill(&WHITE)?;
         write_header(area, title)?;
@@ -33,6 +35,17 @@ pub fn curves(history: &[EpochRecord], title: &str) -> RgbImage {
         let (_, below) = area.split_vertically(HEADER * SCALE);
         let (left, right) = below.split_horizontally((WIDTH * 56 / 100) * SCALE);
         let (above, under) = right.split_vertically(((HEIGHT - HEADER) / 2) * SCALE);
+        if deterministic {
+            panel(&left, "Loss", 8, history, [|r| -r.train_elbo, |r| -r.test_elbo])?;
+            let of_rest: [Value; 2] = [|r| r.train_reconstruction, |r| r.test_reconstruction];
+            panel(&above, "Reconstruction", 5, history, of_rest)?;
+            return match has_penalty {
+                true => {
+                    panel(&under, "Penalty", 6, history, [|r| penalty(r, "train"), |r| penalty(r, "test")])
+                }
+                false => Ok(()),
+            };
+        }
         panel(&left, "ELBO", 8, history, [|r| r.train_elbo, |r| r.test_elbo])?;
         panel(
             &above,
@@ -43,6 +56,11 @@ pub fn curves(history: &[EpochRecord], title: &str) -> RgbImage {
         )?;
         panel(&under, "KL divergence", 6, history, [|r| r.train_kl, |r| r.test_kl])
     })
+}
+
+/// The penalty of a part of the images; NaN where the record has none.
+fn penalty(record: &EpochRecord, part: &str) -> f64 {
+    record.others.get(&format!("{part}_penalty")).copied().unwrap_or(f64::NAN)
 }
 
 fn scaled(pixels: u32) -> i32 {

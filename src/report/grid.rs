@@ -183,29 +183,62 @@ pub fn reconstructions(
     title: &str,
 ) -> RgbImage {
     let pairs = count(originals, shape).min(count(reconstructions, shape));
+    stacked(["original", "reconstruction"], pairs, shape, title, |row, index| match row {
+        0 => tile(originals, shape, index),
+        _ => tile(reconstructions, shape, index),
+    })
+}
+
+/// Corrupted images, under each what a denoising autoencoder makes of it, and under that the original.
+///
+/// `originals` are bytes, `corrupted` and `reconstructions` values in `[0, 1]` (values outside are clamped), all
+/// `[count, height, width, channels]`; the shortest decides how many there are.
+pub fn denoised(
+    originals: &[u8],
+    [corrupted, reconstructions]: [&[f32]; 2],
+    shape: ImageShape,
+    title: &str,
+) -> RgbImage {
+    let shown = count(originals, shape).min(count(corrupted, shape)).min(count(reconstructions, shape));
+    stacked(["corrupted", "reconstruction", "original"], shown, shape, title, |row, index| match row {
+        0 => tile(corrupted, shape, index),
+        1 => tile(reconstructions, shape, index),
+        _ => tile(originals, shape, index),
+    })
+}
+
+/// `shown` stacks of images: `tile` gives the image of a row, whose name is in `names`, and a stack.
+fn stacked<const N: usize>(
+    names: [&str; N],
+    shown: usize,
+    shape: ImageShape,
+    title: &str,
+    tile: impl Fn(usize, usize) -> RgbImage,
+) -> RgbImage {
     // Full rows where the number allows it.
     let most = (COMFORTABLE / shape.width.max(1)).clamp(4, 12);
-    let columns = (most / 2 + 1..=most).rev().find(|columns| pairs.is_multiple_of(*columns)).unwrap_or(most);
-    let columns = columns.min(pairs).max(1);
-    let layout = Layout::new(columns, 2 * pairs.div_ceil(columns), shape, (3, 2), (2, 14));
-    let names = ["original", "reconstruction"];
+    let columns = (most / 2 + 1..=most).rev().find(|columns| shown.is_multiple_of(*columns)).unwrap_or(most);
+    let columns = columns.min(shown).max(1);
+    let layout = Layout::new(columns, N * shown.div_ceil(columns), shape, (3, 2), (N, 14));
+    let widest = names.map(|name| text_width(name, LABEL, false)).into_iter().max().unwrap_or_default();
     // Rows too low for a line of text are left without their names.
-    let left = if layout.height >= 16 { text_width(names[1], LABEL, false) + 12 } else { 0 };
+    let left = if layout.height >= 16 { widest + 12 } else { 0 };
     let (mut picture, corner) = layout.picture(left, 0);
-    for index in 0..pairs {
-        let (column, row) = (index % columns, 2 * (index / columns));
-        layout.put(&mut picture, corner, (column, row), &tile(originals, shape, index));
-        layout.put(&mut picture, corner, (column, row + 1), &tile(reconstructions, shape, index));
+    for index in 0..shown {
+        for row in 0..N {
+            let place = (index % columns, N * (index / columns) + row);
+            layout.put(&mut picture, corner, place, &tile(row, index));
+        }
     }
     paint(&mut picture, |area| {
         write_title(area, title, corner.0 - left)?;
-        if pairs == 0 {
+        if shown == 0 {
             return write_nothing(area, corner);
         }
         let style = text_style(LABEL, false, SOFT, (HPos::Right, VPos::Center));
         for row in (0..layout.rows).filter(|_| left > 0) {
             let y = corner.1 + layout.y(row) + layout.height / 2;
-            area.draw_text(names[row % 2], &style, (corner.0 as i32 - 12, y as i32))?;
+            area.draw_text(names[row % N], &style, (corner.0 as i32 - 12, y as i32))?;
         }
         Ok(())
     });

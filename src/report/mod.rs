@@ -24,7 +24,7 @@ mod vectors;
 pub use contour::Field;
 pub use curves::curves;
 pub use each::save_each;
-pub use grid::{interpolation, manifold, reconstructions, samples};
+pub use grid::{denoised, interpolation, manifold, reconstructions, samples};
 pub use latent::{class_colour, latent};
 pub use latents_file::{LatentRecord, LatentsFile};
 pub use metrics::{EpochRecord, MetricsFile};

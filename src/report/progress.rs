@@ -54,6 +54,8 @@ pub struct Progress {
     last: Snapshot,
     /// The line of an epoch that ended too soon after the line before it.
     held_back: Option<String>,
+    /// Whether the model has a loss and no bound on the evidence.
+    has_loss: bool,
     /// What the next epoch's line says of the latent units.
     units: Units,
     /// Lines of epochs that were written.
@@ -107,10 +109,16 @@ impl Progress {
             output,
             last: Snapshot::default(),
             held_back: None,
+            has_loss: false,
             units: Units::default(),
             lines: 0,
             written: None,
         }
+    }
+
+    /// Show the loss of a deterministic autoencoder, and no ELBO and KL divergence.
+    pub fn names_a_loss(&mut self) {
+        self.has_loss = true;
     }
 
     /// Report that step `step` (counted from 1 over the whole run) is done.
@@ -133,10 +141,11 @@ impl Progress {
         let s = &self.last;
         let within = 100 * (step.saturating_sub(1) % self.steps_per_epoch + 1) / self.steps_per_epoch;
         let left = s.seconds_left.map_or(String::new(), |left| format!("  {} left", human_duration(left)));
+        let (name, value) = if self.has_loss { ("loss", -s.elbo) } else { ("ELBO", s.elbo) };
         format!(
-            "epoch {} {within:>3}%  ELBO {}  {} images/s{left}",
+            "epoch {} {within:>3}%  {name} {}  {} images/s{left}",
             epoch_name(s.epoch, s.epochs),
-            nats(s.elbo, 10),
+            nats(value, 10),
             speed(s.images_per_second),
         )
     }
@@ -145,7 +154,14 @@ impl Progress {
     /// second are left out, except the last.
     pub fn epoch_done(&mut self, record: &EpochRecord) {
         let left = if Some(record.step) == self.total_steps { None } else { self.last.seconds_left };
-        let row = epoch_row(record, self.last.epochs, left, self.units);
+        let mut row = epoch_row(record, self.last.epochs, left, self.units);
+        if self.has_loss {
+            row[1] = ("loss".to_string(), 11, nats(-record.test_elbo, 10));
+            row[3] = match record.others.get("test_penalty") {
+                Some(&penalty) => ("penalty".to_string(), 9, nats(penalty, 8)),
+                None => (String::new(), 0, String::new()),
+            };
+        }
         let mut line = columns(&row.each_ref().map(|(_, width, text)| (*width, text.as_str())));
         if self.lines.is_multiple_of(LINES) {
             line = format!(

@@ -36,7 +36,7 @@ impl Vectors {
         Err(Error::setting(setting, problem, "name a file that ends in .npz, .npy or .csv"))
     }
 
-    /// Write them as `path`. Its ending decides: `.npz` has the arrays `mean`, `log_variance` and `names`; `.npy` the means;
+    /// Write them as `path`. Its ending decides: `.npz` has the arrays `mean`, `log_variance` (where known) and `names`; `.npy` the means;
     /// `.csv` the columns `name`, `mean_1` and so on, `log_variance_1` and so on.
     ///
     /// # Errors
@@ -46,14 +46,14 @@ impl Vectors {
         let shape = [self.means.len() / self.width.max(1), self.width];
         match &*ending(path) {
             "npy" => write_npy(path, &shape, &self.means),
-            "npz" => write_arrays(
-                path,
-                &[
-                    ("mean", &shape, ArrayValues::Floats(&self.means)),
-                    ("log_variance", &shape, ArrayValues::Floats(&self.log_variances)),
-                    ("names", &shape[..1], ArrayValues::Texts(&self.names)),
-                ],
-            ),
+            "npz" => {
+                let mut arrays = vec![("mean", &shape[..], ArrayValues::Floats(&self.means))];
+                if !self.log_variances.is_empty() {
+                    arrays.push(("log_variance", &shape, ArrayValues::Floats(&self.log_variances)));
+                }
+                arrays.push(("names", &shape[..1], ArrayValues::Texts(&self.names)));
+                write_arrays(path, &arrays)
+            }
             _ => self.write_csv(path),
         }
     }
@@ -63,9 +63,14 @@ impl Vectors {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let columns =
             |name: &str| -> Vec<String> { (1..=self.width).map(|i| format!("{name}_{i}")).collect() };
-        let head = [vec!["name".to_string()], columns("mean"), columns("log_variance")].concat();
-        writer.write_record(head).map_err(failed)?;
-        let rows = self.means.chunks(self.width).zip(self.log_variances.chunks(self.width));
+        let known = !self.log_variances.is_empty();
+        let of_variances = if known { columns("log_variance") } else { Vec::new() };
+        writer
+            .write_record([vec!["name".to_string()], columns("mean"), of_variances].concat())
+            .map_err(failed)?;
+        // Codes have no variances.
+        let log_variances = self.log_variances.chunks(self.width).chain(std::iter::repeat(&[][..]));
+        let rows = self.means.chunks(self.width).zip(log_variances);
         for (name, (means, log_variances)) in self.names.iter().zip(rows) {
             let numbers = means.iter().chain(log_variances).map(ToString::to_string);
             writer.write_record(std::iter::once(name.clone()).chain(numbers)).map_err(failed)?;

@@ -31,12 +31,12 @@ impl Evaluation {
     }
 }
 
-/// Posteriors of some images.
+/// Posteriors of some images, or the codes that a deterministic autoencoder has in their place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Posteriors {
     /// `[images, latent]`
     pub means: Vec<f32>,
-    /// `[images, latent]`
+    /// `[images, latent]`; empty for codes, which have no variance.
     pub log_variances: Vec<f32>,
 }
 
@@ -45,6 +45,13 @@ impl Session {
         let seeded = Step::seeded(EVALUATION_SEED, stream::EVALUATION_NOISE);
         let mut step = Step { counter_low: batch as u32, counter_high: sample as u32, ..seeded };
         plan.set_number(&mut step, "beta", 1.0);
+        step
+    }
+
+    /// The same with the corruption that training has.
+    fn corrupted_step(&self, batch: usize, sample: usize) -> Step {
+        let mut step = Self::evaluation_step(self.plan(), batch, sample);
+        self.plan().set_number(&mut step, "corruption", self.task.objective.codes.noise_level);
         step
     }
 
@@ -65,8 +72,7 @@ impl Session {
         let mut left = work.as_slice();
         while !left.is_empty() {
             let (group, later) = left.split_at(self.pace.steps().min(left.len()));
-            let step =
-                |&(batch, _, pass): &(usize, &[u32], usize)| Self::evaluation_step(self.plan(), batch, pass);
+            let step = |&(batch, _, pass): &(usize, &[u32], usize)| self.corrupted_step(batch, pass);
             let steps = group.iter().map(step).collect();
             let images: Vec<&[u32]> = group.iter().map(|(_, batch, _)| *batch).collect();
             let mut pace = self.pace;
@@ -115,7 +121,7 @@ impl Session {
             let step = |&(image, pass): &(u32, usize)| Step {
                 seed_low: seeds[image as usize] as u32,
                 seed_high: (seeds[image as usize] >> 32) as u32,
-                ..Self::evaluation_step(self.plan(), 0, pass)
+                ..self.corrupted_step(0, pass)
             };
             let steps = group.iter().map(step).collect();
             let images: Vec<[u32; 1]> = group.iter().map(|(image, _)| [*image]).collect();
@@ -134,19 +140,49 @@ impl Session {
         Ok(sums)
     }
 
-    /// Posteriors of the held-out images with these numbers.
+    /// Posteriors of the held-out images with these numbers; of a denoising autoencoder the codes of the images as they
+    /// are.
     ///
     /// # Errors
     /// If the device fails.
     pub fn encode(&mut self, numbers: &[u32]) -> Result<Posteriors> {
-        let mut all = Posteriors::default();
-        let port = self.host.result("encode")?;
+        Posteriors::of_sections(self.of_images("encode", numbers, Self::without_corruption)?)
+    }
+
+    /// The held-out images with these numbers as a denoising autoencoder sees them, `[count, pixels]`, and their codes;
+    /// `None` of other models. The noise is fixed: equal calls give equal numbers.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn corrupt(&mut self, numbers: &[u32]) -> Result<Option<(Vec<f32>, Posteriors)>> {
+        if self.task.objective.codes.corruption.is_none() {
+            return Ok(None);
+        }
+        let seen = self.of_images("corrupt", numbers, Self::corrupted_step)?.swap_remove(0);
+        let codes = self.of_images("encode", numbers, Self::corrupted_step)?;
+        Ok(Some((seen, Posteriors::of_sections(codes)?)))
+    }
+
+    fn without_corruption(&self, batch: usize, sample: usize) -> Step {
+        Self::evaluation_step(self.plan(), batch, sample)
+    }
+
+    /// The result of `program` on held-out images: one `Vec` a section.
+    fn of_images(
+        &mut self,
+        program: &str,
+        numbers: &[u32],
+        step: impl Fn(&Self, usize, usize) -> Step,
+    ) -> Result<Vec<Vec<f32>>> {
+        let port = self.host.result(program)?;
+        let mut all = vec![Vec::new(); port.shape[1]];
         let mut pace = self.host.pace(SUBMIT);
         for (i, batch) in numbers.chunks(self.task.batch).enumerate() {
-            let step = Self::evaluation_step(self.plan(), i, 0);
-            self.run_at_pace(&mut pace, "encode", Which::Test, &[batch], vec![step])?;
-            let sections = self.host.read_rows(&port, batch.len())?;
-            all.extend(Posteriors::of_sections(sections)?);
+            let step = step(self, i, 0);
+            self.run_at_pace(&mut pace, program, Which::Test, &[batch], vec![step])?;
+            for (all, section) in all.iter_mut().zip(self.host.read_rows(&port, batch.len())?) {
+                all.extend(section);
+            }
         }
         Ok(all)
     }
@@ -186,16 +222,14 @@ impl Session {
 }
 
 impl Posteriors {
-    /// Posteriors from the sections of a value: means and log-variances.
+    /// Posteriors from the sections of a value: means and log-variances, or codes.
     pub(crate) fn of_sections(sections: Vec<Vec<f32>>) -> Result<Self> {
-        let sections: Result<[Vec<f32>; 2], _> = sections.try_into();
-        let [means, log_variances] =
-            sections.map_err(|_| Error::Internal("a posterior without means and log-variances".into()))?;
-        Ok(Self { means, log_variances })
-    }
-
-    fn extend(&mut self, more: Self) {
-        self.means.extend(more.means);
-        self.log_variances.extend(more.log_variances);
+        let mut sections = sections.into_iter();
+        match (sections.next(), sections.next(), sections.next()) {
+            (Some(means), log_variances, None) => {
+                Ok(Self { means, log_variances: log_variances.unwrap_or_default() })
+            }
+            _ => Err(Error::Internal("neither a posterior nor codes".into())),
+        }
     }
 }

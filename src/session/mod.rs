@@ -1,6 +1,8 @@
 //! A model on a device: its plan, its buffers, and the questions one asks of it.
 
 pub(crate) mod columns;
+#[cfg(test)]
+mod deterministic_tests;
 mod host;
 mod inference;
 mod layers;

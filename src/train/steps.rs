@@ -78,6 +78,7 @@ impl Steps {
         let mut record = Step::seeded(self.seed, stream::TRAIN_NOISE).at(step);
         plan.set_number(&mut record, "beta", self.beta(step));
         plan.set_number(&mut record, "capacity", self.capacity(step));
+        plan.set_number(&mut record, "corruption", self.objective.noise_level());
         let ends = (step + 1).is_multiple_of(self.per_epoch);
         plan.set_number(&mut record, "epoch_ends", f64::from(u8::from(ends)));
         for (group, settings) in self.groups.iter().enumerate() {

@@ -83,7 +83,9 @@ impl<'a> Trainer<'a> {
         metrics.truncate_after(state.step)?;
         compare_as_now(&mut state, &config.objective, || MetricsFile::read(run.file("metrics.csv")))?;
         let bound = mean_image_bound(config.model.likelihood(), config.binarization(), dataset);
-        state.mean_image = Some(bound).filter(|bound| bound.is_finite());
+        // A loss with penalties is not compared with it.
+        let compared = !config.objective.kind.is_deterministic();
+        state.mean_image = Some(bound).filter(|bound| bound.is_finite() && compared);
         let names = &session.plan().metrics;
         let log = config.run.log_steps.then(|| StepsFile::open(&run.file("steps.csv"), names, state.step));
         let log = log.transpose()?;

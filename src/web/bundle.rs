@@ -99,7 +99,7 @@ impl Bundle {
         if let Some(labels) = dataset.test.labels().filter(|_| test > 0) {
             files.words("labels", labels)?;
         }
-        let groups = task.latent("vae web")?.groups();
+        let groups = task.density("vae web")?.groups();
         let manifest = Manifest {
             format: FORMAT,
             program: format!("vae {}", env!("CARGO_PKG_VERSION")),
@@ -156,7 +156,7 @@ impl Bundle {
 
 /// A multilayer perceptron by the sizes of its layers; other models, of more layers than a title holds, by their family.
 fn network(config: &Config, task: &Task, shape: ImageShape) -> Result<String> {
-    let groups = task.latent("vae web")?.groups();
+    let groups = task.density("vae web")?.groups();
     let widths: Vec<String> = groups.iter().map(|group| group.width.to_string()).collect();
     Ok(match config.model.family() {
         "mlp" => config.model.outline(shape)?,

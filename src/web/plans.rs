@@ -41,7 +41,7 @@ pub(super) fn plans(
     tensors: &Tensors,
     counts: Counts,
 ) -> Result<BTreeMap<&'static str, PlanPart>> {
-    let latent = task.latent("vae web")?;
+    let latent = task.density("vae web")?;
     let setting = |train_images, max_steps| Setting {
         train_images,
         test_images: counts.test.max(1),

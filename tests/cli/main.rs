@@ -6,6 +6,7 @@ mod choices;
 #[path = "../common/mod.rs"]
 mod common;
 mod data;
+mod deterministic;
 mod encode;
 mod evaluation;
 mod from;

@@ -63,7 +63,8 @@ impl Spec {
     }
 
     pub(crate) fn task(&self) -> Task {
-        let objective = Objective { kind: self.kind, samples: self.samples, target: self.target };
+        let (kind, samples, target) = (self.kind, self.samples, self.target);
+        let objective = Objective { kind, samples, target, ..Objective::default() };
         Task {
             model: Rc::new(self.model()),
             batch: self.batch,

@@ -1,6 +1,6 @@
-// A minibatch of one column of the dataset: kernels of shaders/gather.wgsl.
+// A minibatch of one column of the dataset: kernels of shaders/gather.wgsl, and of shaders/corrupt.wgsl.
 
-import { philoxWords } from "./random.js";
+import { normalsFromWords, philoxWords } from "./random.js";
 
 const STREAM_BINARIZE = 16;
 const STREAM_MIRROR = 24;
@@ -64,7 +64,44 @@ function gatherRows(call, column) {
     batch.fill(0, rows * width, BATCH * width);
 }
 
+/** Values of CORRUPTION; the others are 0, masking, and 2, salt and pepper. */
+const GAUSSIAN = 1;
+const SALT_AND_PEPPER = 2;
+
+const noise = new Float64Array(4);
+
+/** A pixel that is changed where `uniform` is below `level`. */
+function corruptPixel(kind, level, uniform, value) {
+    if (uniform >= level) {
+        return value;
+    }
+    return kind === SALT_AND_PEPPER && uniform >= 0.5 * level ? 1 : 0;
+}
+
 export const gatherKernels = {
+    corrupt(call) {
+        const { constants, views: { images, corrupted }, step } = call;
+        const { BATCH, COLUMNS, WIDTH, CORRUPTION, STREAM } = constants;
+        const level = call.number(constants.NUMBER);
+        for (let i = 0; i < BATCH * COLUMNS; i++) {
+            const words = call.randomWords(i, STREAM);
+            if (CORRUPTION === GAUSSIAN) {
+                normalsFromWords(words, 0, noise, 0);
+            }
+            for (let lane = 0; lane < 4; lane++) {
+                const at = 4 * i + lane;
+                let value = 0;
+                if (i < step.rows * COLUMNS && 4 * (i % COLUMNS) + lane < WIDTH) {
+                    value = CORRUPTION === GAUSSIAN
+                        ? images[at] + level * noise[lane]
+                        : corruptPixel(CORRUPTION, level, (words[lane] >>> 8) / 16777216, images[at]);
+                }
+                corrupted[at] = value;
+            }
+        }
+    },
+
+
     gather(call) {
         const { constants: { BATCH, COLUMNS }, views: { batch }, step } = call;
         const rows = Math.min(step.rows, BATCH);

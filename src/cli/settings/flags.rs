@@ -4,7 +4,7 @@ use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, wa
 use clap::builder::ValueParser;
 use vae::data::{Background, Colour, Fit};
 use vae::device::DeviceChoice;
-use vae::graph::{Activation, Binarize, LikelihoodChoice};
+use vae::graph::{Activation, Binarize, Corruption, LikelihoodChoice};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
 use vae::optimizer::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
@@ -226,7 +226,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(one_of::<ObjectiveKind>),
         of: Plan,
         help: "Bound to maximise: the ELBO, the importance-weighted bound iwae, or dreg, which is iwae with \
-               less noise in the encoder's gradient [default: elbo]",
+               less noise in the encoder's gradient; or the loss of an autoencoder without noise in its \
+               latents: autoencoder, or denoising [default: elbo]",
     },
     Flag {
         name: "importance-samples",
@@ -301,6 +302,24 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<f64>),
         of: Plan,
         help: "KL divergence per image, in nats, below which it is not reduced further [default: 0]",
+    },
+    // Deterministic autoencoders.
+    Flag {
+        name: "corruption",
+        path: "objective.corruption",
+        value_name: "KIND",
+        takes: Value(one_of::<Corruption>),
+        of: Plan,
+        help: "Corruption of the images that the encoder of denoising sees [default: masking for denoising]",
+    },
+    Flag {
+        name: "noise-level",
+        path: "objective.noise-level",
+        value_name: "LEVEL",
+        takes: Value(number::<f64>),
+        of: Training,
+        help: "Probability that the corruption changes a pixel; the standard deviation of gaussian noise \
+               [default: 0.3 for denoising]",
     },
     Flag {
         name: "optimizer",

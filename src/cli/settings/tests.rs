@@ -56,6 +56,8 @@ fn other(flag: &Flag) -> &'static str {
         | "keep-pictures" | "evaluate-every" => "17",
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
+        "corruption" => "gaussian",
+        "noise-level" => "0.125",
         "optimizer" => "sgd",
         "learning-rate-schedule" => "steps:0.5@2,3",
         "init" => "normal:0.5",

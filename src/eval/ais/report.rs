@@ -84,7 +84,7 @@ fn annealer(model: &mut TrainedModel, settings: AisSettings, images: usize) -> R
     let task = model.session.task().clone();
     let weights = Weights::of(&mut model.session)?;
     let rows = ROWS[usize::from(!matches!(model.device, OpenDevice::Cpu))];
-    let together = (Density::rows_for(task.latent("--ais")?, rows) / settings.chains).clamp(1, images);
+    let together = (Density::rows_for(task.density("--ais")?, rows) / settings.chains).clamp(1, images);
     let size = (together, settings.chains);
     let density = Density::open(&model.device, &task, &weights, size, settings.leapfrog, settings.seed)?;
     Annealer::new(density, settings)

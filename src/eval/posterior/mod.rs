@@ -126,7 +126,7 @@ impl PosteriorStudy {
     /// [`Error::Setting`] if the latent space has more than two dimensions or two layers; else if the device fails.
     pub fn open(model: &mut TrainedModel, sampling: Sampling) -> Result<Self> {
         let task = model.session.task().clone();
-        let latent = task.latent("vae posterior")?;
+        let latent = task.density("vae posterior")?;
         let hint = "use 'vae eval RUN --ais', which estimates log p(x) in a latent space of any size";
         let widths: Vec<usize> = latent.groups().iter().map(|group| group.width).collect();
         if widths.len() > 1 {

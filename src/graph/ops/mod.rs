@@ -10,6 +10,7 @@ mod clamp;
 mod classes;
 pub(super) mod convolution;
 mod covariance;
+pub(super) mod corrupt;
 pub(super) mod depthwise;
 mod discrepancy;
 mod dropout;

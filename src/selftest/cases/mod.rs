@@ -6,6 +6,7 @@ mod attention;
 mod bench;
 mod channels;
 mod convolution;
+mod corrupt;
 mod distributions;
 mod extremes;
 mod gate;
@@ -113,6 +114,7 @@ pub(super) fn all() -> Vec<Case> {
         large::all(),
         parts::all(),
         convolution::all(),
+        corrupt::all(),
         // The content of a case follows from its number: later files stand at the end.
         optimal_variance::all(),
         penalties::all(),

@@ -64,7 +64,8 @@ impl LatentModel for AutoencoderKl {
     }
 
     fn infer(&self, graph: &mut Graph, x: ValueId, draw: &mut dyn DrawPosterior) -> Result<Inferred> {
-        let encoder = |graph: &mut Graph, input| self.encoder(graph, input);
+        let head = draw.head();
+        let encoder = |graph: &mut Graph, input| self.encoder(graph, head, input);
         let latents = draw.draw(graph, 0, x, &encoder)?;
         let decoded = self.decoder(graph, latents.drawn.z)?;
         Ok(Inferred { groups: vec![latents], decoded })

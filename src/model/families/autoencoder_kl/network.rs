@@ -3,6 +3,7 @@
 use super::AutoencoderKl;
 use crate::Result;
 use crate::graph::{Activation, ConvolutionOptions, Graph, Shape, ValueId, Window};
+use crate::model::Head;
 use crate::model::families::FamilyConfig;
 
 /// What group norms add to a variance.
@@ -33,8 +34,9 @@ fn pointwise(graph: &mut Graph, name: &str, input: ValueId, channels: usize) -> 
 }
 
 impl AutoencoderKl {
-    /// From images with pixels from 0 to 1, `[batch, height * width * channels]`, to the posterior, `[batch, 2, latents]`.
-    pub(super) fn encoder(&self, graph: &mut Graph, images: ValueId) -> Result<ValueId> {
+    /// From images with pixels from 0 to 1, `[batch, height * width * channels]`, to the posterior, `[batch, 2, latents]`, or to codes,
+    /// which are its means: the layers keep the shapes that diffusers has.
+    pub(super) fn encoder(&self, graph: &mut Graph, head: Head, images: ValueId) -> Result<ValueId> {
         let (config, shape) = (&self.config, self.shape);
         let centred = graph.affine("images.centred", images, 2.0, -1.0);
         let image = [shape.height, shape.width, shape.channels];
@@ -58,10 +60,13 @@ impl AutoencoderKl {
         value = convolution(graph, "encoder.conv_out", value, 2 * config.latent)?;
         let moments = pointwise(graph, "quant_conv", value, 2 * config.latent)?;
         let means = graph.take_columns("encoder.mean", moments, 0, config.latent)?;
+        let means = graph.flatten("encoder.means", means)?;
+        if head == Head::Code {
+            return Ok(means);
+        }
         let log_variances =
             graph.take_columns("encoder.log_variance", moments, config.latent, config.latent)?;
         let clamped = graph.clamp("encoder.log_variance.clamped", log_variances, LOG_VARIANCE)?;
-        let means = graph.flatten("encoder.means", means)?;
         let log_variances = graph.flatten("encoder.log_variances", clamped)?;
         graph.stack_sections("encoder.posterior", &[means, log_variances])
     }

@@ -70,7 +70,8 @@ impl LatentModel for Conv {
 
     fn infer(&self, graph: &mut Graph, x: ValueId, draw: &mut dyn DrawPosterior) -> Result<Inferred> {
         let network = self.network(1)?;
-        let encoder = |graph: &mut Graph, input| network.encoder(graph, input);
+        let head = draw.head();
+        let encoder = |graph: &mut Graph, input| network.encoder(graph, head, input);
         let latents = draw.draw(graph, 0, x, &encoder)?;
         let samples = graph.value(latents.drawn.z).shape.rows / graph.value(x).shape.rows;
         let decoded = self.network(samples)?.decoder(graph, latents.drawn.z)?;

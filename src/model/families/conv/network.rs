@@ -4,6 +4,7 @@ use super::config::{ConvConfig, Norm};
 use super::geometry::{Geometry, Up};
 use crate::Result;
 use crate::graph::{BatchNorm, ConvolutionOptions, DepthwiseConvolution, Graph, ValueId, Window};
+use crate::model::Head;
 use crate::model::families::FamilyConfig;
 
 /// Settings with all sizes.
@@ -33,8 +34,8 @@ impl Side {
 }
 
 impl Network {
-    /// From images, `[batch, height * width * channels]`, to the posterior, `[batch, 2, latent]`.
-    pub(super) fn encoder(&self, graph: &mut Graph, images: ValueId) -> Result<ValueId> {
+    /// From images, `[batch, height * width * channels]`, to the posterior, `[batch, 2, latent]`, or to codes.
+    pub(super) fn encoder(&self, graph: &mut Graph, head: Head, images: ValueId) -> Result<ValueId> {
         let (mut side, mut value) = (Side::of("encoder", 1), images);
         for (level, window) in self.config.levels.iter().zip(&self.geometry.encoder) {
             let name = side.layer();
@@ -48,7 +49,8 @@ impl Network {
                 value = self.block(graph, &mut side, value)?;
             }
         }
-        let heads = ["encoder.mean", "encoder.log_variance"];
+        let heads = head.layers("encoder.");
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
         let Some((&first, others)) = self.config.dense.split_first() else {
             return graph.linear_from_maps(&heads, value, self.config.latent);
         };

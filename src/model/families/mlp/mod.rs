@@ -7,7 +7,7 @@ pub use config::MlpConfig;
 
 use crate::graph::{Activation, Graph, Likelihood, Tensors, ValueId};
 use crate::model::{
-    Built, DrawPosterior, DrawPrior, Generated, Inferred, LatentGroup, LatentModel, Model, Task, elbo,
+    Built, DrawPosterior, DrawPrior, Generated, Head, Inferred, LatentGroup, LatentModel, Model, Task, elbo,
 };
 use crate::optimizer::Optimizers;
 use crate::{Error, Result};
@@ -46,12 +46,13 @@ fn prefix(network: &str, layer: usize) -> String {
 
 impl Mlp {
     /// Layers from the image, or from latents of the layer before, to the posterior of layer number `layer`,
-    /// `[rows, 2, latent]`.
-    fn encoder(&self, graph: &mut Graph, layer: usize, input: ValueId) -> Result<ValueId> {
+    /// `[rows, 2, latent]`, or to codes.
+    fn encoder(&self, graph: &mut Graph, layer: usize, head: Head, input: ValueId) -> Result<ValueId> {
         let Layer { hidden, latent } = &self.layers[layer];
         let prefix = prefix("encoder", layer);
         let top = self.hidden(graph, &prefix, hidden.iter(), input)?;
-        graph.linear(&[&format!("{prefix}mean"), &format!("{prefix}log_variance")], top, *latent)
+        let names = head.layers(&prefix);
+        graph.linear(&names.iter().map(String::as_str).collect::<Vec<_>>(), top, *latent)
     }
 
     /// Layers from latents of layer number `layer`, which is not the first, to the prior of the one below it,
@@ -123,9 +124,9 @@ impl LatentModel for Mlp {
     }
 
     fn infer(&self, graph: &mut Graph, x: ValueId, draw: &mut dyn DrawPosterior) -> Result<Inferred> {
-        let (mut groups, mut input) = (Vec::new(), x);
+        let (mut groups, mut input, head) = (Vec::new(), x, draw.head());
         for layer in 0..self.layers.len() {
-            let network = |graph: &mut Graph, input| self.encoder(graph, layer, input);
+            let network = |graph: &mut Graph, input| self.encoder(graph, layer, head, input);
             let latents = draw.draw(graph, layer, input, &network)?;
             input = latents.drawn.z;
             groups.push(latents);

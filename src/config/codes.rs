@@ -1,0 +1,88 @@
+//! `[objective]` of deterministic autoencoders.
+
+use super::{Config, ModelConfig, ObjectiveConfig};
+use crate::graph::Corruption;
+use crate::model::{Codes, ObjectiveKind};
+use crate::{Error, Result};
+
+/// The probability with which `denoising` changes a pixel where `noise-level` is not given: that of the tutorial of Theano.
+const NOISE_LEVEL: f64 = 0.3;
+
+impl ObjectiveConfig {
+    /// How much `denoising` corrupts images.
+    pub fn noise_level(&self) -> f64 {
+        self.noise_level.unwrap_or(0.0)
+    }
+
+    /// How a deterministic autoencoder makes codes.
+    pub(super) fn codes(&self) -> Codes {
+        Codes { corruption: self.corruption, noise_level: self.noise_level() }
+    }
+
+    /// Refuse keys that the kind does not take, and fill in those that it takes.
+    pub(super) fn resolve_codes(&mut self) -> Result<()> {
+        self.refuse_keys_of_others()?;
+        if self.kind == ObjectiveKind::Denoising {
+            let corruption = *self.corruption.get_or_insert_default();
+            let level = *self.noise_level.get_or_insert(NOISE_LEVEL);
+            let most = if corruption == Corruption::Gaussian { f64::MAX } else { 1.0 };
+            if !(0.0..=most).contains(&level) {
+                let problem = format!("{level} is not a level of {corruption}");
+                let hint = "give a probability from 0 to 1, or for gaussian a deviation of 0 or more";
+                return Err(Error::setting("objective.noise-level", problem, hint));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_keys_of_others(&self) -> Result<()> {
+        use ObjectiveKind::Denoising;
+        let keys: [(&str, bool, &[ObjectiveKind]); 2] = [
+            ("objective.corruption", self.corruption.is_some(), &[Denoising]),
+            ("objective.noise-level", self.noise_level.is_some(), &[Denoising]),
+        ];
+        for (path, given, kinds) in keys {
+            if given && !kinds.contains(&self.kind) {
+                let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+                let problem = format!("the objective is {}, which does not take it", self.kind);
+                let hint = format!("leave it out, or choose objective.kind = {}", kinds.join(" or "));
+                return Err(Error::setting(path, problem, hint));
+            }
+        }
+        if !self.kind.is_deterministic() {
+            return Ok(());
+        }
+        for (path, given) in [
+            ("objective.noise-samples", self.noise_samples > 1),
+            ("objective.beta", self.beta.is_some()),
+            ("objective.kl-warmup", self.kl_warmup != super::Warmup::default()),
+            ("objective.kl-cycle", self.kl_cycle > 0.0),
+            ("objective.free-bits", self.free_bits > 0.0),
+            ("objective.kl-floor", self.kl_floor > 0.0),
+            ("objective.capacity", self.capacity.is_some()),
+        ] {
+            if given {
+                let problem = format!(
+                    "the objective is {}, which draws no latents and has no KL divergence",
+                    self.kind
+                );
+                return Err(Error::setting(path, problem, "leave it out, or choose objective.kind = elbo"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Refuse a model that a deterministic autoencoder cannot be.
+    pub(super) fn check_codes(&self) -> Result<()> {
+        let kind = self.objective.kind;
+        match &self.model {
+            ModelConfig::Mlp(model) if kind.is_deterministic() && model.latent.len() > 1 => {
+                let problem = format!("the objective is {kind}, whose codes are one layer of latents");
+                Err(Error::setting("model.latent", problem, "give the dimensions of one layer, such as 20"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

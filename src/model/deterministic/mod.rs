@@ -1,0 +1,111 @@
+//! Deterministic autoencoders: an encoder gives each image one code, without noise, and the loss is the reconstruction, to
+//! which a kind may add a penalty.
+
+use super::{Built, DrawPosterior, Head, Inferred, LatentModel, Latents, Task};
+use crate::graph::{Drawn, Graph, Loss, Mode, ProgramSpec, Source, Target, Tensors, ValueId, Weight};
+use crate::optimizer::Optimizers;
+use crate::{Error, Result};
+
+pub use crate::graph::Corruption;
+
+/// How a deterministic autoencoder makes codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Codes {
+    /// What becomes of the images that the encoder sees; the decoder is compared with the images as they are.
+    pub corruption: Option<Corruption>,
+    /// How much of it: the probability that a pixel is changed, or the standard deviation of its noise.
+    pub noise_level: f64,
+}
+
+impl DrawPosterior for Codes {
+    fn head(&self) -> Head {
+        Head::Code
+    }
+
+    fn draw(
+        &mut self,
+        graph: &mut Graph,
+        _: usize,
+        input: ValueId,
+        network: &dyn Fn(&mut Graph, ValueId) -> Result<ValueId>,
+    ) -> Result<Latents> {
+        let code = network(graph, input)?;
+        Ok(Latents { posterior: code, drawn: Drawn { posterior: code, z: code, noise: code }, prior: None })
+    }
+}
+
+/// Build `model` as a deterministic autoencoder: `train` with `optimizers`, `evaluate`, `encode` (images to codes), `decode`,
+/// and, with a corruption, `corrupt` (images to what the encoder sees).
+///
+/// # Errors
+/// [`Error::Shape`] if a size is zero, or the model has several groups of latents.
+pub(super) fn build(
+    model: &dyn LatentModel,
+    tensors: &Tensors,
+    task: &Task,
+    optimizers: Option<&Optimizers>,
+) -> Result<Built> {
+    if model.groups().len() != 1 {
+        let problem = format!("{} takes one layer of latents", task.objective.kind);
+        return Err(Error::shape("latent", problem));
+    }
+    let mode = if optimizers.is_some() { Mode::Train } else { Mode::Evaluate };
+    tensors.group("vae");
+    let mut graph = Graph::new(tensors, mode);
+    let images = graph.minibatch(task.batch, model.pixels(), task.binarize, task.mirror)?;
+    let mut codes = task.objective.codes;
+    let seen = match codes.corruption {
+        Some(corruption) => graph.corrupt(images, corruption)?,
+        None => images,
+    };
+    let inferred = model.infer(&mut graph, seen, &mut codes)?;
+    let losses = losses(&mut graph, model, &inferred, images)?;
+    let twice = mode == Mode::Train && (model.depends_on_mode() || model.likelihood().kind.depends_on_mode());
+    let evaluated = if twice {
+        graph.with_mode(Mode::Evaluate, |graph| {
+            let inferred = match model.depends_on_mode() {
+                true => model.infer(graph, seen, &mut codes)?,
+                false => inferred,
+            };
+            self::losses(graph, model, &inferred, images)?;
+            Ok(inferred)
+        })?
+    } else {
+        inferred
+    };
+    let mut metrics: Vec<ValueId> = graph.reported(if twice { Mode::Evaluate } else { mode }).collect();
+    let picture = graph.expected_image(evaluated.decoded, model.likelihood());
+    metrics.push(graph.with_mode(Mode::Evaluate, |graph| {
+        let difference = graph.squared_error(picture, images)?;
+        Ok(graph.metric("squared_error", difference, 1))
+    })?);
+    let mut programs = Vec::new();
+    if let Some(optimizers) = optimizers {
+        let groups = tensors.groups();
+        let targets: Vec<Target> = groups.iter().map(|(group, _)| Target::Group(*group)).collect();
+        graph.differentiate(&losses, &targets)?;
+        for (group, name) in &groups {
+            graph.step(*group, optimizers.of_group(name))?;
+        }
+        programs.push(ProgramSpec::new("train", &[], &graph.training()).from_source(Source::Train));
+    }
+    let code = evaluated.groups[0].drawn.z;
+    programs.push(ProgramSpec::new("evaluate", &[], &metrics).from_source(Source::Test));
+    programs.push(ProgramSpec::new("encode", &[], &[code]).from_source(Source::Test));
+    programs.push(ProgramSpec::new("decode", &[code], &[picture]));
+    if codes.corruption.is_some() {
+        programs.push(ProgramSpec::new("corrupt", &[], &[seen]).from_source(Source::Test));
+    }
+    Ok(Built { graph, programs })
+}
+
+/// The losses, each reported under its name.
+fn losses(
+    graph: &mut Graph,
+    model: &dyn LatentModel,
+    inferred: &Inferred,
+    images: ValueId,
+) -> Result<Vec<Loss>> {
+    let terms = graph.negative_log_likelihood(inferred.decoded, images, model.likelihood())?;
+    Ok(vec![graph.loss("reconstruction", terms, 1, Weight::Constant(1.0))])
+}
