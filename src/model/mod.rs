@@ -12,6 +12,7 @@ pub mod families;
 mod init;
 mod objective;
 mod output_bias;
+mod penalty;
 
 pub use density::DensityModel;
 pub use deterministic::{Codes, Corruption};
@@ -20,6 +21,7 @@ pub use elbo::importance_program;
 pub use init::Initialisation;
 pub use objective::{Objective, ObjectiveKind};
 pub(crate) use output_bias::mean_image;
+pub use penalty::{DISCRIMINATOR, Penalty};
 pub use output_bias::{OutputBias, OutputLayer};
 
 use crate::Result;

@@ -207,6 +207,10 @@ impl<'a> Trainer<'a> {
         self.state.epoch_reconstruction += reconstruction * images as f64;
         self.state.epoch_kl += kl * images as f64;
         self.state.epoch_bound -= bound * images as f64;
+        let known = ["reconstruction", "kl", "bound", "squared_error"];
+        for (name, &value) in plan.metrics.iter().zip(row).filter(|(name, _)| !known.contains(&name.as_str())) {
+            *self.state.epoch_others.entry(name.clone()).or_default() += f64::from(value) * images as f64;
+        }
         Ok(())
     }
 
@@ -261,10 +265,8 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
-            others: evaluation
-                .squared_error
-                .map(|it| ("squared_error".to_string(), it))
-                .into_iter()
+            others: (evaluation.squared_error.map(|it| ("squared_error".to_string(), it)).into_iter())
+                .chain(state.epoch_others.iter().map(|(name, sum)| (format!("train_{name}"), sum / seen)))
                 .collect(),
         };
         let latents = LatentRecord {
@@ -293,6 +295,7 @@ impl<'a> Trainer<'a> {
             state.epoch_reconstruction = 0.0;
             state.epoch_kl = 0.0;
             state.epoch_bound = 0.0;
+            state.epoch_others.clear();
             state.epoch_seconds = 0.0;
         }
         if best {

@@ -57,6 +57,10 @@ fn other(flag: &Flag) -> &'static str {
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "corruption" => "gaussian",
+        "sampling" => "weighted",
+        "penalty" | "penalty-warmup" | "diagonal-penalty" => "2.5",
+        "discriminator-layers" | "discriminator-units" => "17",
+        "adam-beta-1" | "adam-beta-2" => "0.25",
         "noise-level" => "0.125",
         "optimizer" => "sgd",
         "learning-rate-schedule" => "steps:0.5@2,3",
