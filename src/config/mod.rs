@@ -9,8 +9,8 @@ mod difference;
 mod document;
 mod model;
 mod objective;
-mod penalty;
 mod optimizer;
+mod penalty;
 mod presets;
 mod run;
 #[cfg(test)]

@@ -132,7 +132,13 @@ impl ObjectiveConfig {
             (None, _, nats) if nats > 0.0 => KlTarget::Floor(nats),
             _ => KlTarget::Zero,
         };
-        Objective { kind: self.kind, samples: self.samples(), target, codes: self.codes(), penalty: self.penalty_term() }
+        Objective {
+            kind: self.kind,
+            samples: self.samples(),
+            target,
+            codes: self.codes(),
+            penalty: self.penalty_term(),
+        }
     }
 
     /// Refuse settings that make no sense, and fill in those that depend on others.

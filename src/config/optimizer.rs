@@ -177,7 +177,11 @@ impl OptimizerConfig {
         for (key, beta) in [("adam-beta-1", self.adam_beta_1), ("adam-beta-2", self.adam_beta_2)] {
             if beta.is_some() && !self.kind.is_adam() {
                 let problem = "the optimizer is neither adam nor adamax";
-                return Err(Error::setting(path(key), problem, "leave it out, or choose optimizer.kind = adam"));
+                return Err(Error::setting(
+                    path(key),
+                    problem,
+                    "leave it out, or choose optimizer.kind = adam",
+                ));
             }
             below_one(&path(key), beta.unwrap_or(0.0))?;
         }

@@ -22,8 +22,8 @@ impl ObjectiveKind {
             // beta 6 of Chen et al.: the ELBO has the total correlation once.
             Self::Tc => Some(5.0),
             Self::Dip1 | Self::Dip2 | Self::Wae => Some(10.0),
-            // alpha 0 and lambda 1000 of Zhao et al.: alpha + lambda - 1.
-            Self::InfoVae => Some(999.0),
+            // alpha + lambda - 1 for alpha 0 and lambda 100.
+            Self::InfoVae => Some(99.0),
             _ => None,
         }
     }
@@ -39,7 +39,7 @@ impl ObjectiveConfig {
             }),
             ObjectiveKind::Tc => Some(Penalty::TotalCorrelation(self.sampling.unwrap_or_default())),
             ObjectiveKind::Dip1 | ObjectiveKind::Dip2 => {
-                let weight = self.penalty.or(self.kind.standard_penalty()).unwrap_or(1.0);
+                let weight = self.full_penalty();
                 let variances = self.kind == ObjectiveKind::Dip2;
                 // Ten times, or once, as in Locatello et al. (arXiv 1811.12359).
                 let standard = if variances { weight } else { 10.0 * weight };
@@ -51,10 +51,14 @@ impl ObjectiveConfig {
         }
     }
 
+    /// Weight of the penalty at the end of its rise; 0 for kinds without one.
+    pub fn full_penalty(&self) -> f64 {
+        self.penalty.or(self.kind.standard_penalty()).unwrap_or(0.0)
+    }
+
     /// Weight of the penalty at `step`.
     pub fn penalty_at(&self, step: u64, steps_per_epoch: u64) -> f64 {
-        let full = self.penalty.or(self.kind.standard_penalty()).unwrap_or(0.0);
-        self.penalty_warmup.weight(full, step, steps_per_epoch)
+        self.penalty_warmup.weight(self.full_penalty(), step, steps_per_epoch)
     }
 
     /// Refuse keys that the kind does not take, and fill in those that it takes.
@@ -78,7 +82,11 @@ impl ObjectiveConfig {
                 ] {
                     counted(path, value as u64)?;
                     if value > most {
-                        return refuse(path, &format!("{value} is too many"), &format!("give at most {most}"));
+                        return refuse(
+                            path,
+                            &format!("{value} is too many"),
+                            &format!("give at most {most}"),
+                        );
                     }
                 }
             }

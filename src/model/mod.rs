@@ -21,8 +21,8 @@ pub use elbo::importance_program;
 pub use init::Initialisation;
 pub use objective::{Objective, ObjectiveKind};
 pub(crate) use output_bias::mean_image;
-pub use penalty::{DISCRIMINATOR, Penalty};
 pub use output_bias::{OutputBias, OutputLayer};
+pub use penalty::{DISCRIMINATOR, Penalty};
 
 use crate::Result;
 use crate::graph::{Binarize, Graph, Likelihood, Mirror, ProgramSpec, Tensors, ValueId};

@@ -115,6 +115,12 @@ pub struct Objective {
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { kind: ObjectiveKind::Elbo, samples: 1, target: KlTarget::Zero, codes: Codes::default(), penalty: None }
+        Self {
+            kind: ObjectiveKind::Elbo,
+            samples: 1,
+            target: KlTarget::Zero,
+            codes: Codes::default(),
+            penalty: None,
+        }
     }
 }

@@ -51,7 +51,12 @@ impl Penalty {
     ///
     /// # Errors
     /// [`Error::Shape`] if the model has several groups of latents, or an image several samples.
-    pub(super) fn losses(self, graph: &mut Graph, inferred: &Inferred, kind: ObjectiveKind) -> Result<Vec<Loss>> {
+    pub(super) fn losses(
+        self,
+        graph: &mut Graph,
+        inferred: &Inferred,
+        kind: ObjectiveKind,
+    ) -> Result<Vec<Loss>> {
         let [group] = &inferred.groups[..] else {
             return Err(Error::shape("latent", format!("{kind} takes one layer of latents")));
         };
@@ -62,9 +67,7 @@ impl Penalty {
                 let network = Discriminator { layers, units };
                 let ratio = graph.with_constant_parameters(|graph| network.append(graph, drawn.z))?;
                 let ratio = graph.contrast(ratio)?;
-                let mut losses = vec![graph.loss(self.metric(), ratio, 1, weight)];
-                losses.extend(network.losses(graph, drawn.z)?);
-                losses
+                vec![graph.loss(self.metric(), ratio, 1, weight), network.loss(graph, drawn.z)?]
             }
             Self::TotalCorrelation(sampling) => {
                 let terms = graph.decompose_kl(drawn, sampling)?;
@@ -113,18 +116,15 @@ impl Discriminator {
         graph.linear(&["discriminator.output"], x, 2)
     }
 
-    /// The losses that its own parameters are trained by: half the cross-entropy of each class.
-    fn losses(&self, graph: &mut Graph, z: ValueId) -> Result<Vec<Loss>> {
+    /// The loss that its own parameters are trained by: the mean cross-entropy of both classes.
+    fn loss(&self, graph: &mut Graph, z: ValueId) -> Result<Loss> {
         let drawn = graph.detach(z);
+        let logits = self.append(graph, drawn)?;
+        let drawn = graph.cross_entropy(logits, 0)?;
         let permuted = graph.permute_columns(z)?;
-        let mut losses = Vec::new();
-        for (class, (name, latents)) in
-            [("discriminator_drawn", drawn), ("discriminator_permuted", permuted)].into_iter().enumerate()
-        {
-            let logits = self.append(graph, latents)?;
-            let loss = graph.cross_entropy(logits, class)?;
-            losses.push(graph.loss(name, loss, 1, Weight::Constant(0.5)));
-        }
-        Ok(losses)
+        let logits = self.append(graph, permuted)?;
+        let permuted = graph.cross_entropy(logits, 1)?;
+        let both = graph.add_scaled("cross_entropies", drawn, permuted, 1.0)?;
+        Ok(graph.loss("discriminator", both, 2, Weight::Constant(1.0)))
     }
 }

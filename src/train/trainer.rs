@@ -208,7 +208,8 @@ impl<'a> Trainer<'a> {
         self.state.epoch_kl += kl * images as f64;
         self.state.epoch_bound -= bound * images as f64;
         let known = ["reconstruction", "kl", "bound", "squared_error"];
-        for (name, &value) in plan.metrics.iter().zip(row).filter(|(name, _)| !known.contains(&name.as_str())) {
+        for (name, &value) in plan.metrics.iter().zip(row).filter(|(name, _)| !known.contains(&name.as_str()))
+        {
             *self.state.epoch_others.entry(name.clone()).or_default() += f64::from(value) * images as f64;
         }
         Ok(())

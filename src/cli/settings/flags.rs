@@ -329,7 +329,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<f64>),
         of: Training,
         help: "Weight of the penalty that the objective adds to the ELBO [default: 6.4 for factor, 5 for tc, 10 \
-               for dip-1, dip-2 and wae, 999 for infovae]",
+               for dip-1, dip-2 and wae, 99 for infovae]",
     },
     Flag {
         name: "penalty-warmup",
