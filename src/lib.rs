@@ -82,6 +82,7 @@ pub mod cpu;
 pub mod data;
 pub mod deck;
 pub mod device;
+pub mod disentangle;
 pub mod error;
 pub mod eval;
 mod files;

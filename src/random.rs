@@ -39,6 +39,8 @@ pub mod stream {
     pub const LAYERS: u32 = 38;
     /// Starting points of chains, and images simulated from a model.
     pub const CHAINS: u32 = 40;
+    /// Draws of the metrics of disentanglement.
+    pub const DISENTANGLE: u32 = 70;
     /// Draws from known distributions, for figures.
     pub const FIGURES: u32 = 64;
     /// Noise of the samples in the figure that compares gradient estimators.

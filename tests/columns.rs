@@ -88,6 +88,7 @@ fn item(column: &Column, number: usize) -> Vec<f32> {
     let range = number * column.size()..(number + 1) * column.size();
     match &column.values {
         Values::Bytes(values) => values[range].iter().map(|&byte| f32::from(byte) / 255.0).collect(),
+        Values::Bits(values) => values.unpacked(range).iter().map(|&byte| f32::from(byte) / 255.0).collect(),
         Values::Reals(values) => values[range].to_vec(),
         Values::Words(values) => values[range].iter().map(|&word| word as f32).collect(),
     }

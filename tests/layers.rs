@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the library from the bottom to the top, each with those directly below it. A module may use all that
 /// are below it. The program, `cli`, is another crate above them.
-const LAYERS: [(&str, &str); 30] = [
+const LAYERS: [(&str, &str); 31] = [
     ("text", ""),
     ("error", ""),
     ("checks", "error"),
     ("random", ""),
     ("pace", ""),
+    ("disentangle", "error random"),
     ("files", "error"),
     ("data", "text random files"),
     ("report", "data"),
@@ -33,7 +34,7 @@ const LAYERS: [(&str, &str); 30] = [
     ("session", "model tuning"),
     ("config", "session"),
     ("run", "config"),
-    ("eval", "run report"),
+    ("eval", "run report disentangle"),
     ("train", "eval"),
     ("web", "train"),
     // What the program offers beside training: none of these uses another.

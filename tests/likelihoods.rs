@@ -188,7 +188,8 @@ fn the_optimal_deviation_is_that_of_the_residuals() {
     let config = Config::default().with(text).unwrap().resolve().unwrap();
     let bias: Vec<f32> = (0..pixels).map(|i| 0.2 + 0.5 * (i % 7) as f32 / 7.0).collect();
     let squared = |part: &vae::data::Part, number: usize| -> f64 {
-        let values = part.image(number).iter().zip(&bias);
+        let image = part.image(number);
+        let values = image.iter().zip(&bias);
         values.map(|(&x, &mean)| (f64::from(x) / 255.0 - f64::from(mean)).powi(2)).sum()
     };
     let negative_log = |variance: f64, squared: f64| {

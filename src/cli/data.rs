@@ -68,7 +68,8 @@ fn indices(text: &str) -> Result<Indices, String> {
 }
 
 impl Data {
-    pub(crate) fn run(self) -> Result<ExitCode> {
+    pub(crate) fn run(mut self) -> Result<ExitCode> {
+        self.settings.name_dataset(self.named.clone());
         self.show().map_err(|error| self.settings.explain(error))
     }
 
@@ -113,16 +114,17 @@ impl Data {
     }
 
     /// Write the images that are asked for.
-    fn write(&self, path: &Path, dataset: &Dataset, images: &[&[u8]]) -> Result<()> {
+    fn write(&self, path: &Path, dataset: &Dataset, images: &[(&Part, usize)]) -> Result<()> {
         let all = || Indices((0..images.len()).collect());
         let Indices(wanted) = self.indices.clone().unwrap_or_else(all);
         let mut pixels = Vec::with_capacity(wanted.len() * dataset.shape.pixels());
         for index in &wanted {
-            pixels.extend_from_slice(images.get(*index).ok_or_else(|| {
+            let (part, number) = images.get(*index).ok_or_else(|| {
                 let problem = format!("there is no image {index}");
                 let hint = format!("{} has images 0 to {}", dataset.name, images.len() - 1);
                 Error::setting("--indices", problem, hint)
-            })?);
+            })?;
+            pixels.extend_from_slice(&part.image(*number));
         }
         let shape = dataset.shape;
         write_npy(path, &[wanted.len(), shape.height, shape.width, shape.channels], &pixels)?;
@@ -131,11 +133,12 @@ impl Data {
 }
 
 /// Some images of the dataset.
-fn sheet(dataset: &Dataset, images: &[&[u8]]) -> image::RgbImage {
+fn sheet(dataset: &Dataset, images: &[(&Part, usize)]) -> image::RgbImage {
     let shown = SHEET.0.min(images.len());
     let pixels: Vec<f32> = (0..shown)
-        .flat_map(|index| images[index * images.len() / shown])
-        .map(|value| f32::from(*value) / 255.0)
+        .map(|index| images[index * images.len() / shown])
+        .flat_map(|(part, index)| part.image(index).into_owned())
+        .map(|value| f32::from(value) / 255.0)
         .collect();
     let (count, all) = (thousands(shown), thousands(images.len()));
     let title = format!("{count} of the {all} images of {}", dataset.name);

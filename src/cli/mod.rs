@@ -8,6 +8,7 @@ mod decode;
 mod devices;
 mod encode;
 mod eval;
+mod fit_prior;
 mod interpolate;
 mod latent;
 mod manifold;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Reconstruct(reconstruct::Reconstruct),
     /// Draw new images from the prior
     Sample(sample::Sample),
+    /// Fit a mixture of Gaussians to the latents of the training images, to draw new images from
+    FitPrior(fit_prior::FitPrior),
     /// Draw the images of a grid over the latent space
     Manifold(manifold::Manifold),
     /// Draw held-out images as points of the latent space
@@ -118,6 +121,7 @@ impl Command {
             Self::Posterior(command) => command.run(),
             Self::Reconstruct(command) => command.run(),
             Self::Sample(command) => command.run(),
+            Self::FitPrior(command) => command.run(),
             Self::Manifold(command) => command.run(),
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),

@@ -64,7 +64,8 @@ impl PlanCommand {
             Some(shape) => (config.for_images(shape)?, shape, [config.run.batch_size(); 2]),
             None => config.for_plan()?,
         };
-        let setting = Setting { train_images, test_images, max_steps: MAX_STEPS, streamed: false };
+        let streamed = config.sends_minibatches(shape, train_images);
+        let setting = Setting { train_images, test_images, max_steps: MAX_STEPS, streamed };
         let (task, tensors) = (config.task(shape), Tensors::default());
         let plan = plan_task(&task, &tensors, Some(&config.optimizers()), setting)?;
         let parameters = tensors.all().iter().map(Tensor::count).sum();

@@ -2,11 +2,11 @@
 
 use super::output;
 use super::run::{NoData, RunArguments, check_folder, check_png, is_npy};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use vae::data::write_npy;
-use vae::eval::pictures;
+use vae::eval::{fitted, pictures};
 use vae::report::{save_each, save_png};
 use vae::run::Wanted;
 use vae::{Error, Result};
@@ -16,6 +16,7 @@ use vae::{Error, Result};
 Examples:
   vae sample runs/digits-1 --count 64 --seed 7 --out samples.png
   vae sample runs/faces-1 --count 1000 --npy new.npy
+  vae fit-prior runs/digits-1 && vae sample runs/digits-1 --prior fitted
   vae sample runs/faces-1 --count 1000 --individual new")]
 pub(crate) struct Sample {
     #[command(flatten)]
@@ -37,6 +38,18 @@ pub(crate) struct Sample {
     /// Seed of the draws from the prior [default: the run's]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// What latents are drawn from
+    #[arg(long, value_name = "PRIOR", default_value = "standard")]
+    prior: Prior,
+}
+
+/// What latents are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Prior {
+    /// N(0, I)
+    Standard,
+    /// The mixture that 'vae fit-prior' has written into the run
+    Fitted,
 }
 
 impl Sample {
@@ -53,9 +66,16 @@ impl Sample {
         }
         let mut model = self.run.open(Wanted::Nothing)?;
         let seed = self.seed.unwrap_or(model.config.run.seed);
+        let prior = match self.prior {
+            Prior::Standard => None,
+            Prior::Fitted => Some(fitted::read(&model)?),
+        };
         let mut written = Vec::new();
         if self.npy.is_some() || self.individual.is_some() {
-            let images = pictures::draws(&mut model.session, self.count, seed)?;
+            let images = match &prior {
+                None => pictures::draws(&mut model.session, self.count, seed)?,
+                Some(prior) => pictures::fitted_draws(&mut model.session, prior, self.count, seed)?,
+            };
             let shape = model.session.shape();
             if let Some(path) = &self.npy {
                 write_npy(path, &[self.count, shape.height, shape.width, shape.channels], &images)?;
@@ -66,7 +86,11 @@ impl Sample {
             written.extend([&self.npy, &self.individual].into_iter().flatten().cloned());
         }
         if self.out.is_some() || written.is_empty() {
-            let picture = pictures::samples(&mut model.session, &model.dataset, self.count, seed)?;
+            let (session, dataset) = (&mut model.session, &model.dataset);
+            let picture = match &prior {
+                None => pictures::samples(session, dataset, self.count, seed)?,
+                Some(prior) => pictures::fitted_samples(session, dataset, prior, self.count, seed)?,
+            };
             let path = self.out.unwrap_or_else(|| model.run.file("samples.png"));
             save_png(&picture, &path)?;
             written.push(path);

@@ -312,8 +312,8 @@ fn reconstructions(
     if more == 0 {
         return pictures::reconstructions(session, dataset, pictures::RECONSTRUCTIONS, None);
     }
-    let trained_on = &dataset.train.pixels()[..more * dataset.shape.pixels()];
-    let both = [dataset.test.pixels(), trained_on].concat();
+    let trained_on: Vec<usize> = (0..more).collect();
+    let both = [dataset.test.pixels(), dataset.train.select(&trained_on).pixels()].concat();
     let shown = Part::of_images(both, dataset.shape);
     let both = Dataset::new(&*dataset.name, dataset.shape, shown.clone(), shown);
     let matmul = Matmul { tuning: config.run.matmul.clone(), record: run.read_record()? };

@@ -2,7 +2,7 @@
 
 use super::{Config, ModelConfig, RunConfig};
 use crate::Result;
-use crate::data::{Dataset, ImageShape};
+use crate::data::{Dataset, ImageShape, Part};
 use crate::graph::{Binarize, LikelihoodChoice, LikelihoodKind};
 use crate::text::thousands;
 
@@ -25,8 +25,8 @@ struct Facts<'a> {
     shape: ImageShape,
     /// Training images.
     images: usize,
-    /// Their values, if they are at hand.
-    pixels: Option<&'a [u8]>,
+    /// They themselves, if they are at hand.
+    part: Option<&'a Part>,
 }
 
 impl Config {
@@ -37,8 +37,7 @@ impl Config {
     /// [`crate::Error::Setting`] naming the key path, if the model does not fit the images.
     pub fn for_dataset(&self, dataset: &Dataset) -> Result<(Self, Vec<String>)> {
         let (shape, part) = (dataset.shape, &dataset.train);
-        let (mut config, said) =
-            self.chosen(&Facts { shape, images: part.count, pixels: Some(part.pixels()) })?;
+        let (mut config, said) = self.chosen(&Facts { shape, images: part.count, part: Some(part) })?;
         if let Some(look) = &dataset.found.look {
             // Later commands read the same pictures, and others beside them, as these were.
             config.data.keep(look, shape);
@@ -51,7 +50,7 @@ impl Config {
     /// # Errors
     /// See [`Config::for_dataset`].
     pub(super) fn for_sizes(&self, shape: ImageShape, images: usize) -> Result<Self> {
-        Ok(self.chosen(&Facts { shape, images, pixels: None })?.0)
+        Ok(self.chosen(&Facts { shape, images, part: None })?.0)
     }
 
     fn chosen(&self, facts: &Facts<'_>) -> Result<(Self, Vec<String>)> {
@@ -118,9 +117,10 @@ impl Config {
 
     fn choose_likelihood(&mut self, facts: &Facts<'_>, said: &mut Vec<String>) {
         let binarized = self.data.binarize.is_some_and(|how| how != Binarize::None);
-        let share = match facts.pixels {
-            Some(pixels) if !binarized && !OF_STROKES.contains(&self.data.dataset.as_str()) => {
-                Some(share_of_black_and_white(pixels))
+        let of_strokes = OF_STROKES.contains(&self.data.dataset.as_str());
+        let share = match facts.part {
+            Some(part) if !binarized && !of_strokes && !self.data.is_dsprites() => {
+                Some(share_of_black_and_white(part))
             }
             _ => None,
         };
@@ -132,7 +132,13 @@ impl Config {
             false => LikelihoodKind::GaussianOptimal,
         };
         *self.model.likelihood_choice() = kind.into();
-        let standard = if bernoulli { Binarize::Dynamic } else { Binarize::None };
+        // Pixels that are kept as bits are black or white already: a threshold keeps them, and draws nothing.
+        let black_or_white = self.data.is_dsprites() || facts.part.is_some_and(|part| part.bits().is_some());
+        let standard = match (bernoulli, black_or_white) {
+            (true, true) => Binarize::Threshold,
+            (true, false) => Binarize::Dynamic,
+            (false, _) => Binarize::None,
+        };
         self.data.binarize.get_or_insert(standard);
         if let Some(share) = share {
             said.push(format!(
@@ -144,7 +150,11 @@ impl Config {
 }
 
 /// The share of values that are black or white, or nearly so.
-fn share_of_black_and_white(pixels: &[u8]) -> f64 {
+fn share_of_black_and_white(part: &Part) -> f64 {
+    if part.bits().is_some() {
+        return 1.0;
+    }
+    let pixels = part.pixels();
     let near = pixels.iter().filter(|&&value| value <= NEAR || value >= u8::MAX - NEAR).count();
     near as f64 / pixels.len().max(1) as f64
 }
@@ -211,6 +221,19 @@ mod tests {
         assert_eq!(chosen(&config(""), &large(100, 2)), (bernoulli, dynamic, 0));
         let text = auto.for_dataset(&large(6, 4)).unwrap().0.to_toml().unwrap();
         assert!(text.contains("likelihood = \"gaussian-optimal\""), "{text}");
+    }
+
+    #[test]
+    fn pixels_that_are_bits_stay_as_they_are() {
+        let shape = ImageShape { width: 4, height: 4, channels: 1 };
+        let part = || Part::of_bits(crate::data::Bits::new(vec![7; 200]), shape);
+        let bits = Dataset::new("bits", shape, part(), part());
+        for settings in ["model.likelihood = 'auto'", "model.likelihood = 'auto'\ndata.dataset = 'dsprites'"]
+        {
+            let config = config(settings).for_dataset(&bits).unwrap().0;
+            let found = (config.model.likelihood().kind, config.data.binarize.unwrap());
+            assert_eq!(found, (LikelihoodKind::Bernoulli, Binarize::Threshold));
+        }
     }
 
     #[test]

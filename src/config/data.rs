@@ -113,9 +113,19 @@ impl DataConfig {
         self.dataset == "digits"
     }
 
+    /// Whether the pictures of dSprites are drawn.
+    pub(crate) fn is_dsprites(&self) -> bool {
+        self.dataset == data::sprites::NAME
+    }
+
+    /// Whether the images are drawn, and not read.
+    pub fn is_drawn(&self) -> bool {
+        self.is_digits() || self.is_dsprites()
+    }
+
     /// Whether the dataset is a path, and no name.
     pub fn is_path(&self) -> bool {
-        !self.is_digits() && !data::KNOWN_NAMES.contains(&self.dataset.as_str())
+        !self.is_drawn() && !data::KNOWN_NAMES.contains(&self.dataset.as_str())
     }
 
     /// The file or folder of the dataset, where it is a path, and what is named in it.

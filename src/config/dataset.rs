@@ -1,7 +1,7 @@
 //! The dataset that the settings name.
 
 use super::{Config, Stretch};
-use crate::data::{self, Background, Colour, Dataset, Fit, HeldOut, ImageShape};
+use crate::data::{self, Background, Colour, Dataset, Fit, HeldOut, ImageShape, sprites};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ impl Config {
     }
 
     /// The settings as for the dataset that they name, the images' size, and the numbers of training and held-out images.
-    /// The procedural digits are not drawn for it; other datasets are read.
+    /// The procedural digits and dSprites are not drawn for it; other datasets are read.
     ///
     /// # Errors
     /// See [`Config::open_dataset`] and [`Config::for_dataset`].
@@ -30,9 +30,21 @@ impl Config {
             let shape = ImageShape { width, height, channels: 1 };
             return Ok((self.for_sizes(shape, train)?, shape, [train, test]));
         }
+        if self.data.is_dsprites() {
+            self.refuse_what_is_not_drawn()?;
+            let [train, test] = sprites::counts(self.data.images, self.data.test_fraction);
+            self.check_batch(train)?;
+            return Ok((self.for_sizes(sprites::SHAPE, train)?, sprites::SHAPE, [train, test]));
+        }
         let dataset = self.open_dataset()?;
         let (config, _) = self.for_dataset(&dataset)?;
         Ok((config, dataset.shape, [dataset.train.count, dataset.test.count]))
+    }
+
+    /// Whether `images` of the dataset, of `shape`, are sent to a device by minibatch, because they are many and
+    /// kept as bits.
+    pub fn sends_minibatches(&self, shape: ImageShape, images: usize) -> bool {
+        self.data.is_dsprites() && (images * shape.pixels()) as u64 > data::SENT
     }
 
     /// Refuse a minibatch or a cycle that does not fit this number of training images.
@@ -81,7 +93,7 @@ impl Config {
     pub fn read_images(&self, shape: ImageShape, held_out: HeldOut) -> Result<Dataset> {
         let mut config = self.clone();
         config.data.image_size = Some([shape.width, shape.height]);
-        if !config.data.is_digits() {
+        if !config.data.is_drawn() {
             config.data.color = Some(if shape.channels == 1 { Colour::Grey } else { Colour::Rgb });
         }
         config.read_part(held_out, None)
@@ -103,7 +115,7 @@ impl Config {
         let mut dataset = if self.data.is_digits() {
             let (train, test) = self.digit_counts();
             let [width, height] = self.data.image_size.unwrap_or([28, 28]);
-            self.refuse_what_digits_ignore()?;
+            self.refuse_what_is_not_drawn()?;
             let bytes = (train as u128 + test as u128) * width as u128 * height as u128;
             if bytes > u128::from(data::idx::BYTE_LIMIT) {
                 let problem = format!("{} digits of {width}x{height} are {bytes} bytes", train + test);
@@ -114,6 +126,9 @@ impl Config {
                 return Err(Error::setting("data.images, data.image-size", problem, hint));
             }
             data::digits::digits_sized(train, test, self.run.seed, width, height)?
+        } else if self.data.is_dsprites() {
+            self.refuse_what_is_not_drawn()?;
+            sprites::sprites(self.data.images, self.data.test_fraction, self.run.seed)?
         } else {
             let options = data::Options {
                 data_dir: self.data.data_dir.clone(),
@@ -137,8 +152,9 @@ impl Config {
         Ok(dataset)
     }
 
-    /// The digits are drawn: a folder or a colour given for them was meant for another dataset.
-    fn refuse_what_digits_ignore(&self) -> Result<()> {
+    /// Digits and sprites are drawn: a folder or a colour given for them was meant for another dataset.
+    fn refuse_what_is_not_drawn(&self) -> Result<()> {
+        let ImageShape { width, height, .. } = sprites::SHAPE;
         let given = [
             ("data.data-dir", self.data.data_dir.is_some()),
             ("data.color", self.data.color.is_some()),
@@ -148,7 +164,16 @@ impl Config {
         match given.iter().find(|(_, given)| *given) {
             Some((flag, _)) => {
                 let hint = "leave it out, or name the dataset it is for, such as data.dataset = mnist";
-                Err(Error::setting(*flag, "the dataset is 'digits', which is drawn in grey, not read", hint))
+                let problem =
+                    format!("the dataset is '{}', which is drawn in grey, not read", self.data.dataset);
+                Err(Error::setting(*flag, problem, hint))
+            }
+            None if self.data.is_dsprites()
+                && self.data.image_size.is_some_and(|size| size != [width, height]) =>
+            {
+                let problem =
+                    format!("the dataset is '{}', which is drawn in {width}x{height}", self.data.dataset);
+                Err(Error::setting("data.image-size", problem, "leave it out"))
             }
             None => Ok(()),
         }

@@ -91,7 +91,7 @@ impl Config {
         let older = document.section("run").is_none_or(|run| !run.contains_key("order"));
         let stretched = document.section("data").is_none_or(|data| !data.contains_key("fit"));
         let mut config = document.into_config()?;
-        if stretched && !config.data.is_digits() {
+        if stretched && !config.data.is_drawn() {
             config.data.fit = Fit::Stretch;
             config.data.background = Some(Background::BLACK);
         }

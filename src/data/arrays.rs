@@ -3,14 +3,15 @@
 //! Images are `[count, height, width]`, `[count, height, width, channels]` where the last size is 1, 3 or 4, else
 //! `[count, channels, height, width]`. A fourth channel is opacity. Where there are no such arrays, `[count, values]` with
 //! the values of an image, see [`flat::shape`]. Labels are whole numbers, `[count]`, `[count, 1]` or one-hot
-//! `[count, classes]`: in a `.npz` under a name of [`LABEL_NAMES`], beside `x.npy` in `x_labels.npy` or `x-labels.npy`.
+//! `[count, classes]`: in a `.npz` under a name of [`array_labels::NAMES`], beside `x.npy` in `x_labels.npy` or `x-labels.npy`.
 //! A `.npz` may hold factors too, see [`factors::read`].
 
 use super::file::File;
 use super::idx::Images;
 use super::npy::{Header, MAGIC};
 use super::{
-    Background, Dataset, ImageShape, Look, Options, Part, convert, factors, flat, memory, split, zip,
+    Background, Dataset, ImageShape, Look, Options, Part, SENT, array_labels, bit_arrays, convert, factors,
+    flat, memory, split, zip,
 };
 use crate::{Error, Result};
 use std::io::{BufReader, Read};
@@ -18,8 +19,6 @@ use std::path::Path;
 
 /// Arrays that are taken for the images where several could be, in this order.
 const IMAGE_NAMES: [&str; 4] = ["images", "imgs", "x", "arr_0"];
-/// Names of labels.
-const LABEL_NAMES: [&str; 5] = ["labels", "label", "y", "targets", "arr_1"];
 /// Names of the images to train on and to hold out, with those of their labels.
 const PARTS: [[[&str; 2]; 2]; 2] = [
     [["x_train", "y_train"], ["x_test", "y_test"]],
@@ -62,8 +61,8 @@ pub fn array_of(dataset: &str) -> Option<(&Path, &str)> {
 #[derive(Debug)]
 pub(super) struct Array {
     /// Its name in a `.npz`; none in a `.npy`.
-    key: Option<String>,
-    header: Header,
+    pub(super) key: Option<String>,
+    pub(super) header: Header,
 }
 
 impl Array {
@@ -87,10 +86,10 @@ impl Array {
         let fits = |shape: &[usize]| matches!(*shape, [_, values] if values > 3 && flat::shape(values, options.image_size).is_some());
         self.header.holds_pixels()
             && fits(&self.header.shape)
-            && !LABEL_NAMES.iter().any(|name| self.is_called(name))
+            && !array_labels::NAMES.iter().any(|name| self.is_called(name))
     }
 
-    fn is_called(&self, name: &str) -> bool {
+    pub(super) fn is_called(&self, name: &str) -> bool {
         self.key.as_ref().is_some_and(|key| key.eq_ignore_ascii_case(name))
     }
 
@@ -182,8 +181,11 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
         }
         None => {
             let array = chosen(path, &arrays, key, options)?;
+            if let Some(dataset) = bit_arrays::read(file, array, &arrays.found, options, SENT)? {
+                return Ok(dataset);
+            }
             integers &= array.header.holds_integers();
-            found.push(part(file, array, &arrays.found, &LABEL_NAMES, options, &mut said)?);
+            found.push(part(file, array, &arrays.found, &array_labels::NAMES, options, &mut said)?);
             let count = found.first().map_or(0, |(images, _)| images.count());
             factors = factors::read(file, &arrays.found, count, &mut said.notes)?;
         }
@@ -193,16 +195,15 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
         said.notes.push(flat::SPREAD.into());
     }
     let mut labels: Vec<&mut Vec<u32>> = found.iter_mut().filter_map(|(_, labels)| labels.as_mut()).collect();
-    let classes = flat::classes(&mut labels);
+    let mut classes = flat::classes(&mut labels);
     let mut found = found.into_iter().map(|(images, labels)| -> Result<(ImageShape, Part)> {
         let images = convert::convert(images, options, path)?;
         let part = Part::of_images(images.pixels, images.shape);
         Ok((images.shape, if let Some(labels) = labels { part.with_labels(labels) } else { part }))
     });
     let first = found.next().ok_or_else(|| Error::Internal("a dataset without a part".into()))?;
-    let (shape, mut train) = first?;
-    let (factors, numbers) = factors.unwrap_or_default();
-    train = train.with_factors(numbers, factors.len());
+    let (shape, train) = first?;
+    let (train, factors) = factors::give(train, &mut classes, factors);
     let (train, test) = match found.next().transpose()? {
         Some((other, test)) if other == shape => (train, test),
         Some((other, _)) => {
@@ -211,8 +212,8 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
         }
         None => split::split(train, options.test_fraction, options.seed, path)?,
     };
-    let name = path.file_stem().map_or("dataset".into(), |stem| stem.to_string_lossy().into_owned());
-    let mut dataset = Dataset::new(name, shape, train, test).with_classes(classes).with_factors(factors);
+    let mut dataset =
+        Dataset::new(name_of(path), shape, train, test).with_classes(classes).with_factors(factors);
     dataset.found.files = 1;
     dataset.found.notes = said.notes;
     if said.background.is_some() {
@@ -220,6 +221,11 @@ pub(super) fn read(file: &File, key: Option<&str>, options: &Options) -> Result<
     }
     dataset.drop_half_labels(path);
     Ok(dataset)
+}
+
+/// The name of the dataset in the file at `path`.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_stem().map_or("dataset".into(), |stem| stem.to_string_lossy().into_owned())
 }
 
 /// The array of images.
@@ -281,57 +287,8 @@ fn part(
     let images = array.values(file, |header, path, reader| {
         as_images(path, &header.shape, options, said, || header.pixels(path, reader))
     })?;
-    let count = images.count();
-    let found = match &array.key {
-        Some(_) => {
-            let named = labels.iter().find_map(|name| arrays.iter().find(|other| other.is_called(name)));
-            let named = named.filter(|other| other.key != array.key);
-            named.map(|array| (file.clone(), array.header.clone(), array.key.clone()))
-        }
-        None => match beside(file) {
-            Some(file) => {
-                let header = list(&file)?.found.swap_remove(0).header;
-                Some((file, header, None))
-            }
-            None => None,
-        },
-    };
-    let Some((file, header, key)) = found else { return Ok((images, None)) };
-    let name = key.as_deref().map_or_else(|| file.last_name().to_string(), str::to_string);
-    let labels = match header.shape[..] {
-        [rows] | [rows, 1] if rows == count => {
-            Array { key, header: header.clone() }.values(&file, Header::labels)?
-        }
-        [rows, classes] if rows == count && (2..=10_000).contains(&classes) => {
-            let one_hot = |header: &Header, path: &Path, reader: &mut dyn Read| -> Result<_> {
-                Ok(header.labels(path, reader)?.and_then(|all| one_hot(&all, classes)))
-            };
-            Array { key, header: header.clone() }.values(&file, one_hot)?
-        }
-        _ => None,
-    };
-    if labels.is_none() {
-        said.notes.push(format!("{name}, {header}, holds no labels of the {count} images, and is not used."));
-    }
+    let labels = array_labels::read(file, array, arrays, labels, images.count(), &mut said.notes)?;
     Ok((images, labels))
-}
-
-/// The classes of rows that are 0 but for a 1 each.
-fn one_hot(values: &[u32], classes: usize) -> Option<Vec<u32>> {
-    let class = |row: &[u32]| {
-        let place = row.iter().position(|&value| value == 1)?;
-        (row.iter().sum::<u32>() == 1).then_some(place as u32)
-    };
-    values.chunks_exact(classes.max(1)).map(class).collect()
-}
-
-/// The file of labels beside the array in `file`.
-fn beside(file: &File) -> Option<File> {
-    let path = file.path();
-    let stem = path.file_stem()?.to_str()?;
-    let names = [format!("{stem}_labels.npy"), format!("{stem}-labels.npy")];
-    let path = names.into_iter().map(|name| path.with_file_name(name)).find(|path| path.is_file())?;
-    Some(File::single(&path))
 }
 
 /// Images from an array of this shape.

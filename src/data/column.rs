@@ -1,6 +1,8 @@
 //! Columns: what a dataset holds of each of its items, with a type and a shape.
 
-use super::ImageShape;
+use super::{Bits, ImageShape};
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// The column of images: bytes, `[height, width, channels]`.
 pub const IMAGES: &str = "images";
@@ -12,38 +14,23 @@ pub const LABELS: &str = "labels";
 pub enum Values {
     /// Numbers from 0 to 255, such as pixels. Models see them as 0 to 1.
     Bytes(Vec<u8>),
+    /// The same, all of them 0 or 255, in one bit each. An item has a multiple of eight.
+    Bits(Bits),
     /// Numbers as they are.
     Reals(Vec<f32>),
     /// Whole numbers, such as labels. Models see them as numbers, exact up to 2^24.
     Words(Vec<u32>),
 }
 
-/// The same expression for values of each type.
-macro_rules! of_each {
-    ($values:expr, $own:ident => $result:expr) => {
-        match $values {
-            Values::Bytes($own) => $result,
-            Values::Reals($own) => $result,
-            Values::Words($own) => $result,
-        }
-    };
-}
-
-/// The same, with a result of the same type.
-macro_rules! of_each_as {
-    ($values:expr, $own:ident => $result:expr) => {
-        match $values {
-            Values::Bytes($own) => Values::Bytes($result),
-            Values::Reals($own) => Values::Reals($result),
-            Values::Words($own) => Values::Words($result),
-        }
-    };
-}
-
 impl Values {
     /// How many values there are.
     pub fn len(&self) -> usize {
-        of_each!(self, values => values.len())
+        match self {
+            Self::Bytes(values) => values.len(),
+            Self::Bits(values) => values.len(),
+            Self::Reals(values) => values.len(),
+            Self::Words(values) => values.len(),
+        }
     }
 
     /// Whether there are none.
@@ -51,10 +38,10 @@ impl Values {
         self.len() == 0
     }
 
-    /// The name of their type: `bytes`, `reals` or `words`.
+    /// The name of the type in which models get them: `bytes`, `reals` or `words`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Bytes(_) => "bytes",
+            Self::Bytes(_) | Self::Bits(_) => "bytes",
             Self::Reals(_) => "reals",
             Self::Words(_) => "words",
         }
@@ -86,21 +73,53 @@ impl Column {
     /// Keep the first `count` items.
     pub(super) fn truncate(&mut self, count: usize) {
         let length = count * self.size();
-        of_each!(&mut self.values, values => values.truncate(length));
+        match &mut self.values {
+            Values::Bytes(values) => values.truncate(length),
+            Values::Bits(values) => values.packed_mut().truncate(length / 8),
+            Values::Reals(values) => values.truncate(length),
+            Values::Words(values) => values.truncate(length),
+        }
     }
 
     /// The items with these numbers, in this order.
     fn select(&self, items: &[usize]) -> Self {
         let size = self.size();
-        let values = of_each_as!(&self.values, values => select(values, size, items));
-        Self { values, ..Self::new(&*self.name, &self.shape, Values::Bytes(Vec::new())) }
+        let values = match &self.values {
+            Values::Bytes(values) => Values::Bytes(select(values, size, items)),
+            Values::Bits(values) => Values::Bits(Bits::new(select(values.packed(), size / 8, items))),
+            Values::Reals(values) => Values::Reals(select(values, size, items)),
+            Values::Words(values) => Values::Words(select(values, size, items)),
+        };
+        Self::new(&*self.name, &self.shape, values)
     }
 
     /// Move the items that are `chosen` to another column. Both keep their order.
     pub(super) fn take(&mut self, chosen: &[bool]) -> Self {
         let size = self.size();
-        let values = of_each_as!(&mut self.values, values => take(values, size, chosen));
-        Self { values, ..Self::new(&*self.name, &self.shape, Values::Bytes(Vec::new())) }
+        let values = match &mut self.values {
+            Values::Bytes(values) => Values::Bytes(take(values, size, chosen)),
+            Values::Bits(values) => Values::Bits(Bits::new(take(values.packed_mut(), size / 8, chosen))),
+            Values::Reals(values) => Values::Reals(take(values, size, chosen)),
+            Values::Words(values) => Values::Words(take(values, size, chosen)),
+        };
+        Self::new(&*self.name, &self.shape, values)
+    }
+
+    /// Append the items of a column of the same type and shape.
+    fn extend(&mut self, other: &Self) {
+        if let Values::Bits(bits) = &self.values
+            && matches!(other.values, Values::Bytes(_))
+        {
+            self.values = Values::Bytes(bits.unpacked(0..bits.len()));
+        }
+        match (&mut self.values, &other.values) {
+            (Values::Bytes(own), Values::Bytes(more)) => own.extend(more),
+            (Values::Bytes(own), Values::Bits(more)) => own.extend(more.unpacked(0..more.len())),
+            (Values::Bits(own), Values::Bits(more)) => own.packed_mut().extend(more.packed()),
+            (Values::Reals(own), Values::Reals(more)) => own.extend(more),
+            (Values::Words(own), Values::Words(more)) => own.extend(more),
+            _ => {}
+        }
     }
 }
 
@@ -142,10 +161,19 @@ pub struct Part {
 impl Part {
     /// Images of one size: `pixels` is `[count, height, width, channels]`, 0 to 255.
     pub fn of_images(pixels: Vec<u8>, shape: ImageShape) -> Self {
+        Self::of_values(Values::Bytes(pixels), shape)
+    }
+
+    /// The same images of pixels that are black or white, kept as bits; an image has a multiple of eight values.
+    pub fn of_bits(pixels: Bits, shape: ImageShape) -> Self {
+        Self::of_values(Values::Bits(pixels), shape)
+    }
+
+    fn of_values(pixels: Values, shape: ImageShape) -> Self {
         let count = pixels.len() / shape.pixels().max(1);
         let shape = [shape.height, shape.width, shape.channels];
         Self {
-            columns: vec![Column::new(IMAGES, &shape, Values::Bytes(pixels))],
+            columns: vec![Column::new(IMAGES, &shape, pixels)],
             count,
             names: Vec::new(),
             places: Vec::new(),
@@ -195,11 +223,8 @@ impl Part {
     pub fn joined(mut self, other: &Self) -> Self {
         let split = !self.places.is_empty() && !other.places.is_empty();
         for column in &mut self.columns {
-            match (&mut column.values, other.column(&column.name).map(|it| &it.values)) {
-                (Values::Bytes(own), Some(Values::Bytes(more))) => own.extend(more),
-                (Values::Reals(own), Some(Values::Reals(more))) => own.extend(more),
-                (Values::Words(own), Some(Values::Words(more))) => own.extend(more),
-                _ => {}
+            if let Some(more) = other.column(&column.name) {
+                column.extend(more);
             }
         }
         self.count += other.count;
@@ -224,11 +249,33 @@ impl Part {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The bytes of all images; none where there is no such column.
-    pub fn pixels(&self) -> &[u8] {
+    /// The bytes of all images; none where there is no such column. Images that are kept as bits take eight times their
+    /// memory here: [`Part::image`] gives one after another.
+    pub fn pixels(&self) -> Cow<'_, [u8]> {
+        self.bytes(0..self.count)
+    }
+
+    /// Bytes, and so values, of one image; 0 where there are none.
+    pub fn image_size(&self) -> usize {
+        self.column(IMAGES).map_or(0, Column::size)
+    }
+
+    /// The images, where they are kept as bits.
+    pub fn bits(&self) -> Option<&Bits> {
+        match &self.column(IMAGES)?.values {
+            Values::Bits(bits) => Some(bits),
+            _ => None,
+        }
+    }
+
+    /// The bytes of the images in a range.
+    fn bytes(&self, items: Range<usize>) -> Cow<'_, [u8]> {
+        let size = self.image_size();
+        let range = items.start * size..items.end * size;
         match self.column(IMAGES).map(|column| &column.values) {
-            Some(Values::Bytes(pixels)) => pixels,
-            _ => &[],
+            Some(Values::Bytes(pixels)) => Cow::Borrowed(&pixels[range]),
+            Some(Values::Bits(bits)) => Cow::Owned(bits.unpacked(range)),
+            _ => Cow::Borrowed(&[]),
         }
     }
 
@@ -246,10 +293,22 @@ impl Part {
     }
 
     /// The bytes of image `index`.
-    pub fn image(&self, index: usize) -> &[u8] {
-        let pixels = self.pixels();
-        let size = pixels.len() / self.count.max(1);
-        &pixels[index * size..(index + 1) * size]
+    pub fn image(&self, index: usize) -> Cow<'_, [u8]> {
+        self.bytes(index..index + 1)
+    }
+
+    /// What is kept of image `index`: its bytes, or the bytes of its bits. Images of one part are equal if these are.
+    pub(crate) fn kept(&self, index: usize) -> Cow<'_, [u8]> {
+        let size = self.image_size() / 8;
+        match self.bits() {
+            Some(bits) => Cow::Borrowed(&bits.packed()[index * size..(index + 1) * size]),
+            None => self.image(index),
+        }
+    }
+
+    /// All that is kept of the images.
+    pub(crate) fn all_kept(&self) -> Cow<'_, [u8]> {
+        self.bits().map_or_else(|| self.pixels(), |bits| Cow::Borrowed(bits.packed()))
     }
 
     /// Keep the first `count` items, if there are more.

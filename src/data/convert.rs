@@ -73,7 +73,12 @@ pub(super) fn stretch(dataset: &mut Dataset, options: &Options) {
     if look.range.is_some() || !(options.stretch || options.range.is_some()) {
         return;
     }
-    let values = || [&dataset.train, &dataset.test].into_iter().flat_map(Part::pixels);
+    let parts = [&dataset.train, &dataset.test];
+    if parts.iter().any(|part| part.bits().is_some()) {
+        return;
+    }
+    let values = parts.map(Part::pixels);
+    let values = || values.iter().flat_map(|values| values.iter());
     let ends = values().min().zip(values().max());
     let found = ends.map(|(&low, &high)| [low, high].map(|value| u16::from(value) * 257));
     let Some(range) = options.range.or(found) else { return };

@@ -7,14 +7,17 @@ use xxhash_rust::xxh3::xxh3_64;
 impl Part {
     /// XXH3, 64 bits, of the pixels of image `index`.
     pub fn digest(&self, index: usize) -> u64 {
-        xxh3_64(self.image(index))
+        xxh3_64(&self.image(index))
     }
 
     /// The same images in black and white: a value becomes 255 with probability value / 255, else 0. The draws follow from
     /// the digest of the image, so that an image becomes the same one alone and in any list.
     #[must_use]
     pub fn in_black_and_white(self) -> Self {
-        let mut drawn = Vec::with_capacity(self.pixels().len());
+        if self.bits().is_some() {
+            return self;
+        }
+        let mut drawn = Vec::with_capacity(self.count * self.image_size());
         for index in 0..self.count {
             let digest = self.digest(index);
             let key = [digest as u32, (digest >> 32) as u32];

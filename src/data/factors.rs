@@ -3,6 +3,7 @@
 use super::arrays::Array;
 use super::file::File;
 use super::npy::Header;
+use super::sprites::SHAPES;
 use super::{Column, Dataset, Part, Values};
 use crate::Result;
 
@@ -118,6 +119,26 @@ pub(super) fn read(
     let numbers =
         classes.chunks_exact(columns).flat_map(|row| kept.iter().map(|&column| row[column])).collect();
     Ok((!factors.is_empty()).then_some((factors, numbers)))
+}
+
+/// `part` with the factors that were read, and these. The shapes of dSprites become labels, if there are none.
+pub(super) fn give(
+    part: Part,
+    classes: &mut Vec<String>,
+    found: Option<(Vec<Factor>, Vec<u32>)>,
+) -> (Part, Vec<Factor>) {
+    let Some((factors, numbers)) = found else { return (part, Vec::new()) };
+    let of_dsprites = factors.iter().map(|factor| &*factor.name).eq(OF_DSPRITES.map(|(name, _)| name));
+    let shapes = (of_dsprites && part.labels().is_none())
+        .then(|| numbers.iter().step_by(OF_DSPRITES.len()).copied().collect());
+    let part = part.with_factors(numbers, factors.len());
+    match shapes {
+        Some(shapes) => {
+            *classes = SHAPES.map(str::to_string).to_vec();
+            (part.with_labels(shapes), factors)
+        }
+        None => (part, factors),
+    }
 }
 
 /// The factor in this column: its value number `i` is the one in the first row that has this number; `i` where there are no

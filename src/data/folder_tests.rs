@@ -66,7 +66,7 @@ fn subfolders_are_classes_in_the_order_of_their_names() {
     assert_eq!(dataset.classes, ["cat", "dog", "owl"]);
     let mut labelled = Vec::new();
     for part in [&dataset.train, &dataset.test] {
-        labelled.extend(part.labels().unwrap().iter().zip(part.pixels()).map(|(l, p)| (*p, *l)));
+        labelled.extend(part.labels().unwrap().iter().zip(&*part.pixels()).map(|(l, p)| (*p, *l)));
     }
     labelled.sort_unstable();
     assert_eq!(labelled, [(1, 0), (2, 1), (3, 1), (4, 2)]);
@@ -81,13 +81,13 @@ fn train_and_test_folders_are_the_parts() {
         ("elsewhere/4.png", grey(1, 1, 4)),
     ]);
     let dataset = opened(&folder);
-    assert_eq!((dataset.train.pixels(), dataset.train.labels()), (&[1, 2][..], Some(&[0, 2][..])));
-    assert_eq!((dataset.test.pixels(), dataset.test.labels()), (&[3][..], Some(&[1][..])));
+    assert_eq!((&*dataset.train.pixels(), dataset.train.labels()), (&[1, 2][..], Some(&[0, 2][..])));
+    assert_eq!((&*dataset.test.pixels(), dataset.test.labels()), (&[3][..], Some(&[1][..])));
     assert_eq!(dataset.classes, ["a", "b", "c"]);
 
     let flat = folder_of(&[("train/1.png", grey(1, 1, 1)), ("test/2.png", grey(1, 1, 2))]);
     let dataset = opened(&flat);
-    assert_eq!((dataset.train.pixels(), dataset.test.pixels()), (&[1][..], &[2][..]));
+    assert_eq!((&*dataset.train.pixels(), &*dataset.test.pixels()), (&[1][..], &[2][..]));
     assert!(dataset.train.labels().is_none() && dataset.classes.is_empty());
 
     let half = folder_of(&[("train/a/1.png", grey(1, 1, 1)), ("test/2.png", grey(1, 1, 2))]);

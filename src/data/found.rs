@@ -11,6 +11,8 @@ pub struct Found {
     pub passed_over: Vec<PassedOver>,
     /// What was chosen because nothing else was asked for, a sentence each, with the flag that changes it.
     pub notes: Vec<String>,
+    /// Whether the dataset repeats images by its construction, so that copies are no mistake.
+    pub copies: bool,
     /// How pictures became pixels; none where they were pixels from the start.
     pub look: Option<Look>,
 }

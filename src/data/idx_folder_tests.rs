@@ -73,8 +73,8 @@ fn every_usual_name_is_found_with_its_labels() {
         std::fs::write(folder.path().join("train-images.png"), "a picture of them").unwrap();
         std::fs::write(folder.path().join("._train-images-idx3-ubyte"), "left by another system").unwrap();
         let dataset = open_path(folder.path()).unwrap();
-        assert_eq!(dataset.train.pixels(), [10, 11, 12, 13], "{names:?}");
-        assert_eq!(dataset.test.pixels(), [50, 51], "{names:?}");
+        assert_eq!(*dataset.train.pixels(), [10, 11, 12, 13], "{names:?}");
+        assert_eq!(*dataset.test.pixels(), [50, 51], "{names:?}");
         assert_eq!(dataset.train.labels(), Some(&[1; 4][..]), "{names:?}");
         assert_eq!(dataset.test.labels(), Some(&[2; 2][..]), "{names:?}");
         assert_eq!(dataset.classes, ["0", "1", "2"], "{names:?}");
@@ -163,7 +163,7 @@ fn emnist_is_transposed_back() {
         let dataset = open_path(&path).unwrap();
         assert_eq!((dataset.shape.width, dataset.shape.height), (width, 5 - width));
         let images = [dataset.train.image(0), dataset.test.image(0)];
-        assert!(images.contains(&&expected[..]), "{images:?}");
+        assert!(images.iter().any(|image| **image == expected[..]), "{images:?}");
     }
     let rgb =
         Images { shape: ImageShape { width: 2, height: 1, channels: 3 }, pixels: vec![1, 2, 3, 4, 5, 6] };

@@ -4,7 +4,8 @@ use super::idx_folder::{self, MNIST_KEY, Role, Set};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// The datasets that [`super::open`] finds by name. The program also knows `digits`, which needs no files.
+/// The datasets that [`super::open`] finds by name. The program also knows `digits` and `dsprites`, which need
+/// no files.
 pub const KNOWN_NAMES: [&str; 5] = ["mnist", "fashion-mnist", "kmnist", "emnist", super::cifar::NAME];
 
 /// Where to look, in this order.
@@ -88,7 +89,7 @@ fn in_folder(name: &str, folder: &Path) -> Result<Option<Set>> {
 
 /// The error for a `--dataset` that is neither a known name nor an existing path.
 pub(super) fn unknown(dataset: &str) -> Error {
-    let names = || std::iter::once("digits").chain(KNOWN_NAMES);
+    let names = || ["digits", super::sprites::NAME].into_iter().chain(KNOWN_NAMES);
     let lower = dataset.to_lowercase();
     let nearest = names().min_by_key(|name| distance(&lower, name));
     let close = nearest.filter(|name| distance(&lower, name) <= name.len() / 2);
@@ -210,7 +211,7 @@ mod tests {
         {
             let message = unknown(typed).to_string();
             assert!(message.contains(&format!("did you mean '{meant}'?")), "{message}");
-            assert!(message.contains("digits, mnist, fashion-mnist, kmnist, emnist"), "{message}");
+            assert!(message.contains("digits, dsprites, mnist, fashion-mnist, kmnist, emnist"), "{message}");
         }
         let message = unknown("./pictures/of/cats").to_string();
         assert!(!message.contains("did you mean"), "{message}");

@@ -1,10 +1,15 @@
-//! Datasets: named columns of bytes, reals or words. Every source (IDX files, arrays of NumPy, pictures, procedural digits)
+//! Datasets: named columns of bytes, reals or words. Every source (IDX files, arrays of NumPy, pictures, procedural digits
+//! and sprites)
 //! yields one [`Dataset`] of images.
 
 pub mod digits;
+pub mod sprites;
 
 mod archive;
+mod array_labels;
 mod arrays;
+mod bit_arrays;
+mod bits;
 mod cifar;
 mod column;
 mod convert;
@@ -37,6 +42,8 @@ mod validate;
 mod zip;
 
 pub use arrays::array_of;
+pub use bits::Bits;
+pub(crate) use bits::SENT;
 pub use column::{Column, IMAGES, LABELS, Part, Values};
 pub use factors::{FACTORS, Factor};
 pub use found::{Found, PassedOver};
@@ -119,17 +126,17 @@ impl Dataset {
         Self { classes, ..self }
     }
 
-    /// All images in the order of the dataset's files: that before a part of them was held out; or the training images, and
-    /// then those of the dataset's own part.
-    pub fn in_order(&self) -> Vec<&[u8]> {
-        let mut all: Vec<(u32, &[u8])> = Vec::new();
+    /// All images in the order of the dataset's files, as their parts and their numbers there: the order before a part of
+    /// them was held out; or the training images, and then those of the dataset's own part.
+    pub fn in_order(&self) -> Vec<(&Part, usize)> {
+        let mut all: Vec<(u32, (&Part, usize))> = Vec::new();
         for part in [&self.train, &self.test] {
             let first = all.len();
             let place = |index| part.places.get(index).copied().unwrap_or((first + index) as u32);
-            all.extend((0..part.count).map(|index| (place(index), part.image(index))));
+            all.extend((0..part.count).map(|index| (place(index), (part, index))));
         }
         all.sort_by_key(|(place, _)| *place);
-        all.into_iter().map(|(_, image)| image).collect()
+        all.into_iter().map(|(_, item)| item).collect()
     }
 
     /// Drops the labels of one part when the other has none.
@@ -233,8 +240,8 @@ impl Default for Options {
 ///
 /// A known name comes before a path: `./mnist` is the folder. Names are looked for in `--data-dir`, in the
 /// variable `VAE_DATA` (in both: the folder itself, or its subfolder of that name), in the subfolder of that
-/// name of `vae` in the user's data folder, and in `/usr/share/datasets`. The procedural `digits` need no files and are
-/// made by the caller.
+/// name of `vae` in the user's data folder, and in `/usr/share/datasets`. The procedural `digits` and `dsprites` need no
+/// files and are made by the caller.
 ///
 /// # Errors
 ///

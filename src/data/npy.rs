@@ -161,6 +161,31 @@ impl Header {
         Ok(if self.fortran { in_c_order(&bytes, &self.shape) } else { bytes })
     }
 
+    /// All values as bits, value number `i` in bit `i % 8` of byte `i / 8`; nothing if they are no integers, one of them is
+    /// neither 0 nor 1, or the first index varies fastest.
+    pub(super) fn bits(&self, path: &Path, reader: &mut dyn Read) -> Result<Option<Vec<u8>>> {
+        if self.fortran || !(self.holds_integers() || self.kind == 'b') {
+            return Ok(None);
+        }
+        let (mut bytes, mut others) = (Vec::new(), false);
+        let read = self.for_each(path, reader, |place, value| {
+            let bit = match self.size {
+                1 => value[0],
+                _ => u8::try_from(self.integer(value)).unwrap_or(u8::MAX),
+            };
+            if bit > 1 {
+                others = true;
+                return Err(Error::Internal("a value is no bit".into()));
+            }
+            match (place % 8, bytes.last_mut()) {
+                (1.., Some(byte)) => *byte |= bit << (place % 8),
+                _ => bytes.push(bit),
+            }
+            Ok(())
+        });
+        if others { Ok(None) } else { read.map(|()| Some(bytes)) }
+    }
+
     /// All values as class numbers; nothing if they are no whole numbers.
     pub(super) fn labels(&self, path: &Path, reader: &mut dyn Read) -> Result<Option<Vec<u32>>> {
         if !self.holds_pixels() || self.fortran && self.shape.iter().filter(|&&size| size > 1).count() > 1 {

@@ -154,8 +154,8 @@ fn without_bad_files_labels_stay_in_step() {
     let data = open_with(&folder, &skipping()).unwrap();
     assert_eq!(data.shape, ImageShape { width: 2, height: 2, channels: 1 });
     assert_eq!((data.train.names.join(" "), data.test.names.join(" ")).0, "train/a/1.png train/b/3.png");
-    assert_eq!(data.train.pixels(), [[10; 4], [11; 4]].concat());
-    assert_eq!(data.test.pixels(), [[20; 4], [21; 4]].concat());
+    assert_eq!(*data.train.pixels(), [[10; 4], [11; 4]].concat());
+    assert_eq!(*data.test.pixels(), [[20; 4], [21; 4]].concat());
     assert_eq!((data.train.labels().unwrap(), data.test.labels().unwrap()), (&[0, 1][..], &[0, 1][..]));
     for name in ["test/a/1.png", "test/b/2.png"] {
         std::fs::write(folder.path().join(name), "").unwrap();
@@ -241,7 +241,7 @@ fn transparent_pictures_show_their_ink() {
     let opaque = DynamicImage::ImageRgba8(rgb(4, 2, [10, 20, 30]).to_rgba8());
     let folder = folder_of(&[("a.png", opaque.clone()), ("b.png", opaque)]);
     let data = opened(&folder);
-    assert_eq!(data.train.pixels(), [10, 20, 30].repeat(8));
+    assert_eq!(*data.train.pixels(), [10, 20, 30].repeat(8));
     assert_eq!((data.found.notes.len(), data.found.look.unwrap().background), (0, None));
 }
 
@@ -262,7 +262,7 @@ fn deep_pictures_are_stretched_when_asked() {
     // With the range that was found, another picture is read in the same way.
     let one = [folder.path().join("b.png")];
     let part = read_pictures(&one, data.shape, &data.found.look.unwrap()).unwrap();
-    assert_eq!(part.pixels(), [26; 4]);
+    assert_eq!(*part.pixels(), [26; 4]);
     let full = folder_of(&[("a.png", deep([0, 1, 2, 65535])), ("b.png", deep([7; 4]))]);
     assert!(opened(&full).found.notes.is_empty());
 }

@@ -55,15 +55,21 @@ pub(super) fn check_fraction(fraction: f64) -> Result<()> {
 /// Written out here, because a library may change its shuffle and a split must stay the same. The bias of the
 /// remainder is below 2^-32 for any count that fits into memory.
 fn choose(count: usize, chosen: usize, seed: u64) -> Vec<bool> {
+    let mut marks = vec![false; count];
+    draw(count, chosen, seed).into_iter().for_each(|index| marks[index] = true);
+    marks
+}
+
+/// Draws `chosen` of `count` indices without repetition, in random order: a larger draw begins with a smaller one.
+pub(super) fn draw(count: usize, chosen: usize, seed: u64) -> Vec<usize> {
     let mut generator = Philox::new(seed, stream::SPLIT, 0);
     let mut indices: Vec<usize> = (0..count).collect();
-    let mut marks = vec![false; count];
     for place in 0..chosen {
         let other = place + (generator.next_u64() % (count - place) as u64) as usize;
         indices.swap(place, other);
-        marks[indices[place]] = true;
     }
-    marks
+    indices.truncate(chosen);
+    indices
 }
 
 #[cfg(test)]
@@ -99,13 +105,13 @@ mod tests {
             assert_eq!(part.column("half").unwrap().values, Values::Reals(halves));
             assert_eq!(part.pixels().len(), 2 * part.count);
             for (index, &label) in labels.iter().enumerate() {
-                assert_eq!(part.image(index), [label as u8; 2]);
+                assert_eq!(*part.image(index), [label as u8; 2]);
             }
             all.extend(labels);
         }
         let shape = ImageShape { width: 2, height: 1, channels: 1 };
         let set = crate::data::Dataset::new("toy", shape, train, test);
-        assert!(set.in_order().iter().zip(0..).all(|(image, index)| *image == [index; 2]));
+        assert!(set.in_order().iter().zip(0..).all(|((part, item), index)| *part.image(*item) == [index; 2]));
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<u32>>());
     }
@@ -154,7 +160,7 @@ mod tests {
         let (train, test) = split(whole.clone(), 0.4, 3, Path::new("here")).unwrap();
         assert_eq!(train.clone().joined(&test), whole);
         let some = train.joined(&test).select(&[7, 0]);
-        assert_eq!((some.count, some.labels().unwrap(), some.image(0)), (2, &[7, 0][..], &[7, 7][..]));
+        assert_eq!((some.count, some.labels().unwrap(), &*some.image(0)), (2, &[7, 0][..], &[7, 7][..]));
         let own = numbered(2).joined(&numbered(1));
         assert_eq!(own.labels().unwrap(), [0, 1, 0]);
     }

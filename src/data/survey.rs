@@ -36,20 +36,23 @@ pub struct Survey {
     pub repeated: usize,
     /// Held-out images that are equal to a training image.
     pub shared: usize,
+    /// Whether copies are no mistake.
+    pub copies: bool,
 }
 
 impl Survey {
     /// Look at all images of `dataset`.
     pub fn of(dataset: &Dataset) -> Self {
         let digests = |part: &Part| -> Vec<u128> {
-            (0..part.count).into_par_iter().map(|index| xxh3_128(part.image(index))).collect()
+            (0..part.count).into_par_iter().map(|index| xxh3_128(&part.kept(index))).collect()
         };
         let (train, test) = (digests(&dataset.train), digests(&dataset.test));
         let known: HashSet<&u128> = train.iter().collect();
         Self {
-            channels: channels(dataset.train.pixels(), dataset.shape.channels),
+            channels: channels(&dataset.train, dataset.shape.channels),
             images: train.len(),
             held_out: test.len(),
+            copies: dataset.found.copies,
             repeated: train.len() - known.len(),
             shared: test.iter().filter(|digest| known.contains(digest)).count(),
         }
@@ -74,7 +77,7 @@ impl Survey {
         if same {
             let images = crate::text::thousands(self.images);
             warnings.push(format!("all {images} training images are equal, so there is nothing to learn"));
-        } else if self.shared > 0 {
+        } else if self.shared > 0 && !self.copies {
             let (shared, held_out) =
                 (crate::text::thousands(self.shared), crate::text::thousands(self.held_out));
             warnings.push(format!(
@@ -106,9 +109,19 @@ impl Survey {
     }
 }
 
-/// The values of each of `count` channels of `pixels`.
-fn channels(pixels: &[u8], count: usize) -> Vec<Channel> {
-    let histograms = pixels
+/// The values of each of `count` channels of the images.
+fn channels(part: &Part, count: usize) -> Vec<Channel> {
+    if let Some(bits) = part.bits() {
+        let size = part.image_size();
+        let mut histograms = vec![[0_u64; 256]; count];
+        for (place, white) in bits.counts(size).into_iter().enumerate() {
+            histograms[place % count][255] += white;
+            histograms[place % count][0] += part.count as u64 - white;
+        }
+        return histograms.iter().filter_map(channel).collect();
+    }
+    let histograms = part
+        .pixels()
         .par_chunks(count * (1 << 16))
         .map(|pixels| {
             let mut histograms = vec![[0u64; 256]; count];

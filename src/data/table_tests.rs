@@ -125,13 +125,13 @@ fn a_folder_of_tables_has_parts() {
     save("mnist_test.csv", "0,0,0,0,1\n");
     let dataset = open_with(folder.path(), &Options::default()).unwrap();
     assert_eq!((dataset.train.count, dataset.test.count, dataset.classes.len()), (2, 1, 4));
-    assert_eq!(dataset.test.pixels(), [0, 0, 0, 255]);
+    assert_eq!(*dataset.test.pixels(), [0, 0, 0, 255]);
     assert!(dataset.found.notes[0].contains("mnist_train.csv is the part to train on"));
     // One range for both.
     save("mnist_test.csv", "0,0,0,0,9\n");
     let dataset = open_with(folder.path(), &Options::default()).unwrap();
     assert_eq!(
-        (dataset.train.pixels(), dataset.test.pixels()),
+        (&*dataset.train.pixels(), &*dataset.test.pixels()),
         (&[1, 0, 0, 0, 0, 1, 0, 0][..], &[0, 0, 0, 9][..])
     );
     // The class is not in the other table.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The folder `name` of real data: in `VAE_DATA`, or in `shared/data` beside the project.
-fn real(name: &str) -> Option<PathBuf> {
+pub(super) fn real(name: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let roots = [std::env::var_os("VAE_DATA").map(PathBuf::from), Some(beside)];
     let found = roots.into_iter().flatten().map(|root| root.join(name)).find(|folder| folder.is_dir());
@@ -95,7 +95,7 @@ fn idx_images_are_converted() {
     let options = Options { image_size: Some((3, 5)), colour: Some(Colour::Rgb), ..Options::default() };
     let dataset = open(path.to_str().unwrap(), &options).unwrap();
     assert_eq!(dataset.shape, ImageShape { width: 3, height: 5, channels: 3 });
-    assert_eq!(dataset.train.pixels(), [77; 45]);
+    assert_eq!(*dataset.train.pixels(), [77; 45]);
     assert_eq!(dataset.name, "some");
 }
 

@@ -287,8 +287,8 @@ fn idx_files_in_folders_of_their_names_and_in_archives() {
         std::fs::write(&tar, gzip(&tar_of(&files))).unwrap();
         for path in [place.path(), &zip, &tar] {
             let dataset = open(path.to_str().unwrap(), &Options::default()).unwrap();
-            assert_eq!(dataset.train.pixels(), [10, 20, 30], "{name}, {}", path.display());
-            assert_eq!((dataset.test.pixels(), dataset.found.files), (&[50, 60][..], 2), "{name}");
+            assert_eq!(*dataset.train.pixels(), [10, 20, 30], "{name}, {}", path.display());
+            assert_eq!((&*dataset.test.pixels(), dataset.found.files), (&[50, 60][..], 2), "{name}");
         }
     }
 }

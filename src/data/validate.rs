@@ -55,7 +55,7 @@ impl Dataset {
             return None;
         }
         let shape = [self.shape.height, self.shape.width, self.shape.channels];
-        let fits = column.shape == shape && matches!(column.values, Values::Bytes(_)) && column.size() > 0;
+        let fits = column.shape == shape && column.values.kind() == "bytes" && column.size() > 0;
         (!fits).then(|| {
             let problem = format!("holds {} of shape {:?}", column.values.kind(), column.shape);
             (problem, format!("images of {} are bytes of shape {shape:?}", self.shape))
@@ -106,6 +106,10 @@ impl Dataset {
 /// Whether a column has its values for each of `count` items.
 fn fault_of_values(column: &Column, count: usize) -> Option<(String, String)> {
     let (size, length) = (column.size(), column.values.len());
+    if matches!(column.values, Values::Bits(_)) && !size.is_multiple_of(8) {
+        let hint = "keep them as bytes, or use images with a multiple of eight values".to_string();
+        return Some((format!("holds bits of items of {size}"), hint));
+    }
     (count.checked_mul(size) != Some(length)).then(|| {
         let problem = format!("has {length} {} for {count} items", column.values.kind());
         (problem, format!("each item has {size}: its shape is {:?}", column.shape))

@@ -74,9 +74,9 @@ fn reconstructions(
     let numbers: Vec<u32> = (0..count as u32).collect();
     let means = training.session.encode(&numbers)?.means;
     let images = training.session.decode(&means)?;
-    let originals = numbers.iter().flat_map(|&number| dataset.test.image(number as usize));
+    let originals = numbers.iter().flat_map(|&number| dataset.test.image(number as usize).into_owned());
     let error =
-        originals.zip(&images).map(|(x, y)| (f64::from(*x) / 255.0 - f64::from(*y)).powi(2)).sum::<f64>();
+        originals.zip(&images).map(|(x, y)| (f64::from(x) / 255.0 - f64::from(*y)).powi(2)).sum::<f64>();
     Ok((images.clone(), error / images.len() as f64))
 }
 
@@ -121,8 +121,10 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
     let dataset = context.options.dataset;
     let shape = dataset.shape;
     let count = 20.min(dataset.test.count);
-    let originals: Vec<f32> =
-        (0..count).flat_map(|i| dataset.test.image(i)).map(|&value| f32::from(value) / 255.0).collect();
+    let originals: Vec<f32> = (0..count)
+        .flat_map(|i| dataset.test.image(i).into_owned())
+        .map(|value| f32::from(value) / 255.0)
+        .collect();
     let (bernoulli, bernoulli_error) = reconstructions(context, LikelihoodKind::Bernoulli, 1.0, count)?;
     let (gaussian, gaussian_error) = reconstructions(context, LikelihoodKind::Gaussian, SIGMA, count)?;
     let side = 46.0;

@@ -1,5 +1,6 @@
 //! The pictures of a model. `vae train` and the commands that draw one of them share these functions.
 
+use super::mixture::Mixture;
 use crate::data::Dataset;
 use crate::random::{Philox, stream};
 use crate::report;
@@ -56,7 +57,7 @@ pub fn reconstructions_of(
     title: &str,
 ) -> Result<RgbImage> {
     let originals: Vec<u8> =
-        numbers.iter().flat_map(|&number| dataset.test.image(number as usize)).copied().collect();
+        numbers.iter().flat_map(|&number| dataset.test.image(number as usize).into_owned()).collect();
     if let Some((seen, codes)) = session.corrupt(numbers)? {
         let decoded = session.decode(&codes.means)?;
         return Ok(report::denoised(&originals, [&seen, &decoded], session.shape(), title));
@@ -80,15 +81,45 @@ pub fn draws(session: &mut Session, count: usize, seed: u64) -> Result<Vec<f32>>
     session.decode(&latents)
 }
 
+/// The same with latents drawn from a fitted prior, in place of the standard normal distribution. Also for deterministic
+/// autoencoders.
+///
+/// # Errors
+/// If the device fails.
+pub fn fitted_draws(session: &mut Session, prior: &Mixture, count: usize, seed: u64) -> Result<Vec<f32>> {
+    let latents = session.descend(&prior.draw(count, seed), Some(seed))?;
+    session.decode(&latents)
+}
+
 /// A picture of [`draws`].
 ///
 /// # Errors
 /// If the device fails.
 pub fn samples(session: &mut Session, dataset: &Dataset, count: usize, seed: u64) -> Result<RgbImage> {
     let images = draws(session, count, seed)?;
+    Ok(square(session, &images, &format!("{}: decoded from draws of the prior", dataset.name)))
+}
+
+/// A picture of [`fitted_draws`].
+///
+/// # Errors
+/// If the device fails.
+pub fn fitted_samples(
+    session: &mut Session,
+    dataset: &Dataset,
+    prior: &Mixture,
+    count: usize,
+    seed: u64,
+) -> Result<RgbImage> {
+    let images = fitted_draws(session, prior, count, seed)?;
+    Ok(square(session, &images, &format!("{}: decoded from draws of the fitted prior", dataset.name)))
+}
+
+/// Images in a grid with as many rows as columns.
+fn square(session: &Session, images: &[f32], title: &str) -> RgbImage {
+    let count = images.len() / session.shape().pixels().max(1);
     let columns = (count as f64).sqrt().ceil() as usize;
-    let title = format!("{}: decoded from draws of the prior", dataset.name);
-    Ok(report::samples(&images, session.shape(), columns, &title))
+    report::samples(images, session.shape(), columns, title)
 }
 
 /// Expected images of `latents` of the layer whose prior is a standard normal distribution, by way of the means of what

@@ -70,15 +70,20 @@ impl OutputBias {
 
 /// The mean of each value of an image, from 0 to 1; black or white by draws has the mean of the grey it is drawn from.
 pub(crate) fn mean_image(images: &Part, binarize: Binarize) -> Vec<f64> {
-    let values = images.pixels().len() / images.count.max(1);
-    let mut sums = vec![0_u64; values];
-    for image in images.pixels().chunks_exact(values.max(1)) {
-        for (sum, &byte) in sums.iter_mut().zip(image) {
+    let share = |sums: Vec<u64>, most: f64| {
+        sums.into_iter().map(|sum| sum as f64 / (most * images.count.max(1) as f64)).collect()
+    };
+    if let Some(bits) = images.bits() {
+        return share(bits.counts(images.image_size()), 1.0);
+    }
+    let mut sums = vec![0_u64; images.image_size()];
+    for image in (0..images.count).map(|index| images.image(index)) {
+        for (sum, &byte) in sums.iter_mut().zip(&*image) {
             *sum += match binarize {
                 Binarize::Threshold => 255 * u64::from(byte >= 128),
                 Binarize::None | Binarize::Static | Binarize::Dynamic => u64::from(byte),
             };
         }
     }
-    sums.into_iter().map(|sum| sum as f64 / (255.0 * images.count.max(1) as f64)).collect()
+    share(sums, 255.0)
 }

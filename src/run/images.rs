@@ -104,7 +104,7 @@ impl Place {
             }
             let data = DataConfig { dataset: dataset.clone(), data_dir: None, ..config.data };
             config.data = data.resolve()?;
-            if config.data.is_digits() {
+            if config.data.is_drawn() {
                 config.data = DataConfig { dataset: dataset.clone(), ..DataConfig::default() };
             }
         }

@@ -30,7 +30,8 @@ impl RunFolder {
             return Ok(());
         }
         let ImageShape { width, height, channels } = dataset.shape;
-        let pixels = ArrayValues::Bytes(&part.pixels()[..count * dataset.shape.pixels()]);
+        let pixels: Vec<u8> = (0..count).flat_map(|index| part.image(index).into_owned()).collect();
+        let pixels = ArrayValues::Bytes(&pixels);
         let shape = [count, height, width, channels];
         let mut arrays = vec![("images", &shape[..], pixels)];
         let classes = [dataset.classes.len()];

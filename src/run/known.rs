@@ -26,7 +26,7 @@ pub struct KnownData {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct KnownPart {
     count: usize,
-    /// XXH3, 128 bits, of all pixels and labels.
+    /// XXH3, 128 bits, of all pixels, as they are kept, and labels.
     digest: String,
     /// Of each picture that has a name: the name, and XXH3, 64 bits, of the pixels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,7 +36,7 @@ struct KnownPart {
 impl KnownPart {
     fn of(part: &Part) -> Self {
         let mut digest = Xxh3::new();
-        digest.update(part.pixels());
+        digest.update(&part.all_kept());
         for label in part.labels().unwrap_or_default() {
             digest.update(&label.to_le_bytes());
         }

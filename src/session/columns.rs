@@ -56,7 +56,7 @@ pub(crate) fn words(column: &Column, numbers: impl Iterator<Item = usize>) -> Ve
     let size = column.size();
     let range = |number: usize| number * size..(number + 1) * size;
     let a_row = match column.values {
-        Values::Bytes(_) => size.div_ceil(4),
+        Values::Bytes(_) | Values::Bits(_) => size.div_ceil(4),
         Values::Reals(_) | Values::Words(_) => size.next_multiple_of(4),
     };
     let mut words = Vec::with_capacity(numbers.size_hint().0 * a_row);
@@ -67,6 +67,7 @@ pub(crate) fn words(column: &Column, numbers: impl Iterator<Item = usize>) -> Ve
                 bytes[..four.len()].copy_from_slice(four);
                 u32::from_le_bytes(bytes)
             })),
+            Values::Bits(values) => values.extend(&mut words, range(number)),
             Values::Reals(values) => {
                 words.extend(values[range(number)].iter().map(|value| value.to_bits()));
                 words.resize(words.len().next_multiple_of(4), 0);
@@ -83,6 +84,7 @@ pub(crate) fn words(column: &Column, numbers: impl Iterator<Item = usize>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Bits;
 
     #[test]
     fn items_are_padded() {
@@ -91,6 +93,8 @@ mod tests {
         };
         assert_eq!(packed(Values::Bytes(vec![1, 2, 3, 4, 5, 6]), 3, &[1, 0]), [0x06_05_04, 0x03_02_01]);
         assert_eq!(packed(Values::Bytes((1..11).collect()), 5, &[1]), [0x09_08_07_06, 10]);
+        let bits = Bits::new(vec![0xff, 1]);
+        assert_eq!(packed(Values::Bits(bits), 8, &[1, 0]), [0xff, 0, u32::MAX, u32::MAX]);
         let one = 1_f32.to_bits();
         assert_eq!(packed(Values::Reals(vec![0.0, 1.0]), 1, &[1, 0]), [one, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(packed(Values::Words((0..10).collect()), 5, &[1]), [5, 6, 7, 8, 9, 0, 0, 0]);

@@ -73,9 +73,9 @@ fn corruption_changes_what_the_encoder_sees() {
         let (seen, codes) = session.corrupt(&numbers).unwrap().unwrap();
         assert_ne!(codes, clean);
         let count = seen.len() as f64;
-        let images = numbers.iter().flat_map(|&number| dataset.test.image(number as usize));
+        let images = numbers.iter().flat_map(|&number| dataset.test.image(number as usize).into_owned());
         let pairs: Vec<(f32, f32)> =
-            seen.into_iter().zip(images.map(|&byte| f32::from(byte) * (1.0 / 255.0))).collect();
+            seen.into_iter().zip(images.map(|byte| f32::from(byte) * (1.0 / 255.0))).collect();
         let changed = pairs.iter().filter(|(seen, image)| seen != image);
         match corruption {
             "gaussian" => {
@@ -163,15 +163,15 @@ fn small_digits(train: usize, test: usize) -> Dataset {
         let pixel = |image: &[u8], x: usize, y: usize| u16::from(image[28 * y + x]);
         let bytes = (0..part.count).flat_map(|number| {
             let image = part.image(number);
-            let square = move |i: usize| {
+            let square = |i: usize| {
                 let (x, y) = (2 * (i % 14), 2 * (i / 14));
-                let sum = pixel(image, x, y)
-                    + pixel(image, x + 1, y)
-                    + pixel(image, x, y + 1)
-                    + pixel(image, x + 1, y + 1);
+                let sum = pixel(&image, x, y)
+                    + pixel(&image, x + 1, y)
+                    + pixel(&image, x, y + 1)
+                    + pixel(&image, x + 1, y + 1);
                 (sum / 4) as u8
             };
-            (0..196).map(square)
+            (0..196).map(square).collect::<Vec<u8>>()
         });
         Part::of_images(bytes.collect(), shape)
     };

@@ -25,6 +25,9 @@ impl Posteriors {
     }
 
     fn draw_with(&self, random: &mut Philox) -> Vec<f32> {
+        if self.log_variances.is_empty() {
+            return self.means.clone();
+        }
         let values = self.means.iter().zip(&self.log_variances);
         values.map(|(mean, v)| mean + (0.5 * v).exp() * random.normal() as f32).collect()
     }
@@ -113,6 +116,20 @@ impl Session {
             top.log_variances.push((variance + (square - mean * mean).max(0.0)).ln() as f32);
         }
         Ok(top)
+    }
+
+    /// A draw, for each of the held-out images with these numbers, of the group whose prior is N(0, I), `[images, latent]`;
+    /// of a deterministic autoencoder its code. The noise is fixed.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn draw_top(&mut self, numbers: &[u32]) -> Result<Vec<f32>> {
+        let mut top = self.encode(numbers)?;
+        for group in 1..self.latent_widths()?.len() {
+            let drawn = top.draw(group as u64 - 1);
+            top = self.encode_next(group, &drawn)?;
+        }
+        Ok(top.draw(self.latent_widths()?.len() as u64 - 1))
     }
 
     /// Latents of the first group, which [`Session::decode`] takes, from rows `top` of the group whose prior is N(0, I).

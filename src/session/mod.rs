@@ -12,7 +12,7 @@ mod tests;
 pub use inference::{Evaluation, Posteriors};
 pub use layers::LayerDraw;
 
-use crate::data::{Column, Dataset, ImageShape, Part};
+use crate::data::{Column, Dataset, ImageShape, Part, SENT};
 use crate::device::OpenDevice;
 use crate::graph::{Setting, State, Tensor, Tensors, lower};
 use crate::model::Task;
@@ -70,7 +70,7 @@ pub type States = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 #[derive(Clone, Copy)]
 struct Memory {
     /// The items are sent with each submit, and do not all lie on the device. `None`: where a column does not fit into
-    /// one buffer.
+    /// one buffer, or is large and kept as bits.
     streamed: Option<bool>,
     /// Values that are never needed at once share memory.
     shared: bool,
@@ -181,10 +181,10 @@ impl Session {
             columns.map(Buffer::bytes).max().unwrap_or_default()
         };
         let (largest, limit) = (of_columns(&plan), device.binding_limit().unwrap_or(u64::MAX));
-        if streamed.is_none() && largest > limit {
-            log::info!(
-                "a column ({largest} bytes) exceeds the device's largest buffer: streaming the dataset"
-            );
+        let as_bits = dataset.train.bits().or(dataset.test.bits()).is_some();
+        if streamed.is_none() && (largest > limit || as_bits && largest > SENT) {
+            let why = if largest > limit { "exceeds the device's largest buffer" } else { "is kept as bits" };
+            log::info!("a column ({largest} bytes) {why}: streaming the dataset");
             return Self::open_with(
                 device,
                 matmul,

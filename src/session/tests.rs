@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::Config;
-use crate::data::Values;
 use crate::data::digits::digits;
+use crate::data::{Bits, Part, Values};
 use crate::gpu::{Gpu, adapters};
 use crate::graph::{Binarize, ColumnKind, Graph, Mode, ProgramSpec, Source};
 use crate::model::{Built, Initialisation, Model, Objective};
@@ -11,15 +11,32 @@ use crate::plan::Executor;
 use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 
-/// A dataset that is larger than the device's buffers gives the same bits as one that fits.
+/// A dataset that is larger than the device's buffers gives the same bits as one that fits, also where its images are bits
+/// themselves.
 #[test]
 fn streaming_changes_nothing() {
-    let dataset = digits(70, 20, 1).unwrap();
-    for binarize in [Binarize::None, Binarize::Static, Binarize::Dynamic] {
+    let greys = digits(70, 20, 1).unwrap();
+    let all = |images: &Part| {
+        let packed = images
+            .pixels()
+            .chunks(8)
+            .map(|eight| (0..8).map(|i| u8::from(eight[i] > 127) << i).sum())
+            .collect();
+        Part::of_bits(Bits::new(packed), greys.shape)
+    };
+    let bits = Dataset::new("bits", greys.shape, all(&greys.train), all(&greys.test));
+    let [train, test] =
+        [&bits.train, &bits.test].map(|part| Part::of_images(part.pixels().into_owned(), bits.shape));
+    let bytes = Dataset::new("bytes", bits.shape, train, test);
+    let modes = [Binarize::None, Binarize::Static, Binarize::Dynamic];
+    for (datasets, binarize) in
+        modes.map(|mode| ([&greys, &greys], mode)).into_iter().chain([([&bytes, &bits], modes[0])])
+    {
         let mut config = Config::default().with("model.hidden = [12]\nrun.batch-size = 16").unwrap();
         config.data.binarize = Some(binarize);
-        let task = config.task(dataset.shape);
+        let task = config.task(greys.shape);
         let [resident, streamed] = [false, true].map(|streamed| {
+            let dataset = datasets[usize::from(streamed)];
             let optimizers = config.optimizers();
             let optimizer = optimizers.of_group("vae");
             let device = OpenDevice::Cpu;
@@ -28,7 +45,7 @@ fn streaming_changes_nothing() {
                 &Matmul::default(),
                 &task,
                 Some(&optimizers),
-                &dataset,
+                dataset,
                 Memory { streamed: Some(streamed), shared: true },
             )
             .unwrap();
@@ -257,8 +274,8 @@ fn training_images_are_mirrored() {
             let image = part.image(row);
             let found: Vec<u8> = values.iter().map(|value| (255.0 * value).round() as u8).collect();
             let turned: Vec<u8> = image.chunks(28).flat_map(|line| line.iter().rev().copied()).collect();
-            assert!(found == image || found == turned, "image {row}");
-            found != image
+            assert!(found == *image || found == turned, "image {row}");
+            found != *image
         };
         values.chunks(784).enumerate().map(mirrored).collect()
     };

@@ -35,7 +35,6 @@ pub(super) fn mean_image_bound(likelihood: Likelihood, binarize: Binarize, datas
 
 /// The mean over the images of `part` of a sum over their values: `term` of a pixel's number and its value, from 0 to 1.
 fn average(part: &Part, binarize: Binarize, term: &(dyn Fn(usize, f64) -> f64 + Sync)) -> f64 {
-    let size = part.pixels().len() / part.count.max(1);
     let of = |pixel: usize, byte: u8| {
         let grey = f64::from(byte) / 255.0;
         match binarize {
@@ -44,11 +43,10 @@ fn average(part: &Part, binarize: Binarize, term: &(dyn Fn(usize, f64) -> f64 + 
             Binarize::Static | Binarize::Dynamic => grey * term(pixel, 1.0) + (1.0 - grey) * term(pixel, 0.0),
         }
     };
-    let images: Vec<&[u8]> = part.pixels().chunks_exact(size.max(1)).collect();
     // Added in order: equal calls give equal bits.
-    let sums: Vec<f64> = images
-        .par_iter()
-        .map(|image| image.iter().enumerate().map(|(pixel, &byte)| of(pixel, byte)).sum())
+    let sums: Vec<f64> = (0..part.count)
+        .into_par_iter()
+        .map(|index| part.image(index).iter().enumerate().map(|(pixel, &byte)| of(pixel, byte)).sum())
         .collect();
     sums.iter().sum::<f64>() / part.count.max(1) as f64
 }

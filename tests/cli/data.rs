@@ -183,3 +183,28 @@ fn pictures_outside_the_parts_are_counted() {
     let expected = "3 pictures are in none of the parts, and not read";
     vae(&["data", text(&folder)]).assert().success().stdout(contains(expected));
 }
+
+#[test]
+fn sprites_are_drawn() {
+    let place = Place::new();
+    let some = ["--images", "40"];
+    let described = vae(&["data", "dsprites"]).args(some).assert().success();
+    described.stdout(
+        contains("40 to train on, 4 held out")
+            .and(contains("64x64 grey"))
+            .and(contains("orientation: 40 values"))
+            .and(contains("heart"))
+            .and(contains("-4x4x32-10-4x4x32-"))
+            .and(contains("warning").not()),
+    );
+    for (wrong, said) in [("--image-size=32x32", "64x64"), ("--color=rgb", "drawn in grey")] {
+        vae(&["data", "dsprites", wrong]).args(some).assert().failure().stderr(contains(said));
+    }
+    let run = place.path("run");
+    let train =
+        ["train", "--dataset", "dsprites", "--hidden", "4", "--steps", "2", "--device", "cpu", "--out"];
+    vae(&train).arg(&run).args(some).assert().success().stderr(contains("cross-entropy").not());
+    vae(&["eval", text(&run), "--device", "cpu"]).assert().success();
+    assert_picture(&run.join("reconstructions.png"));
+    vae(&["plan", "--dataset", "dsprites"]).assert().success().stdout(contains("502,005 parameters"));
+}

@@ -24,6 +24,21 @@ fn a_denoising_autoencoder_is_trained_resumed_and_measured() {
         assert!(!whole.join(name).exists(), "{name}");
     }
     vae(&["interpolate", text(&whole)]).assert().success();
+    // Without a prior there are no samples; with a fitted one there are.
+    vae(&["sample", text(&whole), "--prior", "fitted"])
+        .assert()
+        .code(1)
+        .stderr(contains("has no prior.safetensors"));
+    vae(&["fit-prior", text(&whole), "--components", "3"])
+        .assert()
+        .success()
+        .stdout(contains("of 2 dimensions"));
+    vae(&["sample", text(&whole), "--prior", "fitted", "--count", "9"]).assert().success();
+    assert!(whole.join("samples.png").exists());
+    let file = whole.join("prior.safetensors");
+    std::fs::copy(&file, parts.join("prior.safetensors")).unwrap();
+    vae(&["train", "--resume", text(&parts), "--steps", "19"]).assert().success();
+    vae(&["sample", text(&parts), "--prior", "fitted"]).assert().code(1).stderr(contains("of step 18"));
     // What needs a density says what there is instead.
     for (command, flags) in [
         ("sample", &[][..]),

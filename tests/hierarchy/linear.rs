@@ -108,9 +108,12 @@ impl Linear {
     pub(crate) fn evidence(self, number: usize) -> f64 {
         let images = images();
         let (mean, variance) = self.marginal(0);
-        let bytes = images.image(number).iter();
-        let d: Vec<f64> =
-            bytes.zip(W.iter().zip(B)).map(|(&x, (w, b))| f64::from(x) / 255.0 - b - mean * w).collect();
+        let bytes = images.image(number);
+        let d: Vec<f64> = bytes
+            .iter()
+            .zip(W.iter().zip(B))
+            .map(|(&x, (w, b))| f64::from(x) / 255.0 - b - mean * w)
+            .collect();
         let (noise, norm, along) = (SIGMA * SIGMA, variance * dot(&W, &W), dot(&W, &d));
         let quadratic = dot(&d, &d) / noise - variance * along * along / (noise * (norm + noise));
         let log_determinant = PIXELS as f64 * noise.ln() + ((norm + noise) / noise).ln();

@@ -55,7 +55,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "NAME|PATH",
         takes: Value(text),
         of: Plan,
-        help: "Dataset: digits (drawn by the program), mnist, fashion-mnist, kmnist, emnist, cifar10, or the \
+        help: "Dataset: digits and dsprites (drawn by the program), mnist, fashion-mnist, kmnist, emnist, cifar10, or the \
                path of a folder or archive (zip, tar, tar.gz) of pictures or of IDX files, or of an IDX, .npy, \
                .npz or .csv file; FILE.npz:NAME names an array [default: digits]",
     },
@@ -74,7 +74,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(number::<usize>),
         of: Plan,
-        help: "Number of training images to use [default: all; 10000 digits]",
+        help: "Number of training images to use; of dsprites, drawn under --seed [default: all; 10000 digits]",
     },
     Flag {
         name: "image-size",

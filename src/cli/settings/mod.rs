@@ -32,7 +32,12 @@ pub(crate) struct Settings<const TRAINING: bool> {
     sets: Vec<(String, Value)>,
     /// The flags.
     flags: Vec<(&'static Flag, Value)>,
+    /// The dataset, where it is no flag but an argument.
+    named: Option<String>,
 }
+
+/// The preset of dSprites.
+const OF_SPRITES: &str = "burgess";
 
 /// The names of presets that are no families too.
 fn presets() -> Vec<&'static str> {
@@ -96,7 +101,7 @@ impl<const TRAINING: bool> Args for Settings<TRAINING> {
                     .help(format!(
                         "Model: mlp (multilayer perceptrons), conv (convolutions), autoencoder-kl (the autoencoder of latent diffusion), or a preset with its published settings: {}. \
                          auto is an mlp for images of up to 1,024 values, and a conv sized to the picture for larger ones; \
-                         with --hidden, --activation or several --latent it is an mlp [default: auto]",
+                         with --hidden, --activation or several --latent it is an mlp [default: auto; burgess for dsprites]",
                         presets().join(", ")
                     ))
                     .help_heading("Model"),
@@ -187,19 +192,30 @@ impl<const TRAINING: bool> Settings<TRAINING> {
         table
     }
 
-    /// The preset that `--model` names, if it names one.
+    /// Take the dataset from an argument.
+    pub(crate) fn name_dataset(&mut self, name: Option<String>) {
+        self.named = name;
+    }
+
+    /// The preset that `--model` names, if it names one; for dSprites the net that its published results are of, where
+    /// nothing says which model.
     ///
     /// # Errors
     /// [`Error::Internal`] if the preset cannot be read.
     pub(crate) fn preset(&self) -> Result<Option<Preset>> {
-        self.model.as_deref().map_or(Ok(None), Preset::find)
+        if let Some(name) = self.model.as_deref() {
+            return Preset::find(name);
+        }
+        let dataset = self.named.as_deref().or(self.last("data.dataset"));
+        let open = self.file.is_none() && self.last("run.from").is_none() && !self.asks_for_mlp();
+        if open && dataset == Some(vae::data::sprites::NAME) { Preset::find(OF_SPRITES) } else { Ok(None) }
     }
 
-    /// The weights of `--from`.
-    fn from(&self) -> Option<&str> {
+    /// The text that is given last for the key `path`.
+    fn last(&self, path: &str) -> Option<&str> {
         let sets = self.sets.iter().map(|(path, value)| (path.as_str(), value));
         let mut given = sets.chain(self.flags.iter().map(|(flag, value)| (flag.path, value)));
-        given.rfind(|(path, _)| *path == "run.from").and_then(|(_, value)| value.as_str())
+        given.rfind(|(own, _)| *own == path).and_then(|(_, value)| value.as_str())
     }
 
     /// `table` with the model of `--model`, or that of the run in `--from`, or, where nothing says which, `auto`.
@@ -207,7 +223,7 @@ impl<const TRAINING: bool> Settings<TRAINING> {
         if let Some(preset) = self.preset()? {
             return Ok(preset.over(table));
         }
-        if let (None, None, Some(from)) = (&self.model, &self.file, self.from())
+        if let (None, None, Some(from)) = (&self.model, &self.file, self.last("run.from"))
             && let Some(model) = Weights::model_of(Path::new(from))?
         {
             let model = Value::try_from(model);

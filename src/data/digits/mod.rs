@@ -133,8 +133,9 @@ mod tests {
     #[test]
     fn ink_is_like_that_of_mnist() {
         let set = digits(4000, 1, 2).unwrap();
-        let values = || set.train.pixels().iter().map(|&value| f64::from(value) / 255.0);
-        let count = set.train.pixels().len() as f64;
+        let pixels = set.train.pixels();
+        let values = || pixels.iter().map(|&value| f64::from(value) / 255.0);
+        let count = pixels.len() as f64;
         let mean = values().sum::<f64>() / count;
         let deviation = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
         assert!((mean - 0.131).abs() < 0.015, "mean {mean}");
@@ -159,7 +160,7 @@ mod tests {
         let right = (0..set.test.count)
             .filter(|&index| {
                 let nearest = (0..set.train.count)
-                    .min_by_key(|&other| distance(set.test.image(index), set.train.image(other)));
+                    .min_by_key(|&other| distance(&set.test.image(index), &set.train.image(other)));
                 labels(&set.train)[nearest.unwrap()] == labels(&set.test)[index]
             })
             .count();
