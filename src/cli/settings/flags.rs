@@ -413,7 +413,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "BETA",
         takes: Value(number::<f64>),
         of: Plan,
-        help: "Decay rate of the mean of gradients in adam and adamax [default: 0.9]",
+        help: "Decay rate of the mean of gradients in adam and adamax [default: 0.9 for adam]",
     },
     Flag {
         name: "adam-beta-2",
@@ -421,7 +421,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "BETA",
         takes: Value(number::<f64>),
         of: Plan,
-        help: "Decay rate of the mean of squared gradients in adam and adamax [default: 0.999]",
+        help: "Decay rate of the mean of squared gradients in adam and adamax [default: 0.999 for adam]",
     },
     Flag {
         name: "weight-decay",
