@@ -13,6 +13,7 @@ import { mapKernels, productsScratch } from "./kernels/maps.js";
 import { matmulKernels, productScratch } from "./kernels/matmul.js";
 import { normKernels } from "./kernels/norm.js";
 import { optimizerKernels } from "./kernels/optimizer.js";
+import { penaltyKernels } from "./kernels/penalties.js";
 import { randomKernels } from "./kernels/random.js";
 import { sumKernels } from "./kernels/sums.js";
 
@@ -31,6 +32,7 @@ export const KERNELS = new Map(Object.entries({
     ...matmulKernels,
     ...normKernels,
     ...optimizerKernels,
+    ...penaltyKernels,
     ...randomKernels,
     ...sumKernels,
 }));

@@ -3,7 +3,7 @@
 use super::{Config, ModelConfig, ObjectiveConfig};
 use crate::checks::not_negative;
 use crate::graph::Corruption;
-use crate::model::{Codes, ObjectiveKind, Penalty};
+use crate::model::{CodePenalty, Codes, ObjectiveKind};
 use crate::{Error, Result};
 
 /// The probability with which `denoising` changes a pixel where `noise-level` is not given: that of the tutorial of Theano.
@@ -26,12 +26,14 @@ impl ObjectiveConfig {
     pub(super) fn codes(&self) -> Codes {
         let weight = self.penalty.unwrap_or(0.0);
         let penalty = match self.kind {
-            ObjectiveKind::Sparse => Penalty::Sparse { target: self.sparsity.unwrap_or(SPARSITY), weight },
-            ObjectiveKind::Contractive => Penalty::Contractive { weight },
-            ObjectiveKind::Rae => {
-                Penalty::Squares { codes: weight, decoder: self.decoder_penalty.unwrap_or(0.0) }
+            ObjectiveKind::Sparse => {
+                CodePenalty::Sparse { target: self.sparsity.unwrap_or(SPARSITY), weight }
             }
-            _ => Penalty::None,
+            ObjectiveKind::Contractive => CodePenalty::Contractive { weight },
+            ObjectiveKind::Rae => {
+                CodePenalty::Squares { codes: weight, decoder: self.decoder_penalty.unwrap_or(0.0) }
+            }
+            _ => CodePenalty::None,
         };
         Codes { penalty, corruption: self.corruption, noise_level: self.noise_level() }
     }
@@ -71,12 +73,11 @@ impl ObjectiveConfig {
     }
 
     fn refuse_keys_of_others(&self) -> Result<()> {
-        use ObjectiveKind::{Contractive, Denoising, Rae, Sparse};
-        let keys: [(&str, bool, &[ObjectiveKind]); 5] = [
+        use ObjectiveKind::{Denoising, Rae, Sparse};
+        let keys: [(&str, bool, &[ObjectiveKind]); 4] = [
             ("objective.corruption", self.corruption.is_some(), &[Denoising]),
             ("objective.noise-level", self.noise_level.is_some(), &[Denoising]),
             ("objective.sparsity", self.sparsity.is_some(), &[Sparse]),
-            ("objective.penalty", self.penalty.is_some(), &[Sparse, Contractive, Rae]),
             ("objective.decoder-penalty", self.decoder_penalty.is_some(), &[Rae]),
         ];
         for (path, given, kinds) in keys {

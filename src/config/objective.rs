@@ -2,7 +2,7 @@
 
 use super::Warmup;
 use crate::checks::{counted, not_negative};
-use crate::graph::{Corruption, KlTarget};
+use crate::graph::{Corruption, KlTarget, Sampling};
 use crate::model::{Objective, ObjectiveKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -47,12 +47,33 @@ pub struct ObjectiveConfig {
     /// The mean over images that `sparse` wants each unit to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sparsity: Option<f64>,
-    /// Weight of the penalty of `sparse` and `contractive`, and of the squares of codes of `rae`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub penalty: Option<f64>,
     /// Weight of the squares of the decoder's weights of `rae`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder_penalty: Option<f64>,
+    // Penalties beside the ELBO.
+    /// Weight of the penalty that the kind adds to the ELBO, or to the reconstruction of a deterministic autoencoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<f64>,
+    /// Epochs or steps over which that weight rises from 0.
+    #[serde(skip_serializing_if = "at_once")]
+    pub penalty_warmup: Warmup,
+    /// How `tc` estimates the density of all images' latents from a minibatch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+    /// Weight of the variances' distance from 1 in `dip-1` and `dip-2`, where that of the covariances is the penalty's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagonal_penalty: Option<f64>,
+    /// Hidden layers of the discriminator of `factor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discriminator_layers: Option<usize>,
+    /// Units of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discriminator_units: Option<usize>,
+}
+
+/// Whether a weight has its full value from the first step on.
+fn at_once(warmup: &Warmup) -> bool {
+    warmup.is_none()
 }
 
 impl Default for ObjectiveConfig {
@@ -71,8 +92,13 @@ impl Default for ObjectiveConfig {
             corruption: None,
             noise_level: None,
             sparsity: None,
-            penalty: None,
             decoder_penalty: None,
+            penalty: None,
+            penalty_warmup: Warmup::default(),
+            sampling: None,
+            diagonal_penalty: None,
+            discriminator_layers: None,
+            discriminator_units: None,
         }
     }
 }
@@ -103,7 +129,7 @@ impl ObjectiveConfig {
 
     /// Weight of the KL divergence, at the end of its rise; 0 for deterministic autoencoders, which have none.
     pub fn beta(&self) -> f64 {
-        self.beta.unwrap_or(if self.kind.is_deterministic() { 0.0 } else { 1.0 })
+        self.beta.unwrap_or(if self.kind.has_divergence() { 1.0 } else { 0.0 })
     }
 
     /// The objective of the graph.
@@ -114,7 +140,13 @@ impl ObjectiveConfig {
             (None, _, nats) if nats > 0.0 => KlTarget::Floor(nats),
             _ => KlTarget::Zero,
         };
-        Objective { kind: self.kind, samples: self.samples(), target, codes: self.codes() }
+        Objective {
+            kind: self.kind,
+            samples: self.samples(),
+            target,
+            codes: self.codes(),
+            penalty: self.penalty_term(),
+        }
     }
 
     /// Refuse settings that make no sense, and fill in those that depend on others.
@@ -136,6 +168,7 @@ impl ObjectiveConfig {
         counted("objective.noise-samples", self.noise_samples as u64)?;
         self.check_bound()?;
         self.resolve_codes()?;
+        self.resolve_penalty()?;
         self.check_divergence()?;
         if self.kind.weighting().is_some() {
             let samples = *self.importance_samples.get_or_insert(IMPORTANCE_SAMPLES);

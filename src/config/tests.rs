@@ -92,6 +92,8 @@ fn complete() -> Config {
             learning_rate: Some(0.01),
             learning_rate_schedule: LearningRateSchedule::Iwae,
             adam_epsilon: 1e-4,
+            adam_beta_1: None,
+            adam_beta_2: None,
             weight_decay: 0.125,
             clip_norm: 9.0,
             ema_decay: 0.0,

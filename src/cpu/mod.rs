@@ -18,7 +18,10 @@ mod codes;
 mod convolution;
 mod convolution_parts;
 mod corrupt;
+mod covariance;
+mod cross_entropy;
 mod depthwise;
+mod discrepancy;
 mod distributions;
 mod dropout;
 mod executor;
@@ -38,6 +41,7 @@ mod norm;
 mod optimal_variance;
 mod optimizer;
 pub(crate) mod peak;
+mod permute;
 mod pool;
 mod products;
 mod random;
@@ -49,6 +53,7 @@ mod scratch;
 mod softmax;
 mod squared_error;
 mod sum;
+mod total_correlation;
 mod window;
 
 pub use executor::CpuExecutor;
@@ -89,6 +94,23 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "accumulate" => accumulate::accumulate,
         "seed" => accumulate::seed,
         "update_state" => accumulate::update_state,
+        "pair_log_densities" => total_correlation::pair_log_densities,
+        "pair_log_sums" => total_correlation::pair_log_sums,
+        "total_correlation" => total_correlation::total_correlation,
+        "total_correlation_z_gradient" => total_correlation::total_correlation_z_gradient,
+        "total_correlation_posterior_gradient" => total_correlation::total_correlation_posterior_gradient,
+        "column_means" => covariance::column_means,
+        "covariance" => covariance::covariance,
+        "covariance_penalty" => covariance::covariance_penalty,
+        "covariance_gradient" => covariance::covariance_gradient,
+        "prior_samples" => discrepancy::prior_samples,
+        "kernel_discrepancy" => discrepancy::kernel_discrepancy,
+        "kernel_discrepancy_gradient" => discrepancy::kernel_discrepancy_gradient,
+        "permute_columns" => permute::permute_columns,
+        "cross_entropy" => cross_entropy::cross_entropy,
+        "cross_entropy_gradient" => cross_entropy::cross_entropy_gradient,
+        "contrast" => cross_entropy::contrast,
+        "contrast_gradient" => cross_entropy::contrast_gradient,
         "sampled_kl" => sampled_kl::sampled_kl,
         "sampled_kl_dimensions" => sampled_kl::sampled_kl_dimensions,
         "sampled_kl_gradient" => sampled_kl::sampled_kl_gradient,

@@ -43,8 +43,11 @@ pub(super) const FILES: &[File] = files![
     "conv_tiled_32",
     "conv_tiled_64",
     "conv_tn",
+    "covariance",
+    "cross_entropy",
     "corrupt",
     "depthwise",
+    "discrepancy",
     "distributions",
     "dropout",
     "gate",
@@ -72,6 +75,7 @@ pub(super) const FILES: &[File] = files![
     "noncentred",
     "optimal_variance",
     "optimizer",
+    "permute",
     "pool",
     "products",
     "reshape",
@@ -81,6 +85,7 @@ pub(super) const FILES: &[File] = files![
     "softmax",
     "squared_error",
     "sum",
+    "total_correlation",
     // For tests of the executors alone.
     #[cfg(test)]
     "tests/record",

@@ -1,5 +1,6 @@
 //! What training maximises.
 
+use super::Penalty;
 use super::deterministic::Codes;
 use crate::graph::{KlTarget, Weighting};
 use crate::{Error, Result};
@@ -27,6 +28,25 @@ pub enum ObjectiveKind {
     Contractive,
     /// The reconstruction, with small codes and decoder weights (Ghosh et al. 2020).
     Rae,
+    // The ELBO less a penalty that makes latent dimensions independent, or fits them to the prior.
+    /// The total correlation, by a discriminator: FactorVAE (Kim and Mnih 2018).
+    Factor,
+    /// The total correlation, from the pairs of a minibatch: beta-TCVAE (Chen et al. 2018).
+    Tc,
+    /// The covariance of the posteriors' means: DIP-VAE-I (Kumar et al. 2018).
+    #[serde(rename = "dip-1")]
+    #[value(name = "dip-1")]
+    Dip1,
+    /// The covariance of the latents: DIP-VAE-II.
+    #[serde(rename = "dip-2")]
+    #[value(name = "dip-2")]
+    Dip2,
+    /// The maximum mean discrepancy to the prior, without a KL divergence (Tolstikhin et al. 2018).
+    Wae,
+    /// The maximum mean discrepancy to the prior, beside the KL divergence (Zhao et al. 2019).
+    #[serde(rename = "infovae")]
+    #[value(name = "infovae")]
+    InfoVae,
 }
 
 impl ObjectiveKind {
@@ -55,6 +75,11 @@ impl ObjectiveKind {
         Err(Error::setting(asked_for, problem, hint))
     }
 
+    /// Whether a KL divergence is among the losses.
+    pub fn has_divergence(self) -> bool {
+        !self.is_deterministic() && self != Self::Wae
+    }
+
     /// Whether an image has a code in place of a posterior: there is no noise, no KL divergence and no prior.
     pub fn is_deterministic(self) -> bool {
         matches!(self, Self::Autoencoder | Self::Denoising | Self::Sparse | Self::Contractive | Self::Rae)
@@ -72,6 +97,12 @@ impl std::fmt::Display for ObjectiveKind {
             Self::Sparse => "sparse",
             Self::Contractive => "contractive",
             Self::Rae => "rae",
+            Self::Factor => "factor",
+            Self::Tc => "tc",
+            Self::Dip1 => "dip-1",
+            Self::Dip2 => "dip-2",
+            Self::Wae => "wae",
+            Self::InfoVae => "infovae",
         })
     }
 }
@@ -87,10 +118,18 @@ pub struct Objective {
     pub target: KlTarget,
     /// How a deterministic autoencoder makes codes.
     pub codes: Codes,
+    /// What is added in training.
+    pub penalty: Option<Penalty>,
 }
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { kind: ObjectiveKind::Elbo, samples: 1, target: KlTarget::Zero, codes: Codes::default() }
+        Self {
+            kind: ObjectiveKind::Elbo,
+            samples: 1,
+            target: KlTarget::Zero,
+            codes: Codes::default(),
+            penalty: None,
+        }
     }
 }

@@ -29,7 +29,7 @@ pub struct TrainState {
     /// Sum over these of the bound the objective is the negative of, where it weighs samples, nats.
     #[serde(default)]
     pub epoch_bound: f64,
-    /// Sums over these of further metrics, by name.
+    /// Sums of the other metrics of training.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub epoch_others: BTreeMap<String, f64>,
     /// Seconds of training in the current epoch.

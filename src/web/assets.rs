@@ -57,6 +57,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "kernels/matmul.js",
     "kernels/norm.js",
     "kernels/optimizer.js",
+    "kernels/penalties.js",
     "kernels/random.js",
     "kernels/sums.js",
 ];

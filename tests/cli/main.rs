@@ -11,6 +11,7 @@ mod encode;
 mod evaluation;
 mod from;
 mod moved;
+mod penalties;
 mod program;
 mod resume;
 mod runs;

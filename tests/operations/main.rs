@@ -21,6 +21,7 @@ mod linear;
 mod list;
 mod maps;
 mod norm;
+mod penalties;
 mod pytorch;
 mod sampled_kl;
 mod state;

@@ -4,7 +4,7 @@ use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, wa
 use clap::builder::ValueParser;
 use vae::data::{Background, Colour, Fit};
 use vae::device::DeviceChoice;
-use vae::graph::{Activation, Binarize, Corruption, LikelihoodChoice};
+use vae::graph::{Activation, Binarize, Corruption, LikelihoodChoice, Sampling};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
 use vae::optimizer::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
@@ -321,6 +321,58 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Probability that the corruption changes a pixel; the standard deviation of gaussian noise \
                [default: 0.3 for denoising]",
     },
+    // Penalties beside the ELBO.
+    Flag {
+        name: "penalty",
+        path: "objective.penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the penalty that the objective adds to the ELBO, or to the reconstruction [default: 6.4 for \
+               factor, 5 for tc, 10 for dip-1, dip-2 and wae, 99 for infovae, 3 for sparse, 0.1 for contractive, \
+               1e-4 for rae]",
+    },
+    Flag {
+        name: "penalty-warmup",
+        path: "objective.penalty-warmup",
+        value_name: "EPOCHS",
+        takes: Value(warmup),
+        of: Training,
+        help: "Epochs, or steps such as '10000 steps', over which that weight rises from 0 [default: 0]",
+    },
+    Flag {
+        name: "sampling",
+        path: "objective.sampling",
+        value_name: "HOW",
+        takes: Value(one_of::<Sampling>),
+        of: Plan,
+        help: "How tc estimates the density of all latents from a minibatch [default: stratified for tc]",
+    },
+    Flag {
+        name: "diagonal-penalty",
+        path: "objective.diagonal-penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the variances' distance from 1 [default: 10 times --penalty for dip-1, --penalty for \
+               dip-2]",
+    },
+    Flag {
+        name: "discriminator-layers",
+        path: "objective.discriminator-layers",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Hidden layers of the discriminator of factor [default: 6 for factor]",
+    },
+    Flag {
+        name: "discriminator-units",
+        path: "objective.discriminator-units",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Units of each [default: 1000 for factor]",
+    },
     Flag {
         name: "sparsity",
         path: "objective.sparsity",
@@ -328,15 +380,6 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<f64>),
         of: Plan,
         help: "Mean over images that each unit of sparse is to have [default: 0.05 for sparse]",
-    },
-    Flag {
-        name: "penalty",
-        path: "objective.penalty",
-        value_name: "WEIGHT",
-        takes: Value(number::<f64>),
-        of: Plan,
-        help: "Weight of the penalty of sparse and contractive, and of the squares of codes of rae [default: 3 for \
-               sparse, 0.1 for contractive, 1e-4 for rae]",
     },
     Flag {
         name: "decoder-penalty",
@@ -380,6 +423,22 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<f64>),
         of: Plan,
         help: "Epsilon in the denominators of adam and adamax [default: 1e-8]",
+    },
+    Flag {
+        name: "adam-beta-1",
+        path: "optimizer.adam-beta-1",
+        value_name: "BETA",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Decay rate of the mean of gradients in adam and adamax [default: 0.9 for adam]",
+    },
+    Flag {
+        name: "adam-beta-2",
+        path: "optimizer.adam-beta-2",
+        value_name: "BETA",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Decay rate of the mean of squared gradients in adam and adamax [default: 0.999 for adam]",
     },
     Flag {
         name: "weight-decay",

@@ -57,7 +57,11 @@ fn other(flag: &Flag) -> &'static str {
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "corruption" => "gaussian",
-        "noise-level" | "sparsity" | "penalty" | "decoder-penalty" => "0.125",
+        "noise-level" | "sparsity" | "decoder-penalty" => "0.125",
+        "sampling" => "weighted",
+        "penalty" | "penalty-warmup" | "diagonal-penalty" => "2.5",
+        "discriminator-layers" | "discriminator-units" => "17",
+        "adam-beta-1" | "adam-beta-2" => "0.25",
         "optimizer" => "sgd",
         "learning-rate-schedule" => "steps:0.5@2,3",
         "init" => "normal:0.5",

@@ -7,10 +7,13 @@ mod attention;
 pub(super) mod batch_norm;
 mod blocks;
 mod clamp;
+mod classes;
 mod codes;
 pub(super) mod convolution;
 pub(super) mod corrupt;
+mod covariance;
 pub(super) mod depthwise;
+mod discrepancy;
 mod dropout;
 pub(super) mod gate;
 pub(super) mod gather;
@@ -30,6 +33,7 @@ pub(super) mod sampled_kl;
 mod shape;
 mod softmax;
 mod squared_error;
+pub(super) mod total_correlation;
 
 use super::Shape;
 

@@ -12,7 +12,7 @@ pub use crate::graph::Corruption;
 
 /// What a deterministic autoencoder adds to its reconstruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Penalty {
+pub enum CodePenalty {
     /// Nothing.
     #[default]
     None,
@@ -41,7 +41,7 @@ pub enum Penalty {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Codes {
     /// What is added to the reconstruction.
-    pub penalty: Penalty,
+    pub penalty: CodePenalty,
     /// What becomes of the images that the encoder sees; the decoder is compared with the images as they are.
     pub corruption: Option<Corruption>,
     /// How much of it: the probability that a pixel is changed, or the standard deviation of its noise.
@@ -61,7 +61,7 @@ impl DrawPosterior for Codes {
         network: &dyn Fn(&mut Graph, ValueId) -> Result<ValueId>,
     ) -> Result<Latents> {
         let mut code = network(graph, input)?;
-        if let Penalty::Sparse { .. } | Penalty::Contractive { .. } = self.penalty {
+        if let CodePenalty::Sparse { .. } | CodePenalty::Contractive { .. } = self.penalty {
             code = graph.activate("encoder.code.sigmoid", code, Activation::Sigmoid);
         }
         Ok(Latents { posterior: code, drawn: Drawn { posterior: code, z: code, noise: code }, prior: None })
@@ -137,16 +137,18 @@ pub(super) fn build(
 fn losses(
     graph: &mut Graph,
     model: &dyn LatentModel,
-    penalty: Penalty,
+    penalty: CodePenalty,
     (inferred, images): (&Inferred, ValueId),
 ) -> Result<Vec<Loss>> {
     let terms = graph.negative_log_likelihood(inferred.decoded, images, model.likelihood())?;
     let mut all = vec![("reconstruction", terms)];
     let code = inferred.groups[0].drawn.z;
     match penalty {
-        Penalty::None => {}
-        Penalty::Sparse { target, weight } => all.push(("penalty", graph.sparsity(code, target, weight)?)),
-        Penalty::Contractive { weight } => {
+        CodePenalty::None => {}
+        CodePenalty::Sparse { target, weight } => {
+            all.push(("penalty", graph.sparsity(code, target, weight)?))
+        }
+        CodePenalty::Contractive { weight } => {
             let layers =
                 graph.parameters_named(|name| name.starts_with("encoder.") && name.ends_with(".weight"));
             let [layer] = layers[..] else {
@@ -155,7 +157,7 @@ fn losses(
             };
             all.push(("penalty", graph.contraction(code, layer, weight)?));
         }
-        Penalty::Squares { codes, decoder } => {
+        CodePenalty::Squares { codes, decoder } => {
             all.push(("penalty", graph.code_squares(code, codes / 2.0)));
             let weights =
                 graph.parameters_named(|name| name.starts_with("decoder.") && name.ends_with(".weight"));

@@ -25,6 +25,7 @@ mod norm;
 mod optimal_variance;
 mod optimizer;
 mod parts;
+mod penalties;
 mod sampled_kl;
 mod squared_error;
 mod sum;
@@ -118,6 +119,7 @@ pub(super) fn all() -> Vec<Case> {
         corrupt::all(),
         // The content of a case follows from its number: later files stand at the end.
         optimal_variance::all(),
+        penalties::all(),
     ]
     .concat()
 }
