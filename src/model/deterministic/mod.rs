@@ -146,7 +146,7 @@ fn losses(
     match penalty {
         CodePenalty::None => {}
         CodePenalty::Sparse { target, weight } => {
-            all.push(("penalty", graph.sparsity(code, target, weight)?))
+            all.push(("penalty", graph.sparsity(code, target, weight)?));
         }
         CodePenalty::Contractive { weight } => {
             let layers =
