@@ -48,7 +48,7 @@ pub(crate) struct Eval {
 }
 
 /// A number of samples or images: at least one, and fewer than counters hold.
-fn many(text: &str) -> Result<usize, String> {
+pub(crate) fn many(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=1_000_000_000) => Ok(count),
         _ => Err("give a number from 1 to 1000000000".to_string()),

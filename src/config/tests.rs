@@ -106,6 +106,7 @@ fn complete() -> Config {
             epochs: Some(11),
             steps: Some(12),
             evaluate_every: 1,
+            disentangle_every: 5,
             seed: 13,
             order: 2,
             log_steps: false,

@@ -28,6 +28,12 @@ pub fn binned(values: &[f64], bins: usize) -> Vec<u32> {
 
 /// I(a; b), from how often each pair of classes occurs.
 pub fn mutual_information(a: &[u32], b: &[u32]) -> f64 {
+    counted(a, b).0
+}
+
+/// I(a; b) from counts, and its bias, to first order: (pairs - classes of a - classes of b + 1) / 2N, of those that occur
+/// (Miller, "Note on the bias of information estimates", 1955).
+fn counted(a: &[u32], b: &[u32]) -> (f64, f64) {
     let size = |classes: &[u32]| classes.iter().max().map_or(0, |&largest| largest as usize + 1);
     let (rows, columns) = (size(a), size(b));
     let (mut joint, mut of_a, mut of_b) =
@@ -44,7 +50,26 @@ pub fn mutual_information(a: &[u32], b: &[u32]) -> f64 {
         let both = f64::from(count);
         both / total * (both * total / (f64::from(a) * f64::from(b))).ln()
     };
-    joint.iter().enumerate().filter(|(_, count)| **count > 0).map(term).sum::<f64>().max(0.0)
+    let occur = |counts: &[u32]| counts.iter().filter(|&&count| count > 0).count() as f64;
+    let bias = (occur(&joint) - occur(&of_a) - occur(&of_b) + 1.0) / (2.0 * total);
+    let terms = joint.iter().enumerate().filter(|(_, count)| **count > 0).map(term);
+    (terms.sum::<f64>().max(0.0), bias)
+}
+
+/// Of each code, in bins, the factor of whose entropy it knows the largest share, and this share. The bias of counts is taken
+/// off, since it favours factors of many values.
+pub fn best_factors(items: &Items, bins: usize) -> Vec<(usize, f64)> {
+    let factors: Vec<Vec<u32>> = (0..items.factors()).map(|factor| items.labels(factor)).collect();
+    let share = |code: &[u32], factor: &[u32]| {
+        let (information, bias) = counted(code, factor);
+        (information - bias) / entropy(factor).max(f64::MIN_POSITIVE)
+    };
+    let best = |column: Vec<f64>| {
+        let code = binned(&column, bins);
+        let shares = factors.iter().map(|factor| share(&code, factor)).enumerate();
+        shares.fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+    };
+    items.columns().into_iter().map(best).collect()
 }
 
 /// H(a), from how often each class occurs.

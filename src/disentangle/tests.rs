@@ -48,7 +48,7 @@ fn identity_data_has_known_scores(count: usize, settings: &Settings, factors: us
         within(score.unwrap(), 0.9, 1.0);
     }
     assert!(identity.missing.is_empty(), "{:?}", identity.missing);
-    let best: Vec<usize> = identity.best_factors().into_iter().flatten().collect();
+    let best: Vec<usize> = identity.best_factors.iter().map(|best| best.0).collect();
     assert_eq!(best, (0..factors).collect::<Vec<_>>());
 
     let zeros = Scores::of(&items(&|row, _| vec![0.0; row.len()]), settings).unwrap();

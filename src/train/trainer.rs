@@ -2,6 +2,7 @@
 
 use super::feed::{Feed, Finished};
 use super::mark::mean_image_bound;
+use super::watch::Watch;
 use super::{Observer, Outcome, Snapshot, Steps};
 use crate::config::{Config, ObjectiveConfig};
 use crate::data::Dataset;
@@ -50,6 +51,7 @@ pub struct Trainer<'a> {
     state: TrainState,
     steps: Steps,
     feed: Feed,
+    watch: Option<Watch>,
     images_per_second: f64,
     last_save: Instant,
     saved_step: Option<u64>,
@@ -103,6 +105,7 @@ impl<'a> Trainer<'a> {
             test_images: dataset.test.count,
             steps: Steps::of(config, dataset.train.count),
             feed,
+            watch: Watch::of(dataset, config.run.disentangle_every),
             images_per_second: 0.0,
             last_save: Instant::now(),
             saved_step: matches!(start, Start::Checkpoint(_)).then_some(state.step),
@@ -250,6 +253,7 @@ impl<'a> Trainer<'a> {
         let last = self.state.step.max(1) - 1;
         let (beta, learning_rate) = (self.steps.beta(last), self.steps.learning_rate(0, last));
         let used = self.latent_use()?;
+        let scores = self.scores()?;
         self.session.exchange_averages()?;
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
@@ -258,6 +262,7 @@ impl<'a> Trainer<'a> {
         let mut others: BTreeMap<String, f64> = train_others.collect();
         others.extend(evaluation.others.iter().map(|(name, value)| (format!("test_{name}"), *value)));
         others.extend(evaluation.squared_error.map(|it| ("squared_error".to_string(), it)));
+        others.extend(scores.clone());
         let mut record = EpochRecord {
             epoch: state.step.div_ceil(per_epoch),
             step: state.step,
@@ -321,6 +326,9 @@ impl<'a> Trainer<'a> {
         self.save(CHECKPOINT)?;
         observer.latents(&latents);
         observer.epoch(&record);
+        if let Some(line) = self.watch.as_ref().and_then(|watch| watch.line(&scores)) {
+            observer.message(&line);
+        }
         if let Some(mark) = warning {
             observer.message(&format!(
                 "warning: the held-out bound, {} nats/image, is below that of the mean training image,\n  {mark:.2}: the \
@@ -337,6 +345,17 @@ impl<'a> Trainer<'a> {
         let numbers: Vec<u32> = (0..self.test_images.min(MONITORED) as u32).collect();
         let posteriors = self.session.encode(&numbers)?;
         Ok(joined(layer_use(&mut self.session, &posteriors)?))
+    }
+
+    /// MIG and the score of FactorVAE, every few epochs and at the end.
+    fn scores(&mut self) -> Result<BTreeMap<String, f64>> {
+        let epoch = self.state.step.div_ceil(self.steps.per_epoch());
+        let done = self.state.step == self.config.total_steps(self.images);
+        let due = |watch: &&Watch| done || watch.is_due(epoch, self.config.run.evaluate_every);
+        match self.watch.as_ref().filter(due) {
+            Some(watch) => watch.scores(&mut self.session),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     fn save(&mut self, name: &str) -> Result<()> {

@@ -7,6 +7,7 @@ mod choices;
 mod common;
 mod data;
 mod deterministic;
+mod disentangle;
 mod encode;
 mod evaluation;
 mod from;

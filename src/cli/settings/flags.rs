@@ -516,6 +516,15 @@ pub(crate) const FLAGS: &[Flag] = &[
                [default: 1; more where --epochs is not given and rises]",
     },
     Flag {
+        name: "disentangle-every",
+        path: "run.disentangle-every",
+        value_name: "EPOCHS",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Epochs from one measurement of MIG and the score of FactorVAE to the next, on data with factors; 0 for \
+               none [default: 5]",
+    },
+    Flag {
         name: "seed",
         path: "run.seed",
         value_name: "N",

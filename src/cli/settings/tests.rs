@@ -53,7 +53,7 @@ fn other(flag: &Flag) -> &'static str {
         "mean-activation" => "sigmoid",
         "objective" => "iwae",
         "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed"
-        | "keep-pictures" | "evaluate-every" => "17",
+        | "keep-pictures" | "evaluate-every" | "disentangle-every" => "17",
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "corruption" => "gaussian",
