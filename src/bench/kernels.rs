@@ -44,7 +44,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 23] = [
+const MODELS: [(&str, &[&str]); 27] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -71,6 +71,10 @@ const MODELS: [(&str, &[&str]); 23] = [
     ("sparse", &["objective.kind = 'sparse'"]),
     ("contractive", &["model.hidden = []", "objective.kind = 'contractive'"]),
     ("rae", &["objective.kind = 'rae'"]),
+    ("factor", &["objective.kind = 'factor'"]),
+    ("tc", &["objective.kind = 'tc'"]),
+    ("dip-2", &["objective.kind = 'dip-2'"]),
+    ("wae", &["objective.kind = 'wae'"]),
     ("two-layers", &[TWO_LAYERS]),
     ("two-layers-free-bits", &[TWO_LAYERS, "objective.free-bits = 0.1"]),
     ("two-layers-kl-floor", &[TWO_LAYERS, "objective.kl-floor = 16.0"]),

@@ -94,7 +94,7 @@ fn values(
     executor.submit("all", &[step]).unwrap();
     executor.receive(0).unwrap();
     let ports = plan.program("all").unwrap().wanted.clone();
-    ports.iter().map(|port| executor.real(port.buffer).iter().copied().collect()).collect()
+    ports.iter().map(|port| executor.real(port.buffer).to_vec()).collect()
 }
 
 const ROWS: usize = 64;
