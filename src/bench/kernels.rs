@@ -44,7 +44,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 27] = [
+const MODELS: [(&str, &[&str]); 28] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -71,6 +71,13 @@ const MODELS: [(&str, &[&str]); 27] = [
     ("sparse", &["objective.kind = 'sparse'"]),
     ("contractive", &["model.hidden = []", "objective.kind = 'contractive'"]),
     ("rae", &["objective.kind = 'rae'"]),
+    (
+        "topk",
+        &[
+            "model = { hidden = [], likelihood = 'gaussian' }",
+            "objective = { kind = 'topk', active-units = 4 }",
+        ],
+    ),
     ("factor", &["objective.kind = 'factor'"]),
     ("tc", &["objective.kind = 'tc'"]),
     ("dip-2", &["objective.kind = 'dip-2'"]),

@@ -2,8 +2,8 @@
 
 use super::{Config, ModelConfig, ObjectiveConfig};
 use crate::checks::not_negative;
-use crate::graph::Corruption;
-use crate::model::{CodePenalty, Codes, ObjectiveKind};
+use crate::graph::{Corruption, LikelihoodKind};
+use crate::model::{CodePenalty, Codes, ObjectiveKind, Units};
 use crate::{Error, Result};
 
 /// The probability with which `denoising` changes a pixel where `noise-level` is not given: that of the tutorial of Theano.
@@ -35,7 +35,13 @@ impl ObjectiveConfig {
             }
             _ => CodePenalty::None,
         };
-        Codes { penalty, corruption: self.corruption, noise_level: self.noise_level() }
+        let keep = self.active_units.unwrap_or(1);
+        let units = match self.kind {
+            ObjectiveKind::KSparse => Units::Largest(keep),
+            ObjectiveKind::TopK => Units::TopK(keep),
+            _ => Units::All,
+        };
+        Codes { penalty, units, corruption: self.corruption, noise_level: self.noise_level() }
     }
 
     /// Refuse keys that the kind does not take, and fill in those that it takes.
@@ -68,17 +74,25 @@ impl ObjectiveConfig {
                 return Err(Error::setting("objective.sparsity", problem, "give a mean such as 0.05"));
             }
         }
+        if let ObjectiveKind::KSparse | ObjectiveKind::TopK = self.kind
+            && self.active_units.is_none_or(|units| units == 0)
+        {
+            let problem = format!("{} keeps a number of units of each code", self.kind);
+            let hint = "give it, 1 or more, such as objective.active-units = 32";
+            return Err(Error::setting("objective.active-units", problem, hint));
+        }
         not_negative("objective.penalty", self.penalty.unwrap_or(0.0))?;
         not_negative("objective.decoder-penalty", self.decoder_penalty.unwrap_or(0.0))
     }
 
     fn refuse_keys_of_others(&self) -> Result<()> {
-        use ObjectiveKind::{Denoising, Rae, Sparse};
-        let keys: [(&str, bool, &[ObjectiveKind]); 4] = [
+        use ObjectiveKind::{Denoising, KSparse, Rae, Sparse, TopK};
+        let keys: [(&str, bool, &[ObjectiveKind]); 5] = [
             ("objective.corruption", self.corruption.is_some(), &[Denoising]),
             ("objective.noise-level", self.noise_level.is_some(), &[Denoising]),
             ("objective.sparsity", self.sparsity.is_some(), &[Sparse]),
             ("objective.decoder-penalty", self.decoder_penalty.is_some(), &[Rae]),
+            ("objective.active-units", self.active_units.is_some(), &[KSparse, TopK]),
         ];
         for (path, given, kinds) in keys {
             if given && !kinds.contains(&self.kind) {
@@ -116,20 +130,55 @@ impl Config {
     /// Refuse a model that a deterministic autoencoder cannot be.
     pub(super) fn check_codes(&self) -> Result<()> {
         let kind = self.objective.kind;
-        match &self.model {
-            ModelConfig::Mlp(model) if kind.is_deterministic() && model.latent.len() > 1 => {
-                let problem = format!("the objective is {kind}, whose codes are one layer of latents");
-                Err(Error::setting("model.latent", problem, "give the dimensions of one layer, such as 20"))
-            }
-            ModelConfig::Mlp(model) if model.hidden.iter().all(Vec::is_empty) => Ok(()),
-            _ if kind == ObjectiveKind::Contractive => {
-                let problem = "the objective is contractive, and its Jacobian has a closed form for one layer only, \
-                               from the image to the code";
-                let hint = "choose model.family = mlp with model.hidden = none; for deeper encoders objective.kind = denoising \
-                            with gaussian noise, whose penalty is the same to second order";
-                Err(Error::setting("model.hidden", problem, hint))
-            }
-            _ => Ok(()),
+        if !kind.is_deterministic() {
+            return Ok(());
         }
+        let (latent, one_layer) = match &self.model {
+            ModelConfig::Mlp(model) if model.latent.len() > 1 => {
+                let problem = format!("the objective is {kind}, whose codes are one layer of latents");
+                let hint = "give the dimensions of one layer, such as 20";
+                return Err(Error::setting("model.latent", problem, hint));
+            }
+            ModelConfig::Mlp(model) => (model.latent.first(), model.hidden.iter().all(Vec::is_empty)),
+            ModelConfig::Conv(model) => (Some(&model.latent), false),
+            _ => (None, false),
+        };
+        if let (Some(keep), Some(&latent)) = (self.objective.active_units, latent)
+            && keep > latent
+        {
+            let problem = format!("{keep} units are more than the {latent} of model.latent");
+            let hint = "give fewer, or more latent dimensions";
+            return Err(Error::setting("objective.active-units", problem, hint));
+        }
+        let reason = match kind {
+            ObjectiveKind::Contractive if !one_layer => {
+                "its Jacobian has a closed form for one layer only, from the image to the code"
+            }
+            ObjectiveKind::TopK if !one_layer => {
+                "it is one layer from the image to the code, and one back, whose bias the encoder subtracts"
+            }
+            _ => return Ok(()),
+        };
+        let hint = match kind {
+            ObjectiveKind::Contractive => {
+                "choose model.family = mlp with model.hidden = none; for deeper encoders objective.kind = denoising with \
+                 gaussian noise, whose penalty is the same to second order"
+            }
+            _ => {
+                "choose model.family = mlp with model.hidden = none; for deeper networks objective.kind = k-sparse"
+            }
+        };
+        Err(Error::setting("model.hidden", format!("the objective is {kind}, and {reason}"), hint))
+    }
+
+    /// Refuse a likelihood that a deterministic autoencoder cannot have.
+    pub(super) fn check_codes_likelihood(&self, likelihood: LikelihoodKind) -> Result<()> {
+        use LikelihoodKind::{Gaussian, GaussianOptimal, GaussianShared, Laplace};
+        let means = [Gaussian, GaussianOptimal, GaussianShared, Laplace].contains(&likelihood);
+        if self.objective.kind != ObjectiveKind::TopK || means {
+            return Ok(());
+        }
+        let problem = "the objective is topk, which subtracts the decoder's bias from images: both must be pixel values";
+        Err(Error::setting("model.likelihood", problem, "choose model.likelihood = gaussian"))
     }
 }

@@ -86,6 +86,7 @@ impl Config {
         };
         let standard =
             if likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
+        config.check_codes_likelihood(likelihood)?;
         let binarize = *config.data.binarize.get_or_insert(standard);
         let weighs = config.objective.kind.weighting().is_some();
         if likelihood == LikelihoodKind::GaussianOptimal && weighs {

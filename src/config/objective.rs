@@ -50,6 +50,9 @@ pub struct ObjectiveConfig {
     /// Weight of the squares of the decoder's weights of `rae`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder_penalty: Option<f64>,
+    /// Units of a code that `k-sparse` and `topk` keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_units: Option<usize>,
     // Penalties beside the ELBO.
     /// Weight of the penalty that the kind adds to the ELBO, or to the reconstruction of a deterministic autoencoder.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +96,7 @@ impl Default for ObjectiveConfig {
             noise_level: None,
             sparsity: None,
             decoder_penalty: None,
+            active_units: None,
             penalty: None,
             penalty_warmup: Warmup::default(),
             sampling: None,

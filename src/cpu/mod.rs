@@ -31,6 +31,7 @@ mod gemm;
 mod group_norm;
 mod hmc;
 mod importance;
+mod keep_largest;
 mod latent;
 mod layer_norm;
 mod likelihood;
@@ -54,6 +55,7 @@ mod softmax;
 mod squared_error;
 mod sum;
 mod total_correlation;
+mod unit_columns;
 mod window;
 
 pub use executor::CpuExecutor;
@@ -223,6 +225,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "products_tn" => products::products_tn,
         "softmax" => softmax::softmax,
         "softmax_gradient" => softmax::softmax_gradient,
+        "keep_largest" => keep_largest::keep_largest,
+        "unit_columns" => unit_columns::unit_columns,
+        "project_columns" => unit_columns::project_columns,
         "squares" => codes::squares,
         "squares_gradient" => codes::squares_gradient,
         "add_square_sum" => codes::add_square_sum,

@@ -55,6 +55,7 @@ pub(super) const FILES: &[File] = files![
     "group_norm",
     "hmc",
     "importance",
+    "keep_largest",
     "latent",
     "layer_norm",
     "likelihood/bernoulli",
@@ -86,6 +87,7 @@ pub(super) const FILES: &[File] = files![
     "squared_error",
     "sum",
     "total_correlation",
+    "unit_columns",
     // For tests of the executors alone.
     #[cfg(test)]
     "tests/record",

@@ -28,6 +28,12 @@ pub enum ObjectiveKind {
     Contractive,
     /// The reconstruction, with small codes and decoder weights (Ghosh et al. 2020).
     Rae,
+    /// The reconstruction from the largest units of each code (Makhzani and Frey 2013).
+    KSparse,
+    /// The same as a sparse autoencoder of today: units that are not negative, decoder columns of length 1 (Gao et al. 2024).
+    #[serde(rename = "topk")]
+    #[value(name = "topk")]
+    TopK,
     // The ELBO less a penalty that makes latent dimensions independent, or fits them to the prior.
     /// The total correlation, by a discriminator: FactorVAE (Kim and Mnih 2018).
     Factor,
@@ -82,7 +88,16 @@ impl ObjectiveKind {
 
     /// Whether an image has a code in place of a posterior: there is no noise, no KL divergence and no prior.
     pub fn is_deterministic(self) -> bool {
-        matches!(self, Self::Autoencoder | Self::Denoising | Self::Sparse | Self::Contractive | Self::Rae)
+        matches!(
+            self,
+            Self::Autoencoder
+                | Self::Denoising
+                | Self::Sparse
+                | Self::Contractive
+                | Self::Rae
+                | Self::KSparse
+                | Self::TopK
+        )
     }
 }
 
@@ -97,6 +112,8 @@ impl std::fmt::Display for ObjectiveKind {
             Self::Sparse => "sparse",
             Self::Contractive => "contractive",
             Self::Rae => "rae",
+            Self::KSparse => "k-sparse",
+            Self::TopK => "topk",
             Self::Factor => "factor",
             Self::Tc => "tc",
             Self::Dip1 => "dip-1",

@@ -233,3 +233,63 @@ fn penalties_do_what_they_are_for() {
     let [weak, strong] = [0.01, 10.0].map(slopes);
     assert!(strong < 0.5 * weak, "{strong} {weak}");
 }
+
+/// With all units kept a k-sparse autoencoder is an autoencoder, bit for bit; else each code has so many units.
+#[test]
+fn the_largest_units_are_kept() {
+    let dataset = small_digits(100, 60);
+    let numbers: Vec<u32> = (0..60).collect();
+    let of = |model: &str, objective: &str| {
+        let settings =
+            format!("model = {{ latent = 7, {model} }}\nrun.batch-size = 20\nobjective = {objective}");
+        let mut session = trained(&settings, &dataset, 10, 0.02);
+        let parameters = session.read_flat("parameters").unwrap();
+        (parameters, session.evaluate(60, 1).unwrap(), session.encode(&numbers).unwrap().means)
+    };
+    let conv = "family = 'conv', dense = [9], levels = [{ channels = 4, kernel = 3, stride = 2 }]";
+    for model in ["hidden = [12]", "hidden = []", conv] {
+        let all = of(model, "{ kind = 'k-sparse', active-units = 7 }");
+        assert!(all == of(model, "{ kind = 'autoencoder' }"), "{model}");
+        let (.., codes) = of(model, "{ kind = 'k-sparse', active-units = 3 }");
+        for code in codes.chunks(7) {
+            assert_eq!(code.iter().filter(|unit| **unit != 0.0).count(), 3, "{code:?}");
+        }
+    }
+}
+
+/// A sparse autoencoder has at most so many units, none below 0, and decoder columns of length 1. Its encoder sees images less
+/// the decoder's bias.
+#[test]
+fn topk_has_unit_columns() {
+    let dataset = small_digits(100, 60);
+    let numbers: Vec<u32> = (0..60).collect();
+    let settings = "model = { hidden = [], latent = 30, likelihood = 'gaussian', sigma = 0.3 }\nrun.batch-size = 20\n\
+                    objective = { kind = 'topk', active-units = 4 }";
+    let mut first = trained(settings, &dataset, 1, 0.01);
+    let mut session = trained(settings, &dataset, 100, 0.01);
+    let [before, after] = [&mut first, &mut session].map(|session| session.evaluate(60, 1).unwrap());
+    assert!(after.reconstruction < before.reconstruction - 10.0, "{before:?} {after:?}");
+    let flat = session.read_flat("parameters").unwrap().unwrap();
+    let [weight, bias, encoder, shift] =
+        ["decoder.output.weight", "decoder.output.bias", "encoder.code.weight", "encoder.code.bias"]
+            .map(|name| session.tensors().iter().find(|tensor| tensor.name == name).unwrap().take(&flat));
+    for unit in 0..30 {
+        let square: f32 = weight.iter().skip(unit).step_by(30).map(|w| w * w).sum();
+        assert!((square - 1.0).abs() < 1e-5, "{square}");
+    }
+    let codes = session.encode(&numbers).unwrap().means;
+    for code in codes.chunks(30) {
+        assert!(code.iter().all(|&unit| unit >= 0.0) && code.iter().filter(|&&unit| unit > 0.0).count() <= 4);
+    }
+    let image = dataset.test.image(0);
+    let sums: Vec<f32> = (0..30)
+        .map(|unit| {
+            let row = &encoder[196 * unit..196 * (unit + 1)];
+            let pixels = row.iter().zip(image.iter()).zip(&bias);
+            shift[unit] + pixels.map(|((w, &x), b)| w * (f32::from(x) / 255.0 - b)).sum::<f32>()
+        })
+        .collect();
+    for (unit, code) in codes[..30].iter().enumerate() {
+        assert!(*code == 0.0 || (code - sums[unit]).abs() < 1e-3, "{code} {}", sums[unit]);
+    }
+}

@@ -100,6 +100,15 @@ fn keys_of_other_objectives_are_refused() {
         (&["--objective", "contractive"], "--hidden: the objective is contractive, and its Jacobian"),
         (&["--objective", "sparse", "--sparsity", "1"], "--sparsity: 1 is not between 0 and 1"),
         (&["--objective", "sparse", "--decoder-penalty", "1"], "choose --objective rae"),
+        (&["--objective", "k-sparse"], "--active-units: k-sparse keeps a number of units"),
+        (
+            &["--objective", "k-sparse", "--active-units", "3"],
+            "--active-units: 3 units are more than the 2 of",
+        ),
+        (
+            &["--objective", "topk", "--active-units", "1"],
+            "--hidden: the objective is topk, and it is one layer",
+        ),
         (&["--objective", "rae", "--penalty", "-1"], "--penalty: -1 is negative"),
     ] {
         train(&place.path("run"), flags).assert().code(1).stderr(contains(problem));

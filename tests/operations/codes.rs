@@ -1,5 +1,6 @@
 //! Penalties of deterministic autoencoders.
 
+use crate::common::devices;
 use crate::harness::Check;
 use vae::cpu::CpuExecutor;
 use vae::graph::{Graph, Mode, ProgramSpec, Setting, Shape, Target, Tensors, ValueId, Weight, lower};
@@ -23,6 +24,45 @@ fn squares_of_codes_and_of_weights() {
         Check::of("AddSquareSum", &weights)
             .rows(7)
             .pull_back(|graph, x| Ok(graph.square_sum(&[x[0], x[1], x[0]], 0.3).into_iter().collect()));
+    }
+}
+
+#[test]
+fn the_largest_of_a_row() {
+    for (rows, width, keep) in [(3, 5, 2), (2, 4, 4), (1, 1, 1)] {
+        Check::of("Masked", &[Shape::matrix(rows, width)])
+            .pull_back(|graph, x| Ok(vec![graph.keep_largest("largest", x[0], keep)?]));
+    }
+}
+
+/// Of equal numbers those further left are kept; a row has as many as are asked for, on every device.
+#[test]
+fn equal_numbers_are_kept_from_the_left() {
+    let rows: [[f32; 7]; 4] = [
+        [1.0, 3.0, 1.0, 1.0, 2.0, 1.0, -1.0],
+        [0.0, -0.0, 0.0, -0.0, -1.0, -0.5, -0.0],
+        [-2.0; 7],
+        [f32::MAX, 1e-30, -1e-30, 0.0, f32::MIN, 5.0, 5.0],
+    ];
+    let expected: [[u8; 7]; 4] =
+        [[1, 1, 1, 0, 1, 0, 0], [1, 1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 1, 1]];
+    let mut graph = Graph::new(&Tensors::default(), Mode::Evaluate);
+    let x = graph.input("x", Shape::matrix(4, 7));
+    graph.keep_largest("largest", x, 4).unwrap();
+    let kept = graph.find("largest.kept").unwrap();
+    let plan = lower(&graph, &[ProgramSpec::new("all", &[x], &[kept])], SETTING).unwrap();
+    for (name, device) in devices() {
+        let mut executor = device.executor(&plan, 1).unwrap();
+        let padded = rows.iter().flat_map(|row| row.iter().copied().chain([9.0]));
+        let words: Vec<u32> = padded.map(f32::to_bits).collect();
+        executor.write(plan.buffer("x").unwrap(), 0, &words).unwrap();
+        executor.submit("all", &[Step { rows: 4, ..Step::default() }]).unwrap();
+        executor.receive(0).unwrap();
+        let found = executor.read(plan.program("all").unwrap().wanted[0].buffer, 0, 32).unwrap();
+        for (row, expected) in found.chunks(8).zip(expected) {
+            let row: Vec<u8> = row.iter().map(|&word| f32::from_bits(word) as u8).collect();
+            assert_eq!((&row[..7], row[7]), (&expected[..], 0), "{name}");
+        }
     }
 }
 

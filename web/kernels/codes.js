@@ -1,4 +1,5 @@
-// Penalties of deterministic autoencoders: kernels of shaders/codes.wgsl.
+// Penalties of deterministic autoencoders, and their largest units: kernels of shaders/codes.wgsl, keep_largest.wgsl and
+// unit_columns.wgsl.
 
 import { put } from "./elementwise.js";
 
@@ -25,7 +26,46 @@ function meanCode(average) {
     return Math.min(Math.max(average, LEAST), 1 - LEAST);
 }
 
+/** Of each column the sum over rows of value(i). */
+function sumColumns({ constants: { ROWS, COLUMNS } }, value) {
+    const sums = new Float64Array(4 * COLUMNS);
+    for (let i = 0; i < 4 * ROWS * COLUMNS; i++) {
+        sums[i % sums.length] += value(i);
+    }
+    return sums;
+}
+
 export const codeKernels = {
+    keep_largest({ constants: { ROWS, COLUMNS, WIDTH, KEEP }, views: { code, kept } }) {
+        kept.fill(0, 0, 4 * ROWS * COLUMNS);
+        for (let row = 0; row < ROWS; row++) {
+            const begin = 4 * row * COLUMNS;
+            const order = Array.from({ length: WIDTH }, (_, unit) => unit);
+            order.sort((a, b) => code[begin + b] - code[begin + a] || a - b);
+            for (const unit of order.slice(0, KEEP)) {
+                kept[begin + unit] = 1;
+            }
+        }
+    },
+
+    unit_columns(call) {
+        const { weight } = call.views;
+        const squares = sumColumns(call, (i) => weight[i] * weight[i]);
+        for (let i = 0; i < call.constants.ROWS * squares.length; i++) {
+            weight[i] /= Math.sqrt(squares[i % squares.length]) || 1;
+        }
+    },
+
+    project_columns(call) {
+        const { gradient, saved } = call.views;
+        const products = sumColumns(call, (i) => gradient[i] * saved[i]);
+        const squares = sumColumns(call, (i) => saved[i] * saved[i]);
+        for (let i = 0; i < call.constants.ROWS * squares.length; i++) {
+            const column = i % squares.length;
+            gradient[i] -= (products[column] / (squares[column] || 1)) * saved[i];
+        }
+    },
+
     squares(call) {
         const { constants: { SCALE }, views: { code, penalty } } = call;
         eachCode(call, penalty, (i) => SCALE * code[i] * code[i]);

@@ -382,6 +382,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Mean over images that each unit of sparse is to have [default: 0.05 for sparse]",
     },
     Flag {
+        name: "active-units",
+        path: "objective.active-units",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Units of each code that k-sparse and topk keep, the largest",
+    },
+    Flag {
         name: "decoder-penalty",
         path: "objective.decoder-penalty",
         value_name: "WEIGHT",

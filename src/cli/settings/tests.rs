@@ -57,6 +57,7 @@ fn other(flag: &Flag) -> &'static str {
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "corruption" => "gaussian",
+        "active-units" => "17",
         "noise-level" | "sparsity" | "decoder-penalty" => "0.125",
         "sampling" => "weighted",
         "penalty" | "penalty-warmup" | "diagonal-penalty" => "2.5",

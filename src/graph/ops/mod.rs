@@ -21,6 +21,7 @@ pub(super) mod gaussian;
 mod group_norm;
 pub(super) mod hmc;
 pub(super) mod importance;
+mod keep_largest;
 mod layer_norm;
 pub(super) mod likelihood;
 mod linear;
@@ -34,6 +35,7 @@ mod shape;
 mod softmax;
 mod squared_error;
 pub(super) mod total_correlation;
+mod unit_columns;
 
 use super::Shape;
 

@@ -10,6 +10,9 @@ use crate::{Error, Result};
 
 pub use crate::graph::Corruption;
 
+/// The decoder's last layer.
+const OUTPUT: &str = "decoder.output";
+
 /// What a deterministic autoencoder adds to its reconstruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum CodePenalty {
@@ -37,11 +40,26 @@ pub enum CodePenalty {
     },
 }
 
+/// Which units of a code count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Units {
+    /// All.
+    #[default]
+    All,
+    /// So many of the largest, the others being 0 (Makhzani and Frey, arXiv 1312.5663).
+    Largest(usize),
+    /// The same, of those above 0, in a sparse autoencoder (Gao et al., arXiv 2406.04093, section 2): the decoder's bias is
+    /// subtracted from the images, and the columns of its weight have length 1.
+    TopK(usize),
+}
+
 /// How a deterministic autoencoder makes codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Codes {
     /// What is added to the reconstruction.
     pub penalty: CodePenalty,
+    /// Which units count.
+    pub units: Units,
     /// What becomes of the images that the encoder sees; the decoder is compared with the images as they are.
     pub corruption: Option<Corruption>,
     /// How much of it: the probability that a pixel is changed, or the standard deviation of its noise.
@@ -63,6 +81,14 @@ impl DrawPosterior for Codes {
         let mut code = network(graph, input)?;
         if let CodePenalty::Sparse { .. } | CodePenalty::Contractive { .. } = self.penalty {
             code = graph.activate("encoder.code.sigmoid", code, Activation::Sigmoid);
+        }
+        match self.units {
+            Units::All => {}
+            Units::Largest(keep) => code = graph.keep_largest("code.largest", code, keep)?,
+            Units::TopK(keep) => {
+                let largest = graph.keep_largest("code.largest", code, keep)?;
+                code = graph.activate("code.relu", largest, Activation::Relu);
+            }
         }
         Ok(Latents { posterior: code, drawn: Drawn { posterior: code, z: code, noise: code }, prior: None })
     }
@@ -92,13 +118,17 @@ pub(super) fn build(
         Some(corruption) => graph.corrupt(images, corruption)?,
         None => images,
     };
-    let inferred = model.infer(&mut graph, seen, &mut codes)?;
+    let centred = match codes.units {
+        Units::TopK(_) => graph.subtract_bias("images.centred", seen, OUTPUT)?,
+        _ => seen,
+    };
+    let inferred = model.infer(&mut graph, centred, &mut codes)?;
     let losses = losses(&mut graph, model, codes.penalty, (&inferred, images))?;
     let twice = mode == Mode::Train && (model.depends_on_mode() || model.likelihood().kind.depends_on_mode());
     let evaluated = if twice {
         graph.with_mode(Mode::Evaluate, |graph| {
             let inferred = match model.depends_on_mode() {
-                true => model.infer(graph, seen, &mut codes)?,
+                true => model.infer(graph, centred, &mut codes)?,
                 false => inferred,
             };
             self::losses(graph, model, codes.penalty, (&inferred, images))?;
@@ -118,9 +148,15 @@ pub(super) fn build(
         let groups = tensors.groups();
         let targets: Vec<Target> = groups.iter().map(|(group, _)| Target::Group(*group)).collect();
         graph.differentiate(&losses, &targets)?;
+        let unit = match codes.units {
+            Units::TopK(_) => graph.parameters_named(|name| *name == format!("{OUTPUT}.weight")),
+            _ => Vec::new(),
+        };
+        unit.iter().try_for_each(|&weight| graph.project_columns(weight))?;
         for (group, name) in &groups {
             graph.step(*group, optimizers.of_group(name))?;
         }
+        unit.iter().try_for_each(|&weight| graph.unit_columns(weight))?;
         programs.push(ProgramSpec::new("train", &[], &graph.training()).from_source(Source::Train));
     }
     let code = evaluated.groups[0].drawn.z;

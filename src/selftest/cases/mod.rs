@@ -6,6 +6,7 @@ mod attention;
 mod bench;
 mod channels;
 mod codes;
+mod columns;
 mod convolution;
 mod corrupt;
 mod distributions;
@@ -115,6 +116,7 @@ pub(super) fn all() -> Vec<Case> {
         large::all(),
         parts::all(),
         codes::all(),
+        columns::all(),
         convolution::all(),
         corrupt::all(),
         // The content of a case follows from its number: later files stand at the end.
