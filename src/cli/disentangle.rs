@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use vae::Result;
 use vae::disentangle::Settings;
-use vae::eval::disentangle::{Disentangled, Encoded, factors_of};
+use vae::eval::disentangle::{Disentangled, Encoded, FEW, factors_of};
 use vae::report::{self, FactorColumns, human_duration};
 use vae::run::{PartName, TrainedModel, Wanted};
 use vae::text::thousands;
@@ -19,7 +19,8 @@ use vae::text::thousands;
 /// dimension against each factor (RUN/factors.png).
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Labels alone are one factor; metrics that need two are then left out, with the reason. Where the run draws pixels black or \
+Labels alone are one factor; metrics that need two are then left out, with the reason. Of several stochastic layers, codes \
+are the means of the first. Where the run draws pixels black or \
 white, the draws of a picture follow from its pixels alone. docs/disentanglement.md has the formulas.
 
 Examples:
@@ -202,6 +203,9 @@ fn by_factor(found: &Disentangled) -> String {
 /// The factor that each dimension follows.
 fn by_dimension(found: &Disentangled) -> String {
     let mut text = String::new();
+    if found.scores.counts[0] < FEW {
+        return text;
+    }
     for (number, (factor, share)) in found.scores.best_factors.iter().enumerate() {
         let carries =
             found.kl_per_dimension.get(number).map(|kl| format!("KL {kl:.2} nats; ")).unwrap_or_default();

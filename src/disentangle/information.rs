@@ -1,6 +1,6 @@
 //! Mutual information of discrete values, from counts, in nats.
 
-use super::Items;
+use super::{Items, Random};
 
 /// The bin of each value, from 0, of `bins` bins of equal width from the smallest to the largest value. The largest value
 /// falls into the last bin (`numpy.digitize` of the lower edges).
@@ -28,12 +28,6 @@ pub fn binned(values: &[f64], bins: usize) -> Vec<u32> {
 
 /// I(a; b), from how often each pair of classes occurs.
 pub fn mutual_information(a: &[u32], b: &[u32]) -> f64 {
-    counted(a, b).0
-}
-
-/// I(a; b) from counts, and its bias, to first order: (pairs - classes of a - classes of b + 1) / 2N, of those that occur
-/// (Miller, "Note on the bias of information estimates", 1955).
-fn counted(a: &[u32], b: &[u32]) -> (f64, f64) {
     let size = |classes: &[u32]| classes.iter().max().map_or(0, |&largest| largest as usize + 1);
     let (rows, columns) = (size(a), size(b));
     let (mut joint, mut of_a, mut of_b) =
@@ -50,19 +44,22 @@ fn counted(a: &[u32], b: &[u32]) -> (f64, f64) {
         let both = f64::from(count);
         both / total * (both * total / (f64::from(a) * f64::from(b))).ln()
     };
-    let occur = |counts: &[u32]| counts.iter().filter(|&&count| count > 0).count() as f64;
-    let bias = (occur(&joint) - occur(&of_a) - occur(&of_b) + 1.0) / (2.0 * total);
-    let terms = joint.iter().enumerate().filter(|(_, count)| **count > 0).map(term);
-    (terms.sum::<f64>().max(0.0), bias)
+    joint.iter().enumerate().filter(|(_, count)| **count > 0).map(term).sum::<f64>().max(0.0)
 }
 
-/// Of each code, in bins, the factor of whose entropy it knows the largest share, and this share. The bias of counts is taken
-/// off, since it favours factors of many values.
+/// Of each code, in bins, the factor of whose entropy it knows the largest share, and this share. Counts overestimate
+/// information, most of all that of factors of many values: what a code knows of the factor's values in random order is taken
+/// off.
 pub fn best_factors(items: &Items, bins: usize) -> Vec<(usize, f64)> {
+    const ORDERS: usize = 4;
+    let mut random = Random::new(0, 6);
+    let orders: Vec<Vec<usize>> = (0..ORDERS).map(|_| random.some(items.count(), items.count())).collect();
     let factors: Vec<Vec<u32>> = (0..items.factors()).map(|factor| items.labels(factor)).collect();
     let share = |code: &[u32], factor: &[u32]| {
-        let (information, bias) = counted(code, factor);
-        (information - bias) / entropy(factor).max(f64::MIN_POSITIVE)
+        let mixed = |order: &Vec<usize>| order.iter().map(|&item| factor[item]).collect::<Vec<u32>>();
+        let chance: f64 = orders.iter().map(|order| mutual_information(code, &mixed(order))).sum();
+        let known = mutual_information(code, factor) - chance / ORDERS as f64;
+        known / entropy(factor).max(f64::MIN_POSITIVE)
     };
     let best = |column: Vec<f64>| {
         let code = binned(&column, bins);

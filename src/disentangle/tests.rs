@@ -193,6 +193,16 @@ fn information_of_independent_values_has_the_bias_of_counts() {
     within(information::matrix(&items, 20)[0][0], 0.02, 0.042);
 }
 
+/// Of few items with many values, counts alone would name a factor for every code.
+#[test]
+fn a_code_of_noise_knows_no_factor() {
+    let items = made(300, 2, 40, |row, random| vec![random.normal(), row[1] + random.normal()]);
+    let best = information::best_factors(&items, 20);
+    assert!(information::matrix(&items, 20)[0][0] > 0.5);
+    assert!(best[0].1 < 0.05, "{best:?}");
+    assert!(best[1].0 == 1 && best[1].1 > 0.3, "{best:?}");
+}
+
 /// Narrow posteriors at the classes: the gap is one. Posteriors that are the prior: none.
 #[test]
 fn sampled_gaps_of_narrow_and_of_wide_posteriors() {

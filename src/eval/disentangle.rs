@@ -200,8 +200,8 @@ pub struct Dimension {
 
 /// Factors are not named of dimensions that know less of them than this.
 const LITTLE: f64 = 0.05;
-/// Fewer images say nothing of factors.
-const FEW: usize = 200;
+/// Counts of fewer images say nothing of factors.
+pub const FEW: usize = 200;
 
 /// The dimensions of the last stochastic layer, the one that carries most first, over the first held-out images. Factors are
 /// named where the dataset has some.
