@@ -1,9 +1,9 @@
 //! `[objective]` of deterministic autoencoders.
 
 use super::{Config, ModelConfig, ObjectiveConfig};
-use crate::checks::not_negative;
+use crate::checks::{counted, not_negative};
 use crate::graph::{Corruption, LikelihoodKind};
-use crate::model::{CodePenalty, Codes, ObjectiveKind, Units};
+use crate::model::{Auxiliary, CodePenalty, Codes, ObjectiveKind, Units};
 use crate::{Error, Result};
 
 /// The probability with which `denoising` changes a pixel where `noise-level` is not given: that of the tutorial of Theano.
@@ -15,6 +15,10 @@ const SPARSITY: f64 = 0.05;
 const SPARSE: f64 = 3.0;
 const CONTRACTIVE: f64 = 0.1;
 const RAE: [f64; 2] = [1e-4, 1e-7];
+/// Weight of the auxiliary loss of `topk` (Gao et al., arXiv 2406.04093, appendix A.2).
+const AUXILIARY_WEIGHT: f64 = 1.0 / 32.0;
+/// Steps after which a unit of `topk` that is 0 for all images counts as dead.
+const DEAD_AFTER: usize = 200;
 
 impl ObjectiveConfig {
     /// How much `denoising` corrupts images.
@@ -38,7 +42,14 @@ impl ObjectiveConfig {
         let keep = self.active_units.unwrap_or(1);
         let units = match self.kind {
             ObjectiveKind::KSparse => Units::Largest(keep),
-            ObjectiveKind::TopK => Units::TopK(keep),
+            ObjectiveKind::TopK => Units::TopK {
+                keep,
+                auxiliary: Auxiliary {
+                    units: self.auxiliary_units,
+                    weight: self.auxiliary_weight.unwrap_or(AUXILIARY_WEIGHT),
+                    dead_after: self.dead_after.unwrap_or(DEAD_AFTER),
+                },
+            },
             _ => Units::All,
         };
         Codes { penalty, units, corruption: self.corruption, noise_level: self.noise_level() }
@@ -81,18 +92,27 @@ impl ObjectiveConfig {
             let hint = "give it, 1 or more, such as objective.active-units = 32";
             return Err(Error::setting("objective.active-units", problem, hint));
         }
+        if self.kind == ObjectiveKind::TopK {
+            let weight = *self.auxiliary_weight.get_or_insert(AUXILIARY_WEIGHT);
+            not_negative("objective.auxiliary-weight", weight)?;
+            counted("objective.dead-after", *self.dead_after.get_or_insert(DEAD_AFTER) as u64)?;
+            counted("objective.auxiliary-units", self.auxiliary_units.unwrap_or(1) as u64)?;
+        }
         not_negative("objective.penalty", self.penalty.unwrap_or(0.0))?;
         not_negative("objective.decoder-penalty", self.decoder_penalty.unwrap_or(0.0))
     }
 
     fn refuse_keys_of_others(&self) -> Result<()> {
         use ObjectiveKind::{Denoising, KSparse, Rae, Sparse, TopK};
-        let keys: [(&str, bool, &[ObjectiveKind]); 5] = [
+        let keys: [(&str, bool, &[ObjectiveKind]); 8] = [
             ("objective.corruption", self.corruption.is_some(), &[Denoising]),
             ("objective.noise-level", self.noise_level.is_some(), &[Denoising]),
             ("objective.sparsity", self.sparsity.is_some(), &[Sparse]),
             ("objective.decoder-penalty", self.decoder_penalty.is_some(), &[Rae]),
             ("objective.active-units", self.active_units.is_some(), &[KSparse, TopK]),
+            ("objective.auxiliary-units", self.auxiliary_units.is_some(), &[TopK]),
+            ("objective.auxiliary-weight", self.auxiliary_weight.is_some(), &[TopK]),
+            ("objective.dead-after", self.dead_after.is_some(), &[TopK]),
         ];
         for (path, given, kinds) in keys {
             if given && !kinds.contains(&self.kind) {

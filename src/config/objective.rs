@@ -53,6 +53,15 @@ pub struct ObjectiveConfig {
     /// Units of a code that `k-sparse` and `topk` keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_units: Option<usize>,
+    /// Dead units of a code that the auxiliary loss of `topk` trains; half of all where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auxiliary_units: Option<usize>,
+    /// Weight of that loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auxiliary_weight: Option<f64>,
+    /// Steps after which a unit that is 0 for all images counts as dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_after: Option<usize>,
     // Penalties beside the ELBO.
     /// Weight of the penalty that the kind adds to the ELBO, or to the reconstruction of a deterministic autoencoder.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +106,9 @@ impl Default for ObjectiveConfig {
             sparsity: None,
             decoder_penalty: None,
             active_units: None,
+            auxiliary_units: None,
+            auxiliary_weight: None,
+            dead_after: None,
             penalty: None,
             penalty_warmup: Warmup::default(),
             sampling: None,

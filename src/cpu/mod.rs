@@ -30,6 +30,7 @@ mod gather;
 mod gemm;
 mod group_norm;
 mod hmc;
+mod idle;
 mod importance;
 mod keep_largest;
 mod latent;
@@ -228,6 +229,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "keep_largest" => keep_largest::keep_largest,
         "unit_columns" => unit_columns::unit_columns,
         "project_columns" => unit_columns::project_columns,
+        "count_idle" => idle::count_idle,
+        "idle_only" => idle::idle_only,
         "squares" => codes::squares,
         "squares_gradient" => codes::squares_gradient,
         "add_square_sum" => codes::add_square_sum,

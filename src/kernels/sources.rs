@@ -54,6 +54,7 @@ pub(super) const FILES: &[File] = files![
     "gather",
     "group_norm",
     "hmc",
+    "idle",
     "importance",
     "keep_largest",
     "latent",

@@ -15,7 +15,7 @@ mod output_bias;
 mod penalty;
 
 pub use density::DensityModel;
-pub use deterministic::{CodePenalty, Codes, Corruption, Units};
+pub use deterministic::{Auxiliary, CodePenalty, Codes, Corruption, Units};
 pub use draw::{DrawPosterior, DrawPrior, Head, Latents, Reparametrized};
 pub use elbo::importance_program;
 pub use init::Initialisation;

@@ -293,3 +293,46 @@ fn topk_has_unit_columns() {
         assert!(*code == 0.0 || (code - sums[unit]).abs() < 1e-3, "{code} {}", sums[unit]);
     }
 }
+
+/// Units that have died come back by the auxiliary loss, and stay dead without it.
+#[test]
+fn dead_units_are_revived() {
+    let dataset = small_digits(100, 60);
+    let idle = |weight: f64| {
+        let settings = format!(
+            "model = {{ hidden = [], latent = 12, likelihood = 'gaussian', sigma = 0.3 }}\nrun.batch-size = 50\n\
+             objective = {{ kind = 'topk', active-units = 2, auxiliary-weight = {weight:?}, dead-after = 5 }}"
+        );
+        let config = Config::default().with(&settings).unwrap().resolve().unwrap();
+        let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
+        let mut session = Session::open(OpenDevice::Cpu, &task, Some(&optimizers), &dataset).unwrap();
+        let mut start = Initialisation::FanIn.values(session.table(), 3);
+        // Six units begin so high that the images choose no others.
+        let bias =
+            session.tensors().iter().find(|tensor| tensor.name == "encoder.code.bias").unwrap().clone();
+        for (unit, place) in bias.positions().enumerate() {
+            start[place] = if unit < 6 { 3.0 } else { 0.5 };
+        }
+        session.write_flat("parameters", &start).unwrap();
+        let numbers: Vec<u32> = (0..50).collect();
+        for first in (0..192).step_by(MAX_STEPS) {
+            let steps = (first..first + MAX_STEPS as u64).map(|t| {
+                let mut step = Step::default().at(t);
+                optimizers.of_group("vae").prepare(t + 1, 0.005, 0, &mut step);
+                step
+            });
+            let steps: Vec<Step> = steps.collect();
+            session.submit("train", Which::Train, &vec![&numbers[..]; MAX_STEPS], steps).unwrap();
+            session.receive(0).unwrap();
+        }
+        let states = session.read_states().unwrap();
+        let idle = states.get("state.code.idle").map(|(_, steps)| steps.clone());
+        let means = session.encode(&numbers).unwrap().means;
+        let used = (0..12).filter(|unit| means.iter().skip(*unit).step_by(12).any(|&z| z > 0.0)).count();
+        (idle, used)
+    };
+    let (none, without) = idle(0.0);
+    let (steps, with) = idle(1.0 / 32.0);
+    assert!(none.is_none() && steps.unwrap().iter().any(|&steps| steps < 190.0));
+    assert!(with > without, "{with} {without}");
+}

@@ -71,7 +71,9 @@ impl Session {
             .flat_map(|pass| batches.iter().enumerate().map(move |(i, batch)| (i, *batch, pass)))
             .collect();
         let known = ["reconstruction", "kl", "bound", "squared_error"];
-        let others = self.plan().metrics.iter().filter(|name| !known.contains(&name.as_str()));
+        // Metrics of training alone are not written here.
+        let deterministic = self.task.objective.kind.is_deterministic();
+        let others = self.plan().metrics.iter().filter(|name| deterministic && name.ends_with("penalty"));
         let others: Vec<String> = others.cloned().collect();
         let names = known.into_iter().chain(others.iter().map(String::as_str));
         let columns: Vec<Option<usize>> = names.map(|name| self.plan().metric(name)).collect();

@@ -35,6 +35,20 @@ fn the_largest_of_a_row() {
     }
 }
 
+#[test]
+fn idle_units_and_shared_layers() {
+    for (rows, width, outputs) in [(3, 5, 4), (2, 4, 8), (1, 1, 4)] {
+        let shapes = [Shape::matrix(rows, width), Shape::matrix(1, width)];
+        Check::of("IdleOnly", &shapes)
+            .unreached(1)
+            .contents(units)
+            .pull_back(|graph, x| Ok(vec![graph.idle_only("idle", x[0], x[1], 0)?]));
+        let shapes = [Shape::matrix(rows, width), Shape::matrix(outputs, width), Shape::matrix(1, outputs)];
+        Check::of("Linear", &shapes)
+            .pull_back(|graph, x| Ok(vec![graph.linear_with("layer", x[0], [x[1], x[2]])?]));
+    }
+}
+
 /// Of equal numbers those further left are kept; a row has as many as are asked for, on every device.
 #[test]
 fn equal_numbers_are_kept_from_the_left() {

@@ -1,5 +1,5 @@
-// Penalties of deterministic autoencoders, and their largest units: kernels of shaders/codes.wgsl, keep_largest.wgsl and
-// unit_columns.wgsl.
+// Penalties of deterministic autoencoders, and their largest units: kernels of shaders/codes.wgsl, keep_largest.wgsl,
+// unit_columns.wgsl and idle.wgsl.
 
 import { put } from "./elementwise.js";
 
@@ -45,6 +45,23 @@ export const codeKernels = {
             for (const unit of order.slice(0, KEEP)) {
                 kept[begin + unit] = 1;
             }
+        }
+    },
+
+    count_idle({ constants: { COLUMNS }, views: { code, idle }, step }) {
+        for (let unit = 0; unit < 4 * COLUMNS; unit++) {
+            let active = false;
+            for (let row = 0; row < step.rows && !active; row++) {
+                active = code[4 * row * COLUMNS + unit] > 0;
+            }
+            idle[unit] = active ? 0 : idle[unit] + 1;
+        }
+    },
+
+    idle_only(call) {
+        const { constants: { LENGTH, COLUMNS, AFTER, ACCUMULATE }, views: { input, idle_read, output } } = call;
+        for (let i = 0; i < 4 * LENGTH; i++) {
+            put(output, i, idle_read[i % (4 * COLUMNS)] >= AFTER ? input[i] : 0, ACCUMULATE);
         }
     },
 

@@ -57,7 +57,8 @@ fn other(flag: &Flag) -> &'static str {
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
         | "ema-decay" => "0.125",
         "corruption" => "gaussian",
-        "active-units" => "17",
+        "active-units" | "auxiliary-units" | "dead-after" => "17",
+        "auxiliary-weight" => "0.125",
         "noise-level" | "sparsity" | "decoder-penalty" => "0.125",
         "sampling" => "weighted",
         "penalty" | "penalty-warmup" | "diagonal-penalty" => "2.5",

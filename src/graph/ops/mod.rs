@@ -20,6 +20,7 @@ pub(super) mod gather;
 pub(super) mod gaussian;
 mod group_norm;
 pub(super) mod hmc;
+mod idle;
 pub(super) mod importance;
 mod keep_largest;
 mod layer_norm;
