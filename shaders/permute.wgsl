@@ -1,4 +1,4 @@
-// Each column of a minibatch in a random order of its own: the dimensions of the latents become independent.
+// Each column of a minibatch in another random order: the dimensions of the latents become independent.
 //
 //   permute_columns   output[p_c(r), c] = input[r, c], where p_c(r) is the rank of row r's random word among those of all rows
 //

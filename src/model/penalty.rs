@@ -128,3 +128,70 @@ impl Discriminator {
         Ok(graph.loss("discriminator", both, 2, Weight::Constant(1.0)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::CpuExecutor;
+    use crate::graph::{Mode, ProgramSpec, Setting, Shape, Target, Tensors, lower};
+    use crate::model::Initialisation;
+    use crate::optimizer::{Optimizer, OptimizerKind};
+    use crate::plan::{Executor, Step};
+    use crate::random::Philox;
+
+    const ROWS: usize = 256;
+    const STEPS: u64 = 1500;
+    const RHO: f64 = 0.9;
+
+    /// Pairs of standard normal numbers with the correlation [`RHO`], as rows of four numbers.
+    fn correlated(random: &mut Philox) -> Vec<u32> {
+        let pair = |random: &mut Philox| {
+            let [x, y] = [random.normal(), random.normal()];
+            [x, RHO * x + (1.0 - RHO * RHO).sqrt() * y, 0.0, 0.0].map(|number| (number as f32).to_bits())
+        };
+        (0..ROWS).flat_map(|_| pair(random)).collect()
+    }
+
+    /// Of two normal numbers of correlation rho the total correlation is -log(1 - rho^2) / 2: the mean of the logarithm of the
+    /// density ratio, which the best discriminator gives.
+    #[test]
+    fn the_discriminator_finds_the_total_correlation() {
+        let tensors = Tensors::default();
+        let mut graph = Graph::new(&tensors, Mode::Train);
+        let z = graph.input("z", Shape::matrix(ROWS, 2));
+        let network = Discriminator { layers: 2, units: 32 };
+        let loss = network.loss(&mut graph, z).unwrap();
+        let logits = network.append(&mut graph, z).unwrap();
+        let ratio = graph.contrast(logits).unwrap();
+        graph.metric("total_correlation", ratio, 1);
+        let group = tensors.group(DISCRIMINATOR);
+        graph.differentiate(&[loss], &[Target::Group(group)]).unwrap();
+        let optimizer = Optimizer { beta_1: 0.5, beta_2: 0.9, ..Optimizer::new(OptimizerKind::Adam) };
+        graph.step(group, &optimizer).unwrap();
+        let setting = Setting { train_images: 1, test_images: 1, max_steps: 1, streamed: false };
+        let plan = lower(&graph, &[ProgramSpec::new("train", &[z], &graph.training())], setting).unwrap();
+        let mut executor = CpuExecutor::<f32>::new(&plan, 1).unwrap();
+        let start: Vec<u32> =
+            Initialisation::FanIn.values(&tensors, 1).into_iter().map(f32::to_bits).collect();
+        executor.write(plan.buffer("parameters").unwrap(), 0, &start).unwrap();
+        let mut random = Philox::new(1, 1, 0);
+        let columns = ["total_correlation", "discriminator"].map(|name| plan.metric(name).unwrap());
+        let (mut sums, last) = ([0.0; 2], 400);
+        for t in 0..STEPS {
+            executor.write(plan.buffer("z").unwrap(), 0, &correlated(&mut random)).unwrap();
+            let mut step = Step { rows: ROWS as u32, ..Step::seeded(1, 0) }.at(t);
+            let rate = 3e-3 * (1.0 - t as f64 / STEPS as f64);
+            optimizer.prepare(t + 1, rate, 0, &mut step);
+            executor.submit("train", &[step]).unwrap();
+            executor.receive(0).unwrap();
+            if t >= STEPS - last {
+                let metrics = executor.real(plan.buffer("metrics").unwrap());
+                columns.iter().zip(&mut sums).for_each(|(&column, sum)| *sum += f64::from(metrics[column]));
+            }
+        }
+        let [correlation, loss] = sums.map(|sum| sum / last as f64);
+        let exact = -0.5 * (1.0 - RHO * RHO).ln();
+        assert!((exact - 0.830).abs() < 5e-4 && (correlation - exact).abs() < 0.06, "{correlation}, {exact}");
+        assert!(loss < 0.6, "{loss}, where ln 2 is the loss of one that knows nothing");
+    }
+}

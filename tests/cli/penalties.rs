@@ -76,3 +76,31 @@ fn keys_of_other_objectives_are_refused() {
         train(&place.path("run"), flags).assert().code(1).stderr(contains(problem));
     }
 }
+
+/// After the ramp the KL divergence is the capacity.
+#[test]
+fn a_capacity_is_reached() {
+    let place = Place::new();
+    let flags = [
+        "--images",
+        "1000",
+        "--hidden",
+        "50",
+        "--latent",
+        "3",
+        "--capacity",
+        "5",
+        "--capacity-epochs",
+        "3",
+        "--beta",
+        "20",
+        "--learning-rate",
+        "0.005",
+        "--epochs",
+        "6",
+    ];
+    let run = place.path("capacity");
+    vae(&["train", "--device", "cpu", "--out", text(&run)]).args(flags).assert().success();
+    let kl = column(&run, "train_kl");
+    assert!(kl[0] < 2.0 && kl[4..].iter().all(|kl| (kl - 5.0).abs() < 0.3), "{kl:?}");
+}

@@ -107,7 +107,7 @@ impl Operation for ClassesGradient {
 }
 
 impl Graph {
-    /// The rows of the minibatch in `x`, `[batch, columns]`, with each column in a random order of its own, which each step draws
+    /// The rows of the minibatch in `x`, `[batch, columns]`, with each column in another random order, which each step draws
     /// anew. No gradient passes.
     ///
     /// # Errors
