@@ -24,11 +24,13 @@ pub enum Activation {
     Silu,
     /// x Phi(x) with the standard normal distribution function Phi (Hendrycks and Gimpel, arXiv 1606.08415), exactly.
     Gelu,
+    /// x above 0, 0.2 x below.
+    SteepLeakyRelu,
 }
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Identity,
         Self::Tanh,
         Self::Relu,
@@ -38,6 +40,7 @@ impl Activation {
         Self::Sigmoid,
         Self::Silu,
         Self::Gelu,
+        Self::SteepLeakyRelu,
     ];
 
     /// The number kernels know it by (`shaders/shared/activation.wgsl`).
@@ -53,7 +56,7 @@ impl Activation {
     /// The argument that gives `y`, a value from 0 to 1, ends excluded.
     pub fn inverse(self, y: f64) -> f64 {
         match self {
-            Self::Identity | Self::Relu | Self::LeakyRelu | Self::Elu => y,
+            Self::Identity | Self::Relu | Self::LeakyRelu | Self::Elu | Self::SteepLeakyRelu => y,
             Self::Tanh => y.atanh(),
             Self::Softplus => y.exp_m1().ln(),
             Self::Sigmoid => (y / (1.0 - y)).ln(),

@@ -46,6 +46,10 @@ pub mod stream {
     /// Noise of the samples in the figure that compares gradient estimators.
     pub const GRADIENTS: u32 = 65;
 
+    /// Added to a noise stream: draws of the prior that latents are compared with.
+    pub const DISCREPANCY: u32 = 1 << 28;
+    /// Added to a noise stream: the orders of permuted columns.
+    pub const PERMUTATION: u32 = 1 << 29;
     /// Added to a noise stream: the corruption of images.
     pub const CORRUPTION: u32 = 72;
 

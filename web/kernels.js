@@ -1,6 +1,7 @@
 // The CPU's kernels by the names that plans give them: the entry points of the WGSL.
 
 import { activationKernels } from "./kernels/activation.js";
+import { codeKernels } from "./kernels/codes.js";
 import { convolutionKernels, convolutionScratch } from "./kernels/convolution.js";
 import { distributionKernels } from "./kernels/distributions.js";
 import { elementwiseKernels } from "./kernels/elementwise.js";
@@ -12,12 +13,14 @@ import { mapKernels, productsScratch } from "./kernels/maps.js";
 import { matmulKernels, productScratch } from "./kernels/matmul.js";
 import { normKernels } from "./kernels/norm.js";
 import { optimizerKernels } from "./kernels/optimizer.js";
+import { penaltyKernels } from "./kernels/penalties.js";
 import { randomKernels } from "./kernels/random.js";
 import { sumKernels } from "./kernels/sums.js";
 
 /** Of each kernel a function of a CpuCall (cpu.js). @type {Map<string, Function>} */
 export const KERNELS = new Map(Object.entries({
     ...activationKernels,
+    ...codeKernels,
     ...convolutionKernels,
     ...distributionKernels,
     ...elementwiseKernels,
@@ -29,6 +32,7 @@ export const KERNELS = new Map(Object.entries({
     ...matmulKernels,
     ...normKernels,
     ...optimizerKernels,
+    ...penaltyKernels,
     ...randomKernels,
     ...sumKernels,
 }));

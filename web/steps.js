@@ -106,6 +106,9 @@ export class Steps {
         records.number(record, plan, "beta", beta ?? this.beta(step));
         records.number(record, plan, "capacity",
             rising({ epochs: schedule.capacityEpochs }, schedule.capacity, step, this.perEpoch));
+        records.number(record, plan, "penalty",
+            rising(schedule.penaltyWarmup, schedule.penalty, step, this.perEpoch));
+        records.number(record, plan, "images", this.manifest.dataset.train);
         records.number(record, plan, "epoch_ends", (step + 1) % this.perEpoch === 0 ? 1 : 0);
         schedule.groups.forEach((group, index) => {
             const correction = (decay) => (decay === null ? 1 : 1 / (1 - decay ** adamStep));

@@ -10,6 +10,7 @@ const SOFTPLUS = 5u;
 const SIGMOID = 6u;
 const SILU = 7u;
 const GELU = 8u;
+const STEEP_LEAKY_RELU = 9u; // slope 0.2
 
 // 1 / (1 + exp(-x)) with an exponent that is never positive.
 fn sigmoid(x: vec4<f32>) -> vec4<f32> {
@@ -50,6 +51,8 @@ fn activation(kind: u32, x: vec4<f32>) -> vec4<f32> {
         y = max(x, vec4<f32>(0.0));
     } else if kind == LEAKY_RELU {
         y = max(x, 0.01 * x);
+    } else if kind == STEEP_LEAKY_RELU {
+        y = max(x, 0.2 * x);
     } else if kind == ELU {
         y = select(exp(min(x, vec4<f32>(0.0))) - 1.0, x, x > vec4<f32>(0.0));
     } else if kind == SOFTPLUS {
@@ -83,6 +86,8 @@ fn activation_derivative(kind: u32, y: vec4<f32>) -> vec4<f32> {
         slope = select(vec4<f32>(0.0), vec4<f32>(1.0), y > vec4<f32>(0.0));
     } else if kind == LEAKY_RELU {
         slope = select(vec4<f32>(0.01), vec4<f32>(1.0), y > vec4<f32>(0.0));
+    } else if kind == STEEP_LEAKY_RELU {
+        slope = select(vec4<f32>(0.2), vec4<f32>(1.0), y > vec4<f32>(0.0));
     } else if kind == ELU {
         slope = select(y + 1.0, vec4<f32>(1.0), y > vec4<f32>(0.0));
     } else if kind == SOFTPLUS {

@@ -44,7 +44,7 @@ pub struct KernelRow {
 
 /// Models: a name, and the settings that differ from 784-500-20-tanh in minibatches of 128. The first is shown whole, the
 /// others for the kernels that it does not use.
-const MODELS: [(&str, &[&str]); 20] = [
+const MODELS: [(&str, &[&str]); 28] = [
     ("784-500-20-tanh", &[]),
     ("silu", &["model.activation = 'silu'", "optimizer.kind = 'sgd'"]),
     (
@@ -68,6 +68,20 @@ const MODELS: [(&str, &[&str]); 20] = [
     ("iwae", &["objective = { kind = 'iwae', importance-samples = 5 }"]),
     ("dreg", &["objective = { kind = 'dreg', importance-samples = 5 }"]),
     ("denoising", &["objective.kind = 'denoising'"]),
+    ("sparse", &["objective.kind = 'sparse'"]),
+    ("contractive", &["model.hidden = []", "objective.kind = 'contractive'"]),
+    ("rae", &["objective.kind = 'rae'"]),
+    (
+        "topk",
+        &[
+            "model = { hidden = [], likelihood = 'gaussian' }",
+            "objective = { kind = 'topk', active-units = 4 }",
+        ],
+    ),
+    ("factor", &["objective.kind = 'factor'"]),
+    ("tc", &["objective.kind = 'tc'"]),
+    ("dip-2", &["objective.kind = 'dip-2'"]),
+    ("wae", &["objective.kind = 'wae'"]),
     ("two-layers", &[TWO_LAYERS]),
     ("two-layers-free-bits", &[TWO_LAYERS, "objective.free-bits = 0.1"]),
     ("two-layers-kl-floor", &[TWO_LAYERS, "objective.kl-floor = 16.0"]),

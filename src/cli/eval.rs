@@ -48,7 +48,7 @@ pub(crate) struct Eval {
 }
 
 /// A number of samples or images: at least one, and fewer than counters hold.
-fn many(text: &str) -> Result<usize, String> {
+pub(crate) fn many(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=1_000_000_000) => Ok(count),
         _ => Err("give a number from 1 to 1000000000".to_string()),
@@ -111,6 +111,10 @@ fn text(report: &Report, model: &TrainedModel, widths: &[usize]) -> String {
             "squared error   {it:>10.3} per image   of expected images, summed over pixels and channels\n"
         )
     });
+    let others = report.others.iter().map(|(name, value)| {
+        format!("{:<15} {value:>10.3} nats/image  a term of the objective\n", name.replace('_', " "))
+    });
+    let others: String = others.collect();
     let samples = if report.samples == 1 { "latent sample" } else { "latent samples" };
     let elbo = report.elbo.map_or(String::new(), |elbo| {
         format!("ELBO            {elbo:>10.3} nats/image  {} {samples} per image\n", report.samples)
@@ -126,7 +130,7 @@ fn text(report: &Report, model: &TrainedModel, widths: &[usize]) -> String {
          device          {}\n\
          {elbo}\
          reconstruction  {:>10.3} nats/image  {pixels}\n\
-         {kl}{squared_error}{shown}",
+         {kl}{others}{squared_error}{shown}",
         report.header.checkpoint.display(),
         thousands(report.header.step as usize),
         thousands(report.images),

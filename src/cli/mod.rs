@@ -6,6 +6,7 @@ mod data;
 mod deck;
 mod decode;
 mod devices;
+mod disentangle;
 mod encode;
 mod eval;
 mod fit_prior;
@@ -24,6 +25,7 @@ mod selftest;
 mod settings;
 mod start;
 mod train;
+mod traverse;
 mod web;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -69,6 +71,10 @@ pub(crate) enum Command {
     Latent(latent::Latent),
     /// Draw paths through the latent space, from image to image
     Interpolate(interpolate::Interpolate),
+    /// Draw what changes in an image as one latent dimension moves
+    Traverse(traverse::Traverse),
+    /// Measure how far each latent dimension follows one factor of the data
+    Disentangle(disentangle::Disentangle),
     /// Write the posteriors of pictures as numbers
     Encode(encode::Encode),
     /// Draw the images of latents that a file holds
@@ -125,6 +131,8 @@ impl Command {
             Self::Manifold(command) => command.run(),
             Self::Latent(command) => command.run(),
             Self::Interpolate(command) => command.run(),
+            Self::Traverse(command) => command.run(),
+            Self::Disentangle(command) => command.run(),
             Self::Encode(command) => command.run(),
             Self::Decode(command) => command.run(),
             Self::Score(command) => command.run(),

@@ -10,6 +10,7 @@ mod document;
 mod model;
 mod objective;
 mod optimizer;
+mod penalty;
 mod presets;
 mod run;
 #[cfg(test)]
@@ -30,7 +31,7 @@ pub use warmup::Warmup;
 
 use crate::data::Part;
 use crate::graph::{Binarize, LikelihoodKind, Tensors};
-use crate::model::OutputBias;
+use crate::model::{OutputBias, Penalty};
 use crate::optimizer::{OptimizerKind, Optimizers};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -57,22 +58,25 @@ impl Config {
     /// # Errors
     /// [`Error::Setting`] naming the key path, such as `model.latent`.
     pub fn resolve(self) -> Result<Self> {
-        let (groups, standard) = (self.model.groups(), self.model.standard());
+        let standard = self.model.standard();
         let mut optimizer = self.optimizer;
         let rate_is_given = optimizer.learning_rate.is_some() || standard.learning_rate.is_some();
         if optimizer.kind == OptimizerKind::Adam {
             optimizer.learning_rate = optimizer.learning_rate.or(standard.learning_rate);
         }
-        let standard_beta = Some(standard.beta).filter(|_| !self.objective.kind.is_deterministic());
+        let standard_beta = Some(standard.beta).filter(|_| self.objective.kind.has_divergence());
         let beta = self.objective.beta.or(standard_beta);
         let mut config = Self {
             data: self.data.resolve()?,
             model: self.model.resolve()?,
             objective: ObjectiveConfig { beta, ..self.objective }.resolve()?,
-            optimizer: optimizer.resolve(groups)?,
+            optimizer,
             run: self.run.resolve()?,
         };
+        config.objective.set_up_group(&mut config.optimizer);
+        config.optimizer = std::mem::take(&mut config.optimizer).resolve(&config.groups())?;
         config.check_codes()?;
+        config.check_penalty()?;
         let Some(likelihood) = config.model.likelihood_choice().kind() else {
             // What depends on a likelihood that the data decides, `for_dataset` fills in.
             if config.optimizer.kind == OptimizerKind::Adam && !rate_is_given {
@@ -82,6 +86,7 @@ impl Config {
         };
         let standard =
             if likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
+        config.check_codes_likelihood(likelihood)?;
         let binarize = *config.data.binarize.get_or_insert(standard);
         let weighs = config.objective.kind.weighting().is_some();
         if likelihood == LikelihoodKind::GaussianOptimal && weighs {
@@ -125,11 +130,17 @@ impl Config {
 
     /// The optimizers of all groups of parameters.
     pub fn optimizers(&self) -> Optimizers {
-        let groups = self.model.groups().iter();
+        let groups = self.groups().into_iter();
         Optimizers {
             default: self.optimizer.optimizer(),
             groups: groups.map(|name| (name.to_string(), self.optimizer.of(name).optimizer())).collect(),
         }
+    }
+
+    /// Names of the groups of parameters, each of which has an optimizer: those of the model, then that of the objective.
+    pub fn groups(&self) -> Vec<&'static str> {
+        let own = self.objective.penalty_term().and_then(Penalty::group);
+        self.model.groups().iter().copied().chain(own).collect()
     }
 
     /// Steps in which each of `images` training images is used once.

@@ -2,7 +2,7 @@
 
 use super::Warmup;
 use crate::checks::{counted, not_negative};
-use crate::graph::{Corruption, KlTarget};
+use crate::graph::{Corruption, KlTarget, Sampling};
 use crate::model::{Objective, ObjectiveKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,48 @@ pub struct ObjectiveConfig {
     /// The probability with which it changes a pixel, or the standard deviation of its noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_level: Option<f64>,
+    /// The mean over images that `sparse` wants each unit to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<f64>,
+    /// Weight of the squares of the decoder's weights of `rae`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_penalty: Option<f64>,
+    /// Units of a code that `k-sparse` and `topk` keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_units: Option<usize>,
+    /// Dead units of a code that the auxiliary loss of `topk` trains; half of all where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auxiliary_units: Option<usize>,
+    /// Weight of that loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auxiliary_weight: Option<f64>,
+    /// Steps after which a unit that is 0 for all images counts as dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_after: Option<usize>,
+    // Penalties beside the ELBO.
+    /// Weight of the penalty that the kind adds to the ELBO, or to the reconstruction of a deterministic autoencoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<f64>,
+    /// Epochs or steps over which that weight rises from 0.
+    #[serde(skip_serializing_if = "at_once")]
+    pub penalty_warmup: Warmup,
+    /// How `tc` estimates the density of all images' latents from a minibatch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+    /// Weight of the variances' distance from 1 in `dip-1` and `dip-2`, where that of the covariances is the penalty's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagonal_penalty: Option<f64>,
+    /// Hidden layers of the discriminator of `factor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discriminator_layers: Option<usize>,
+    /// Units of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discriminator_units: Option<usize>,
+}
+
+/// Whether a weight has its full value from the first step on.
+fn at_once(warmup: &Warmup) -> bool {
+    warmup.is_none()
 }
 
 impl Default for ObjectiveConfig {
@@ -61,6 +103,18 @@ impl Default for ObjectiveConfig {
             kl_floor: 0.0,
             corruption: None,
             noise_level: None,
+            sparsity: None,
+            decoder_penalty: None,
+            active_units: None,
+            auxiliary_units: None,
+            auxiliary_weight: None,
+            dead_after: None,
+            penalty: None,
+            penalty_warmup: Warmup::default(),
+            sampling: None,
+            diagonal_penalty: None,
+            discriminator_layers: None,
+            discriminator_units: None,
         }
     }
 }
@@ -91,7 +145,7 @@ impl ObjectiveConfig {
 
     /// Weight of the KL divergence, at the end of its rise; 0 for deterministic autoencoders, which have none.
     pub fn beta(&self) -> f64 {
-        self.beta.unwrap_or(if self.kind.is_deterministic() { 0.0 } else { 1.0 })
+        self.beta.unwrap_or(if self.kind.has_divergence() { 1.0 } else { 0.0 })
     }
 
     /// The objective of the graph.
@@ -102,7 +156,13 @@ impl ObjectiveConfig {
             (None, _, nats) if nats > 0.0 => KlTarget::Floor(nats),
             _ => KlTarget::Zero,
         };
-        Objective { kind: self.kind, samples: self.samples(), target, codes: self.codes() }
+        Objective {
+            kind: self.kind,
+            samples: self.samples(),
+            target,
+            codes: self.codes(),
+            penalty: self.penalty_term(),
+        }
     }
 
     /// Refuse settings that make no sense, and fill in those that depend on others.
@@ -124,6 +184,7 @@ impl ObjectiveConfig {
         counted("objective.noise-samples", self.noise_samples as u64)?;
         self.check_bound()?;
         self.resolve_codes()?;
+        self.resolve_penalty()?;
         self.check_divergence()?;
         if self.kind.weighting().is_some() {
             let samples = *self.importance_samples.get_or_insert(IMPORTANCE_SAMPLES);

@@ -20,6 +20,12 @@ pub struct OptimizerConfig {
     pub learning_rate_schedule: LearningRateSchedule,
     /// Epsilon in the denominators of `adam` and `adamax`.
     pub adam_epsilon: f64,
+    /// Decay rate of Adam's mean of gradients; also of AdaMax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adam_beta_1: Option<f64>,
+    /// Decay rate of Adam's mean of squared gradients; also of AdaMax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adam_beta_2: Option<f64>,
     /// L2 penalty.
     pub weight_decay: f64,
     /// Largest gradient norm; 0 for no limit.
@@ -53,6 +59,12 @@ pub struct GroupConfig {
     /// Epsilon in the denominators of `adam` and `adamax`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adam_epsilon: Option<f64>,
+    /// Decay rate of Adam's mean of gradients; also of AdaMax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adam_beta_1: Option<f64>,
+    /// Decay rate of Adam's mean of squared gradients; also of AdaMax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adam_beta_2: Option<f64>,
     /// L2 penalty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
@@ -68,6 +80,8 @@ impl Default for OptimizerConfig {
             learning_rate: None,
             learning_rate_schedule: LearningRateSchedule::Constant,
             adam_epsilon: 1e-8,
+            adam_beta_1: None,
+            adam_beta_2: None,
             weight_decay: 0.0,
             clip_norm: 0.0,
             ema_decay: 0.0,
@@ -100,11 +114,16 @@ impl OptimizerConfig {
             settings.adam_epsilon =
                 if kind.is_adam() { settings.adam_epsilon } else { Self::default().adam_epsilon };
             settings.learning_rate = None;
+            if !kind.is_adam() {
+                (settings.adam_beta_1, settings.adam_beta_2) = (None, None);
+            }
         }
         settings.learning_rate = group.learning_rate.or(settings.learning_rate);
         let schedule = group.learning_rate_schedule;
         settings.learning_rate_schedule = schedule.unwrap_or(settings.learning_rate_schedule);
         settings.adam_epsilon = group.adam_epsilon.unwrap_or(settings.adam_epsilon);
+        settings.adam_beta_1 = group.adam_beta_1.or(settings.adam_beta_1);
+        settings.adam_beta_2 = group.adam_beta_2.or(settings.adam_beta_2);
         settings.weight_decay = group.weight_decay.unwrap_or(settings.weight_decay);
         settings.clip_norm = group.clip_norm.unwrap_or(settings.clip_norm);
         settings
@@ -115,6 +134,8 @@ impl OptimizerConfig {
         let standard = Optimizer::new(self.kind);
         Optimizer {
             epsilon: if self.kind.is_adam() { self.adam_epsilon } else { standard.epsilon },
+            beta_1: self.adam_beta_1.unwrap_or(standard.beta_1),
+            beta_2: self.adam_beta_2.unwrap_or(standard.beta_2),
             weight_decay: self.weight_decay,
             clip_norm: self.clip_norm,
             ema_decay: self.ema_decay,
@@ -153,6 +174,17 @@ impl OptimizerConfig {
         not_negative(&path("weight-decay"), self.weight_decay)?;
         not_negative(&path("clip-norm"), self.clip_norm)?;
         below_one("optimizer.ema-decay", self.ema_decay)?;
+        for (key, beta) in [("adam-beta-1", self.adam_beta_1), ("adam-beta-2", self.adam_beta_2)] {
+            if beta.is_some() && !self.kind.is_adam() {
+                let problem = "the optimizer is neither adam nor adamax";
+                return Err(Error::setting(
+                    path(key),
+                    problem,
+                    "leave it out, or choose optimizer.kind = adam",
+                ));
+            }
+            below_one(&path(key), beta.unwrap_or(0.0))?;
+        }
         let epsilon = self.adam_epsilon;
         if !self.kind.is_adam() && epsilon != Self::default().adam_epsilon {
             let problem = "the optimizer is neither adam nor adamax";

@@ -23,6 +23,9 @@ pub struct RunConfig {
     /// Epochs from one evaluation, with its row of `metrics.csv` and its checkpoint, to the next.
     #[serde(skip_serializing_if = "is_one")]
     pub evaluate_every: u64,
+    /// Epochs from one measurement of MIG and the score of FactorVAE to the next, on data with factors; 0 for none.
+    #[serde(skip_serializing_if = "is_five")]
+    pub disentangle_every: u64,
     /// Seed of everything random.
     pub seed: u64,
     /// Algorithm by which an epoch's images are put in order: [`RunConfig::ORDER`], or 1, that of runs whose file does not
@@ -47,6 +50,11 @@ fn is_one(count: &u64) -> bool {
     *count == 1
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_five(count: &u64) -> bool {
+    *count == 5
+}
+
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
@@ -54,6 +62,7 @@ impl Default for RunConfig {
             epochs: None,
             steps: None,
             evaluate_every: 1,
+            disentangle_every: 5,
             seed: 1,
             order: Self::ORDER,
             device: DeviceChoice::Auto,

@@ -81,6 +81,7 @@ fn one<T: Real>(kind: usize, x: T) -> T {
         6 => sigmoid(x),
         7 => x * sigmoid(x),
         8 => x * x.normal_distribution(),
+        9 => x.max(T::of(0.2) * x),
         _ => x,
     }
 }
@@ -121,13 +122,11 @@ pub(super) fn derivative<T: Real>(kind: usize, y: T) -> T {
                 zero
             }
         }
-        3 => {
-            if y > zero {
-                one
-            } else {
-                T::of(0.01)
-            }
-        }
+        3 | 9 => match kind {
+            _ if y > zero => one,
+            9 => T::of(0.2),
+            _ => T::of(0.01),
+        },
         4 => {
             if y > zero {
                 one

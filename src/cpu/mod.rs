@@ -14,10 +14,14 @@ mod blocks;
 mod call;
 mod channel_sum;
 mod clamp;
+mod codes;
 mod convolution;
 mod convolution_parts;
 mod corrupt;
+mod covariance;
+mod cross_entropy;
 mod depthwise;
+mod discrepancy;
 mod distributions;
 mod dropout;
 mod executor;
@@ -26,7 +30,9 @@ mod gather;
 mod gemm;
 mod group_norm;
 mod hmc;
+mod idle;
 mod importance;
+mod keep_largest;
 mod latent;
 mod layer_norm;
 mod likelihood;
@@ -37,6 +43,7 @@ mod norm;
 mod optimal_variance;
 mod optimizer;
 pub(crate) mod peak;
+mod permute;
 mod pool;
 mod products;
 mod random;
@@ -48,6 +55,8 @@ mod scratch;
 mod softmax;
 mod squared_error;
 mod sum;
+mod total_correlation;
+mod unit_columns;
 mod window;
 
 pub use executor::CpuExecutor;
@@ -88,6 +97,23 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "accumulate" => accumulate::accumulate,
         "seed" => accumulate::seed,
         "update_state" => accumulate::update_state,
+        "pair_log_densities" => total_correlation::pair_log_densities,
+        "pair_log_sums" => total_correlation::pair_log_sums,
+        "total_correlation" => total_correlation::total_correlation,
+        "total_correlation_z_gradient" => total_correlation::total_correlation_z_gradient,
+        "total_correlation_posterior_gradient" => total_correlation::total_correlation_posterior_gradient,
+        "column_means" => covariance::column_means,
+        "covariance" => covariance::covariance,
+        "covariance_penalty" => covariance::covariance_penalty,
+        "covariance_gradient" => covariance::covariance_gradient,
+        "prior_samples" => discrepancy::prior_samples,
+        "kernel_discrepancy" => discrepancy::kernel_discrepancy,
+        "kernel_discrepancy_gradient" => discrepancy::kernel_discrepancy_gradient,
+        "permute_columns" => permute::permute_columns,
+        "cross_entropy" => cross_entropy::cross_entropy,
+        "cross_entropy_gradient" => cross_entropy::cross_entropy_gradient,
+        "contrast" => cross_entropy::contrast,
+        "contrast_gradient" => cross_entropy::contrast_gradient,
         "sampled_kl" => sampled_kl::sampled_kl,
         "sampled_kl_dimensions" => sampled_kl::sampled_kl_dimensions,
         "sampled_kl_gradient" => sampled_kl::sampled_kl_gradient,
@@ -200,6 +226,21 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "products_tn" => products::products_tn,
         "softmax" => softmax::softmax,
         "softmax_gradient" => softmax::softmax_gradient,
+        "keep_largest" => keep_largest::keep_largest,
+        "unit_columns" => unit_columns::unit_columns,
+        "project_columns" => unit_columns::project_columns,
+        "count_idle" => idle::count_idle,
+        "idle_only" => idle::idle_only,
+        "squares" => codes::squares,
+        "squares_gradient" => codes::squares_gradient,
+        "add_square_sum" => codes::add_square_sum,
+        "add_square_sum_gradient" => codes::add_square_sum_gradient,
+        "row_squares" => codes::row_squares,
+        "row_squares_gradient" => codes::row_squares_gradient,
+        "slope_squares" => codes::slope_squares,
+        "slope_squares_gradient" => codes::slope_squares_gradient,
+        "sparsity" => codes::sparsity,
+        "sparsity_gradient" => codes::sparsity_gradient,
         "corrupt" => corrupt::corrupt,
         "drop_values" => dropout::drop_values,
         "put_columns" => reshape::put_columns,

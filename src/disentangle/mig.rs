@@ -15,6 +15,8 @@ pub struct Gaps {
     pub per_factor: Vec<f64>,
     /// I(code; factor), `[codes][factors]`, nats.
     pub information: Vec<Vec<f64>>,
+    /// H(factor), nats.
+    pub entropies: Vec<f64>,
 }
 
 impl Gaps {
@@ -24,7 +26,7 @@ impl Gaps {
             gap(information.iter().map(|code| code[factor])) / entropy.max(f64::MIN_POSITIVE)
         };
         let per_factor: Vec<f64> = entropies.iter().enumerate().map(gap).collect();
-        Self { mean: mean(&per_factor), per_factor, information }
+        Self { mean: mean(&per_factor), per_factor, information, entropies: entropies.to_vec() }
     }
 }
 

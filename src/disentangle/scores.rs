@@ -97,6 +97,10 @@ pub struct Scores {
     pub per_factor: BTreeMap<&'static str, Vec<f64>>,
     /// I(code; factor) in bins, `[codes][factors]`, nats.
     pub information: Vec<Vec<f64>>,
+    /// Items that were learned from and counted, and items that classifiers were tested on.
+    pub counts: [usize; 2],
+    /// See [`information::best_factors`].
+    pub best_factors: Vec<(usize, f64)>,
     /// Importances of codes for the boosted classifiers, `[codes][factors]`.
     pub importance: Vec<Vec<f64>>,
 }
@@ -117,7 +121,9 @@ impl Scores {
         let (factors, codes) = (items.factors(), items.width());
         let mut scores = Self { beta_vae: beta_vae(items, settings), ..Self::default() };
         scores.vote(factor_vae(items, settings));
+        scores.counts = [train.count(), test.count()];
         scores.gaps(mig(&train, settings.bins));
+        scores.best_factors = information::best_factors(&train, settings.bins);
         scores.modularity = modularity(&scores.information);
         scores.irs = Some(irs(&train));
         let correlation = total_correlation(&covariance(&train));
@@ -171,12 +177,6 @@ impl Scores {
         Ok(scores)
     }
 
-    /// The factor that each code knows most of, with its share of the factor's entropy being the largest.
-    pub fn best_factors(&self) -> Vec<Option<usize>> {
-        let best = |row: &Vec<f64>| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-        self.information.iter().map(best).collect()
-    }
-
     fn vote(&mut self, votes: Option<Votes>) {
         self.active = votes.as_ref().map_or(0, |it| it.active);
         self.factor_vae = votes.map(|it| it.accuracy);
@@ -185,8 +185,9 @@ impl Scores {
     fn gaps(&mut self, gaps: Gaps) {
         if gaps.information.len() > 1 {
             self.mig = Some(gaps.mean);
-            self.per_factor.insert("mig", gaps.per_factor);
+            self.per_factor.insert("mig", gaps.per_factor.clone());
         }
+        self.per_factor.insert("entropy", gaps.entropies);
         self.information = gaps.information;
     }
 }

@@ -48,7 +48,7 @@ fn identity_data_has_known_scores(count: usize, settings: &Settings, factors: us
         within(score.unwrap(), 0.9, 1.0);
     }
     assert!(identity.missing.is_empty(), "{:?}", identity.missing);
-    let best: Vec<usize> = identity.best_factors().into_iter().flatten().collect();
+    let best: Vec<usize> = identity.best_factors.iter().map(|best| best.0).collect();
     assert_eq!(best, (0..factors).collect::<Vec<_>>());
 
     let zeros = Scores::of(&items(&|row, _| vec![0.0; row.len()]), settings).unwrap();
@@ -191,6 +191,16 @@ fn information_of_independent_values_has_the_bias_of_counts() {
     within(information::mutual_information(&labels, &bins), 0.034, 0.042);
     // Few items fall into the outer bins of a normal code.
     within(information::matrix(&items, 20)[0][0], 0.02, 0.042);
+}
+
+/// Of few items with many values, counts alone would name a factor for every code.
+#[test]
+fn a_code_of_noise_knows_no_factor() {
+    let items = made(300, 2, 40, |row, random| vec![random.normal(), row[1] + random.normal()]);
+    let best = information::best_factors(&items, 20);
+    assert!(information::matrix(&items, 20)[0][0] > 0.5);
+    assert!(best[0].1 < 0.05, "{best:?}");
+    assert!(best[1].0 == 1 && best[1].1 > 0.3, "{best:?}");
 }
 
 /// Narrow posteriors at the classes: the gap is one. Posteriors that are the prior: none.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 /// Most rounds of expectation and maximisation.
 const ROUNDS: usize = 300;
 /// A round that gains less than this, nats per point, is the last.
-const GAIN: f64 = 1e-6;
+const GAIN: f64 = 1e-5;
 /// Rounds of k-means before the first.
 const FIRST_ROUNDS: usize = 10;
 /// What keeps covariances away from singular ones, as a fraction of the average variance of the points.

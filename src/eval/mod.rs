@@ -4,6 +4,7 @@
 pub mod ais;
 pub mod average;
 pub mod density;
+pub mod disentangle;
 mod encoder_draws;
 pub mod fitted;
 pub mod gap;
@@ -18,3 +19,4 @@ pub mod posterior;
 pub mod quadrature;
 pub mod report;
 pub mod score;
+pub mod traverse;

@@ -9,6 +9,7 @@ use crate::graph::{Binarize, LikelihoodKind};
 use crate::run::{RunHeader, TrainedModel};
 use crate::session::Session;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Measurements on held-out images. Nats per image; `elbo` is `-(reconstruction + kl)`. A deterministic autoencoder has
 /// neither of the two.
@@ -28,6 +29,9 @@ pub struct Report {
     /// Squared error of the expected image of a posterior sample, summed over pixels and channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub squared_error: Option<f64>,
+    /// Further terms of the objective, such as `penalty`.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, f64>,
     /// Number of images.
     pub images: usize,
     /// Latent samples per image.
@@ -107,6 +111,7 @@ impl Report {
             reconstruction: evaluation.reconstruction,
             kl: has_density.then_some(evaluation.kl),
             squared_error: evaluation.squared_error,
+            others: evaluation.others,
             images: evaluation.images,
             samples: evaluation.samples,
             likelihood: model.config.model.likelihood().kind,

@@ -29,6 +29,7 @@ pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;
 pub use ops::importance::Weighting;
 pub use ops::sampled_kl::Drawn;
+pub use ops::total_correlation::{Decomposition, Sampling};
 pub use shape::Shape;
 pub use tensors::{GroupId, Init, Tensor, Tensors};
 
@@ -323,6 +324,14 @@ impl Graph {
     pub(crate) fn latest(&self, state: ValueId) -> ValueId {
         let updated = self.updates.iter().rev().find(|&&value| self.root(value) == state);
         updated.copied().unwrap_or(state)
+    }
+
+    /// The parameters of the graph whose names `wanted` takes, in the order in which they were added.
+    pub fn parameters_named(&self, wanted: impl Fn(&str) -> bool) -> Vec<ValueId> {
+        let values = self.values.iter().enumerate();
+        let own =
+            values.filter(|(_, value)| matches!(value.storage, Storage::Parameter(_)) && wanted(&value.name));
+        own.map(|(index, _)| ValueId(index)).collect()
     }
 
     /// The gradients of a group that have been found.

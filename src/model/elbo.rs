@@ -39,7 +39,8 @@ pub(super) fn build(
     let doubly = kind.weighting() == Some(Weighting::DoublyReparametrized);
     let weights = doubly.then(|| graph.declare_weights(samples * task.batch));
     let inferred = model.infer(&mut graph, images, &mut Reparametrized { samples, weights })?;
-    let losses = losses(&mut graph, model, task, (&inferred, images, weights))?;
+    let mut losses = losses(&mut graph, model, task, (&inferred, images, weights))?;
+    let trained = inferred.clone();
     let twice = mode == Mode::Train && (model.depends_on_mode() || of_likelihood);
     let evaluated = if twice {
         graph.with_mode(Mode::Evaluate, |graph| {
@@ -62,7 +63,14 @@ pub(super) fn build(
         Ok(graph.metric("squared_error", difference, samples))
     })?);
     let mut programs = Vec::new();
+    if let (Some(penalty), None) = (task.objective.penalty, optimizers) {
+        penalty.declare(&mut graph, evaluated.groups[0].drawn.z)?;
+    }
     if let Some(optimizers) = optimizers {
+        // After the metrics of evaluation are chosen: a penalty is one of training.
+        if let Some(penalty) = task.objective.penalty {
+            losses.extend(penalty.losses(&mut graph, &trained, kind)?);
+        }
         let groups = tensors.groups();
         let targets: Vec<Target> = groups.iter().map(|(group, _)| Target::Group(*group)).collect();
         graph.differentiate(&losses, &targets)?;

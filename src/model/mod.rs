@@ -12,15 +12,17 @@ pub mod families;
 mod init;
 mod objective;
 mod output_bias;
+mod penalty;
 
 pub use density::DensityModel;
-pub use deterministic::{Codes, Corruption};
+pub use deterministic::{Auxiliary, CodePenalty, Codes, Corruption, Units};
 pub use draw::{DrawPosterior, DrawPrior, Head, Latents, Reparametrized};
 pub use elbo::importance_program;
 pub use init::Initialisation;
 pub use objective::{Objective, ObjectiveKind};
 pub(crate) use output_bias::mean_image;
 pub use output_bias::{OutputBias, OutputLayer};
+pub use penalty::{DISCRIMINATOR, Penalty};
 
 use crate::Result;
 use crate::graph::{Binarize, Graph, Likelihood, Mirror, ProgramSpec, Tensors, ValueId};

@@ -10,12 +10,14 @@ mod spread;
 
 pub(crate) use case::{Case, IMAGES};
 pub(crate) use content::{Content, ONCE, append, single};
-pub(crate) use runner::Runner;
+pub(crate) use runner::{Expected, Runner};
 pub use spread::Spread;
 
 use crate::Result;
 use crate::device::OpenDevice;
 use crate::plan::{Plan, Variant};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The error of a number as a share of its tolerance, from the actual and the expected value and the absolute tolerance;
 /// above 1 is a failure.
@@ -27,6 +29,9 @@ pub(crate) fn error_ratio(actual: f64, expected: f64, tolerance: f64) -> f64 {
     let ratio = (actual - expected).abs() / allowed;
     if actual.is_finite() && ratio.is_finite() { ratio } else { f64::INFINITY }
 }
+
+/// What the twins of dispatches write, by the number of the dispatch: twins take longer than what they check.
+pub(crate) type KnownResults = HashMap<usize, Expected>;
 
 /// Check dispatch number `index` of `plan`, for minibatches of `rows` images, in `variant` against its twin, and time it
 /// for about `patience` seconds. The inner error describes a wrong result, or a driver's refusal.
@@ -40,13 +45,18 @@ pub(crate) fn time_variant(
     rows: usize,
     variant: Variant,
     patience: f64,
+    known: &mut KnownResults,
 ) -> Result<std::result::Result<Spread, String>> {
     let case = Case::from_plan(plan, index, rows).with_variant(variant);
     let mut runner = match Runner::new(device, &case) {
         Ok(runner) => runner,
         Err(refusal) => return Ok(Err(refusal.to_string())),
     };
-    runner.measure(error_ratio, patience)
+    let expected = match known.entry(index) {
+        Entry::Occupied(found) => found.into_mut(),
+        Entry::Vacant(place) => place.insert(runner.expected()?),
+    };
+    runner.measure_against(error_ratio, expected, patience)
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use super::case::{Case, MANY, REPEATS};
 use super::{Near, ONCE, Spread};
-use crate::Result;
 use crate::cpu::{CpuExecutor, Real};
 use crate::device::OpenDevice;
 use crate::gpu::GpuExecutor;
 use crate::pace::Pace;
 use crate::plan::{Access, BufferId, Executor, GROUPS, NUMBERS, Step};
+use crate::{Error, Result};
 use std::time::{Duration, Instant};
 
 /// Most steps in a submit.
@@ -18,8 +18,11 @@ const LEAST_SAMPLES: usize = 7;
 const MOST_SAMPLES: usize = 1000;
 /// Seconds of a sample that the wall clock takes.
 const SAMPLE: f64 = 2e-3;
-/// Floating-point operations above which the twin runs in single precision, as double would take seconds.
-const LARGE: u64 = 4_000_000_000;
+/// Floating-point operations above which the twin runs in single precision, as double would take long.
+const LARGE: u64 = 200_000_000;
+
+/// What the twin of a case writes: the numbers of each variable. Variants of one product share it.
+pub(crate) type Expected = Vec<(String, Vec<f64>)>;
 
 /// How time is measured on a device.
 enum Machine {
@@ -72,32 +75,55 @@ impl Runner {
         (0..count).map(|slot| Step { slot: slot as u32, ..step }).collect()
     }
 
-    /// Run once on the device and on its twin, and describe the difference, if there is one.
-    pub(crate) fn check(&mut self, near: Near) -> Result<Option<String>> {
-        if self.case.flops < LARGE { self.check_in::<f64>(near) } else { self.check_in::<f32>(near) }
+    /// What the twin writes, from the buffers that [`Runner::check`] begins with.
+    ///
+    /// # Errors
+    /// If there is too little memory.
+    pub(crate) fn expected(&self) -> Result<Expected> {
+        if self.case.flops < LARGE { self.expected_in::<f64>() } else { self.expected_in::<f32>() }
     }
 
-    fn check_in<T: Real>(&mut self, near: Near) -> Result<Option<String>>
+    fn expected_in<T: Real>(&self) -> Result<Expected>
     where
         CpuExecutor<T>: Executor,
     {
         let mut oracle = CpuExecutor::<T>::new(&self.case.plan, 1)?;
+        for index in 0..self.case.plan.buffers.len() {
+            oracle.write(BufferId(index), 0, &self.case.words(index))?;
+        }
+        oracle.submit(ONCE, &self.steps(1))?;
+        let written = self.case.dispatch().bindings.iter().filter(|it| it.access == Access::ReadWrite);
+        let numbers = |buffer| oracle.real(buffer).iter().map(|number| number.double()).collect();
+        Ok(written.map(|it| (it.variable.clone(), numbers(it.buffer))).collect())
+    }
+
+    /// Run once on the device and on its twin, and describe the difference, if there is one.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn check(&mut self, near: Near) -> Result<Option<String>> {
+        let expected = self.expected()?;
+        self.check_against(near, &expected)
+    }
+
+    /// The same where it is known what the twin writes.
+    fn check_against(&mut self, near: Near, expected: &Expected) -> Result<Option<String>> {
         let executor = self.machine.executor();
         for index in 0..self.case.plan.buffers.len() {
-            let words = self.case.words(index);
-            executor.write(BufferId(index), 0, &words)?;
-            oracle.write(BufferId(index), 0, &words)?;
+            executor.write(BufferId(index), 0, &self.case.words(index))?;
         }
         let steps = self.steps(1);
-        oracle.submit(ONCE, &steps)?;
         self.submit(ONCE, &steps)?;
         let tolerance = self.case.tolerance();
         let (mut wrong, mut values, mut worst) = (0, 0, (0.0, String::new()));
         let written = self.case.dispatch().bindings.iter().filter(|it| it.access == Access::ReadWrite);
         for binding in written {
             let actual = self.machine.executor().read(binding.buffer, 0, binding.length)?;
-            for (i, (word, expected)) in actual.iter().zip(oracle.real(binding.buffer)).enumerate() {
-                let (actual, expected) = (f64::from(f32::from_bits(*word)), expected.double());
+            let Some((_, expected)) = expected.iter().find(|(name, _)| *name == binding.variable) else {
+                return Err(Error::Internal(format!("nothing is expected of {}", binding.variable)));
+            };
+            for (i, (word, &expected)) in actual.iter().zip(expected).enumerate() {
+                let actual = f64::from(f32::from_bits(*word));
                 let ratio = near(actual, expected, tolerance);
                 values += 1;
                 if ratio > 1.0 {
@@ -148,7 +174,21 @@ impl Runner {
         near: Near,
         patience: f64,
     ) -> Result<std::result::Result<Spread, String>> {
-        match self.check(near)? {
+        let expected = self.expected()?;
+        self.measure_against(near, &expected, patience)
+    }
+
+    /// The same where it is known what the twin writes.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn measure_against(
+        &mut self,
+        near: Near,
+        expected: &Expected,
+        patience: f64,
+    ) -> Result<std::result::Result<Spread, String>> {
+        match self.check_against(near, expected)? {
             Some(problem) => Ok(Err(problem)),
             None => Ok(Ok(self.time(patience)?)),
         }

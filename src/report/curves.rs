@@ -40,9 +40,7 @@ pub fn curves(history: &[EpochRecord], title: &str) -> RgbImage {
             let of_rest: [Value; 2] = [|r| r.train_reconstruction, |r| r.test_reconstruction];
             panel(&above, "Reconstruction", 5, history, of_rest)?;
             return match has_penalty {
-                true => {
-                    panel(&under, "Penalty", 6, history, [|r| penalty(r, "train"), |r| penalty(r, "test")])
-                }
+                true => panel(&under, "Penalty", 6, history, [|r| r.penalty("train"), |r| r.penalty("test")]),
                 false => Ok(()),
             };
         }
@@ -56,11 +54,6 @@ pub fn curves(history: &[EpochRecord], title: &str) -> RgbImage {
         )?;
         panel(&under, "KL divergence", 6, history, [|r| r.train_kl, |r| r.test_kl])
     })
-}
-
-/// The penalty of a part of the images; NaN where the record has none.
-fn penalty(record: &EpochRecord, part: &str) -> f64 {
-    record.others.get(&format!("{part}_penalty")).copied().unwrap_or(f64::NAN)
 }
 
 fn scaled(pixels: u32) -> i32 {

@@ -11,7 +11,7 @@ use super::canvas::{
 use crate::data::ImageShape;
 
 /// The space around a picture.
-const MARGIN: u32 = 24;
+pub(super) const MARGIN: u32 = 24;
 /// Height from the top of a picture to the tiles, if it has a title.
 const HEADER: u32 = 62;
 /// Smallest width of a picture, so that its title fits.
@@ -40,7 +40,7 @@ impl Value for f32 {
 }
 
 /// Image `index` of `values` (`[count, height, width, channels]`).
-fn tile<V: Value>(values: &[V], shape: ImageShape, index: usize) -> RgbImage {
+pub(super) fn tile<V: Value>(values: &[V], shape: ImageShape, index: usize) -> RgbImage {
     let first = index * shape.pixels();
     RgbImage::from_fn(shape.width.max(1) as u32, shape.height.max(1) as u32, |x, y| {
         let pixel = first + (y as usize * shape.width + x as usize) * shape.channels;
@@ -58,19 +58,25 @@ fn count<V>(values: &[V], shape: ImageShape) -> usize {
 
 /// The layout of the tiles: `columns` by `rows`, beginning at a corner of the picture.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
+pub(super) struct Layout {
     columns: usize,
     rows: usize,
     /// One tile's size on the picture.
     width: u32,
-    height: u32,
+    pub(super) height: u32,
     /// White pixels between columns, between rows, and more of them after every `group` rows.
     gap: (u32, u32),
     group: (usize, u32),
 }
 
 impl Layout {
-    fn new(columns: usize, rows: usize, shape: ImageShape, gap: (u32, u32), group: (usize, u32)) -> Self {
+    pub(super) fn new(
+        columns: usize,
+        rows: usize,
+        shape: ImageShape,
+        gap: (u32, u32),
+        group: (usize, u32),
+    ) -> Self {
         let (columns, rows) = (columns.clamp(1, LARGEST), rows.clamp(1, LARGEST));
         let (width, height) = (columns * shape.width.max(1), rows * shape.height.max(1));
         let gaps = (columns - 1) * gap.0 as usize;
@@ -93,7 +99,7 @@ impl Layout {
         column as u32 * (self.width + self.gap.0)
     }
 
-    fn y(&self, row: usize) -> u32 {
+    pub(super) fn y(&self, row: usize) -> u32 {
         let groups = row.checked_div(self.group.0).unwrap_or(0) as u32;
         row as u32 * (self.height + self.gap.1) + groups * self.group.1
     }
@@ -104,14 +110,20 @@ impl Layout {
 
     /// A white picture with room for the tiles, `left` pixels on their left and `below` under them, and the
     /// corner where they begin.
-    fn picture(&self, left: u32, below: u32) -> (RgbImage, (u32, u32)) {
+    pub(super) fn picture(&self, left: u32, below: u32) -> (RgbImage, (u32, u32)) {
         let (width, height) = self.size();
         let all = (2 * MARGIN + left + width).max(NARROWEST);
         (white(all, HEADER + height + below + MARGIN), ((all - left - width) / 2 + left, HEADER))
     }
 
     /// Puts `tile` at a place of the grid.
-    fn put(&self, picture: &mut RgbImage, corner: (u32, u32), place: (usize, usize), tile: &RgbImage) {
+    pub(super) fn put(
+        &self,
+        picture: &mut RgbImage,
+        corner: (u32, u32),
+        place: (usize, usize),
+        tile: &RgbImage,
+    ) {
         let fitted = if self.width >= tile.width() && self.height >= tile.height() {
             imageops::resize(tile, self.width, self.height, imageops::FilterType::Nearest)
         } else {
@@ -123,7 +135,7 @@ impl Layout {
 }
 
 /// The title, from `left` on.
-fn write_title(area: &Area<'_>, title: &str, left: u32) -> Drawn {
+pub(super) fn write_title(area: &Area<'_>, title: &str, left: u32) -> Drawn {
     let width = area.dim_in_pixel().0.saturating_sub(left + MARGIN);
     let title = fitting(title, TITLE, true, width);
     area.draw_text(&title, &text_style(TITLE, true, INK, (HPos::Left, VPos::Center)), (left as i32, 34))

@@ -54,8 +54,15 @@ impl EpochRecord {
     /// The record with the highest held-out ELBO, whose KL divergence has the weight `beta`; of equal ones the first, whose
     /// parameters were kept.
     pub fn best(history: &[Self], beta: f64) -> Option<&Self> {
-        let score = |record: &Self| -(record.test_reconstruction + beta * record.test_kl);
+        let score =
+            |record: &Self| -(record.test_reconstruction + beta * record.test_kl + record.penalty("test"));
         history.iter().rev().max_by(|a, b| score(a).total_cmp(&score(b)))
+    }
+
+    /// The sum of the penalties of a part, `train` or `test`.
+    pub fn penalty(&self, part: &str) -> f64 {
+        let of_part = |name: &str| name.starts_with(part) && name.ends_with("penalty");
+        self.others.iter().filter(|(name, _)| of_part(name)).map(|(_, penalty)| penalty).sum()
     }
 
     /// Its line of the file whose further columns are `others`. `{:?}` writes the shortest digits that read back as the

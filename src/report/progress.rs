@@ -157,9 +157,9 @@ impl Progress {
         let mut row = epoch_row(record, self.last.epochs, left, self.units);
         if self.has_loss {
             row[1] = ("loss".to_string(), 11, nats(-record.test_elbo, 10));
-            row[3] = match record.others.get("test_penalty") {
-                Some(&penalty) => ("penalty".to_string(), 9, nats(penalty, 8)),
-                None => (String::new(), 0, String::new()),
+            row[3] = match record.others.contains_key("test_penalty") {
+                true => ("penalty".to_string(), 9, nats(record.penalty("test"), 8)),
+                false => (String::new(), 0, String::new()),
             };
         }
         let mut line = columns(&row.each_ref().map(|(_, width, text)| (*width, text.as_str())));

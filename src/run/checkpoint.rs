@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Where a run stands. Random numbers and the order of images follow from the step and the seed.
@@ -29,6 +29,9 @@ pub struct TrainState {
     /// Sum over these of the bound the objective is the negative of, where it weighs samples, nats.
     #[serde(default)]
     pub epoch_bound: f64,
+    /// Sums of the other metrics of training.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub epoch_others: BTreeMap<String, f64>,
     /// Seconds of training in the current epoch.
     pub epoch_seconds: f64,
     /// Best bound on the evidence of held-out images so far, nats per image: the evidence lower bound, or the importance-
@@ -43,6 +46,13 @@ pub struct TrainState {
     /// Whether an epoch below it was reported.
     #[serde(default)]
     pub warned: bool,
+}
+
+impl TrainState {
+    /// The sum over the images of the current epoch of all penalties of a deterministic autoencoder.
+    pub fn penalty(&self) -> f64 {
+        self.epoch_others.iter().filter(|(name, _)| name.ends_with("penalty")).map(|it| it.1).sum()
+    }
 }
 
 /// A model with everything needed to go on training it.

@@ -196,3 +196,143 @@ fn denoising_learns_to_remove_noise() {
     let other = denoising.evaluate(100, 1).unwrap().reconstruction;
     assert!(own < 0.99 * other, "{own} {other}");
 }
+
+/// Units reach the mean activation that is asked for; codes and weights of a regularized autoencoder are smaller than without
+/// penalty; and a contractive layer has smaller slopes.
+#[test]
+fn penalties_do_what_they_are_for() {
+    let dataset = small_digits(200, 100);
+    let numbers: Vec<u32> = (0..100).collect();
+    let of = |objective: &str| {
+        let settings = format!(
+            "model = {{ hidden = [], latent = 6 }}\nrun.batch-size = 50\ndata.binarize = 'none'\nobjective = {objective}"
+        );
+        let mut session = trained(&settings, &dataset, 60, 0.05);
+        let codes = session.encode(&numbers).unwrap().means;
+        (codes, session.evaluate(100, 1).unwrap())
+    };
+    let (codes, _) = of("{ kind = 'sparse', sparsity = 0.2, penalty = 100.0 }");
+    assert!(codes.iter().all(|code| (0.0..=1.0).contains(code)));
+    for unit in 0..6 {
+        let mean = codes.iter().skip(unit).step_by(6).sum::<f32>() / 100.0;
+        assert!((mean - 0.2).abs() < 0.05, "{mean}");
+    }
+    let square = |codes: &[f32]| codes.iter().map(|code| code * code).sum::<f32>();
+    let (small, evaluation) = of("{ kind = 'rae', penalty = 1.0, decoder-penalty = 0.1 }");
+    let (large, _) = of("{ kind = 'rae', penalty = 0.0, decoder-penalty = 0.0 }");
+    assert!(square(&small) < 0.5 * square(&large), "{} {}", square(&small), square(&large));
+    let penalty = f64::from(square(&small)) / 200.0;
+    let found = evaluation.others["penalty"];
+    assert!(
+        (found - penalty).abs() < 1e-4 * penalty && evaluation.others["decoder_penalty"] > 0.0,
+        "{found} {penalty}"
+    );
+    let slopes = |weight: f64| {
+        of(&format!("{{ kind = 'contractive', penalty = {weight:?} }}")).1.others["penalty"] / weight
+    };
+    let [weak, strong] = [0.01, 10.0].map(slopes);
+    assert!(strong < 0.5 * weak, "{strong} {weak}");
+}
+
+/// With all units kept a k-sparse autoencoder is an autoencoder, bit for bit; else each code has so many units.
+#[test]
+fn the_largest_units_are_kept() {
+    let dataset = small_digits(100, 60);
+    let numbers: Vec<u32> = (0..60).collect();
+    let of = |model: &str, objective: &str| {
+        let settings =
+            format!("model = {{ latent = 7, {model} }}\nrun.batch-size = 20\nobjective = {objective}");
+        let mut session = trained(&settings, &dataset, 10, 0.02);
+        let parameters = session.read_flat("parameters").unwrap();
+        (parameters, session.evaluate(60, 1).unwrap(), session.encode(&numbers).unwrap().means)
+    };
+    let conv = "family = 'conv', dense = [9], levels = [{ channels = 4, kernel = 3, stride = 2 }]";
+    for model in ["hidden = [12]", "hidden = []", conv] {
+        let all = of(model, "{ kind = 'k-sparse', active-units = 7 }");
+        assert!(all == of(model, "{ kind = 'autoencoder' }"), "{model}");
+        let (.., codes) = of(model, "{ kind = 'k-sparse', active-units = 3 }");
+        for code in codes.chunks(7) {
+            assert_eq!(code.iter().filter(|unit| **unit != 0.0).count(), 3, "{code:?}");
+        }
+    }
+}
+
+/// A sparse autoencoder has at most so many units, none below 0, and decoder columns of length 1. Its encoder sees images less
+/// the decoder's bias.
+#[test]
+fn topk_has_unit_columns() {
+    let dataset = small_digits(100, 60);
+    let numbers: Vec<u32> = (0..60).collect();
+    let settings = "model = { hidden = [], latent = 30, likelihood = 'gaussian', sigma = 0.3 }\nrun.batch-size = 20\n\
+                    objective = { kind = 'topk', active-units = 4 }";
+    let mut first = trained(settings, &dataset, 1, 0.01);
+    let mut session = trained(settings, &dataset, 100, 0.01);
+    let [before, after] = [&mut first, &mut session].map(|session| session.evaluate(60, 1).unwrap());
+    assert!(after.reconstruction < before.reconstruction - 10.0, "{before:?} {after:?}");
+    let flat = session.read_flat("parameters").unwrap().unwrap();
+    let [weight, bias, encoder, shift] =
+        ["decoder.output.weight", "decoder.output.bias", "encoder.code.weight", "encoder.code.bias"]
+            .map(|name| session.tensors().iter().find(|tensor| tensor.name == name).unwrap().take(&flat));
+    for unit in 0..30 {
+        let square: f32 = weight.iter().skip(unit).step_by(30).map(|w| w * w).sum();
+        assert!((square - 1.0).abs() < 1e-5, "{square}");
+    }
+    let codes = session.encode(&numbers).unwrap().means;
+    for code in codes.chunks(30) {
+        assert!(code.iter().all(|&unit| unit >= 0.0) && code.iter().filter(|&&unit| unit > 0.0).count() <= 4);
+    }
+    let image = dataset.test.image(0);
+    let sums: Vec<f32> = (0..30)
+        .map(|unit| {
+            let row = &encoder[196 * unit..196 * (unit + 1)];
+            let pixels = row.iter().zip(image.iter()).zip(&bias);
+            shift[unit] + pixels.map(|((w, &x), b)| w * (f32::from(x) / 255.0 - b)).sum::<f32>()
+        })
+        .collect();
+    for (unit, code) in codes[..30].iter().enumerate() {
+        assert!(*code == 0.0 || (code - sums[unit]).abs() < 1e-3, "{code} {}", sums[unit]);
+    }
+}
+
+/// Units that have died come back by the auxiliary loss, and stay dead without it.
+#[test]
+fn dead_units_are_revived() {
+    let dataset = small_digits(100, 60);
+    let idle = |weight: f64| {
+        let settings = format!(
+            "model = {{ hidden = [], latent = 12, likelihood = 'gaussian', sigma = 0.3 }}\nrun.batch-size = 50\n\
+             objective = {{ kind = 'topk', active-units = 2, auxiliary-weight = {weight:?}, dead-after = 5 }}"
+        );
+        let config = Config::default().with(&settings).unwrap().resolve().unwrap();
+        let (task, optimizers) = (config.task(dataset.shape), config.optimizers());
+        let mut session = Session::open(OpenDevice::Cpu, &task, Some(&optimizers), &dataset).unwrap();
+        let mut start = Initialisation::FanIn.values(session.table(), 3);
+        // Six units begin so high that the images choose no others.
+        let bias =
+            session.tensors().iter().find(|tensor| tensor.name == "encoder.code.bias").unwrap().clone();
+        for (unit, place) in bias.positions().enumerate() {
+            start[place] = if unit < 6 { 3.0 } else { 0.5 };
+        }
+        session.write_flat("parameters", &start).unwrap();
+        let numbers: Vec<u32> = (0..50).collect();
+        for first in (0..192).step_by(MAX_STEPS) {
+            let steps = (first..first + MAX_STEPS as u64).map(|t| {
+                let mut step = Step::default().at(t);
+                optimizers.of_group("vae").prepare(t + 1, 0.005, 0, &mut step);
+                step
+            });
+            let steps: Vec<Step> = steps.collect();
+            session.submit("train", Which::Train, &vec![&numbers[..]; MAX_STEPS], steps).unwrap();
+            session.receive(0).unwrap();
+        }
+        let states = session.read_states().unwrap();
+        let idle = states.get("state.code.idle").map(|(_, steps)| steps.clone());
+        let means = session.encode(&numbers).unwrap().means;
+        let used = (0..12).filter(|unit| means.iter().skip(*unit).step_by(12).any(|&z| z > 0.0)).count();
+        (idle, used)
+    };
+    let (none, without) = idle(0.0);
+    let (steps, with) = idle(1.0 / 32.0);
+    assert!(none.is_none() && steps.unwrap().iter().any(|&steps| steps < 190.0));
+    assert!(with > without, "{with} {without}");
+}

@@ -5,9 +5,10 @@ use crate::pace::SUBMIT;
 use crate::plan::{Plan, Step};
 use crate::random::stream;
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 
 /// Averages over images, in nats per image but for the squared error. The evidence lower bound is `-(reconstruction + kl)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Negative log-likelihood given the latents.
     pub reconstruction: f64,
@@ -18,6 +19,8 @@ pub struct Evaluation {
     pub bound: f64,
     /// Squared error of the expected image, summed over pixels and channels, where the model reports it.
     pub squared_error: Option<f64>,
+    /// Further metrics of the model, such as `penalty`.
+    pub others: BTreeMap<String, f64>,
     /// Images averaged over.
     pub images: usize,
     /// Noise samples per image.
@@ -67,8 +70,14 @@ impl Session {
         let work: Vec<(usize, &[u32], usize)> = (0..passes)
             .flat_map(|pass| batches.iter().enumerate().map(move |(i, batch)| (i, *batch, pass)))
             .collect();
-        let columns = ["reconstruction", "kl", "bound", "squared_error"].map(|name| self.plan().metric(name));
-        let mut sums = [0.0; 4];
+        let known = ["reconstruction", "kl", "bound", "squared_error"];
+        // Metrics of training alone are not written here.
+        let deterministic = self.task.objective.kind.is_deterministic();
+        let others = self.plan().metrics.iter().filter(|name| deterministic && name.ends_with("penalty"));
+        let others: Vec<String> = others.cloned().collect();
+        let names = known.into_iter().chain(others.iter().map(String::as_str));
+        let columns: Vec<Option<usize>> = names.map(|name| self.plan().metric(name)).collect();
+        let mut sums = vec![0.0; columns.len()];
         let mut left = work.as_slice();
         while !left.is_empty() {
             let (group, later) = left.split_at(self.pace.steps().min(left.len()));
@@ -80,19 +89,20 @@ impl Session {
             self.pace = pace;
             let rows = received.iter().flat_map(crate::plan::MetricRows::rows);
             for (row, (_, batch, _)) in rows.zip(group) {
-                for (sum, column) in sums.iter_mut().zip(columns) {
+                for (sum, column) in sums.iter_mut().zip(&columns) {
                     *sum += column.map_or(0.0, |column| f64::from(row[column])) * batch.len() as f64;
                 }
             }
             left = later;
         }
         let total = (count * passes) as f64;
-        let [reconstruction, kl, negative_bound, squared_error] = sums.map(|sum| sum / total);
+        sums.iter_mut().for_each(|sum| *sum /= total);
         Ok(Evaluation {
-            reconstruction,
-            kl,
-            bound: 0.0 - negative_bound,
-            squared_error: columns[3].map(|_| squared_error),
+            reconstruction: sums[0],
+            kl: sums[1],
+            bound: 0.0 - sums[2],
+            squared_error: columns[3].map(|_| sums[3]),
+            others: others.into_iter().zip(sums.drain(known.len()..)).collect(),
             images: count,
             samples: passes * self.task.objective.samples,
         })

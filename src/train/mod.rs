@@ -6,6 +6,7 @@ mod observer;
 mod schedule;
 mod steps;
 mod trainer;
+mod watch;
 
 pub(crate) use feed::Feed;
 pub use observer::{Observer, Outcome, Snapshot};

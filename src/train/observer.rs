@@ -13,7 +13,7 @@ pub struct Snapshot {
     pub epoch: u64,
     /// Averages over the epoch so far, nats per image.
     pub reconstruction: f64,
-    /// The same for the KL divergence.
+    /// The same for the KL divergence, and for the penalty of a deterministic autoencoder.
     pub kl: f64,
     /// Training speed of the last submits.
     pub images_per_second: f64,

@@ -28,7 +28,7 @@ impl Steps {
             images,
             per_epoch: config.steps_per_epoch(images),
             objective: config.objective.clone(),
-            groups: config.model.groups().iter().map(|name| config.optimizer.of(name)).collect(),
+            groups: config.groups().into_iter().map(|name| config.optimizer.of(name)).collect(),
         }
     }
 
@@ -79,6 +79,8 @@ impl Steps {
         plan.set_number(&mut record, "beta", self.beta(step));
         plan.set_number(&mut record, "capacity", self.capacity(step));
         plan.set_number(&mut record, "corruption", self.objective.noise_level());
+        plan.set_number(&mut record, "penalty", self.objective.penalty_at(step, self.per_epoch));
+        plan.set_number(&mut record, "images", self.images as f64);
         let ends = (step + 1).is_multiple_of(self.per_epoch);
         plan.set_number(&mut record, "epoch_ends", f64::from(u8::from(ends)));
         for (group, settings) in self.groups.iter().enumerate() {

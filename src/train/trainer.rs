@@ -2,6 +2,7 @@
 
 use super::feed::{Feed, Finished};
 use super::mark::mean_image_bound;
+use super::watch::Watch;
 use super::{Observer, Outcome, Snapshot, Steps};
 use crate::config::{Config, ObjectiveConfig};
 use crate::data::Dataset;
@@ -12,6 +13,7 @@ use crate::report::{EpochRecord, LatentRecord, LatentsFile, MetricsFile, StepsFi
 use crate::run::{Checkpoint, RunFolder, TrainState, Weights};
 use crate::session::Session;
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(20);
 
 /// The file of the latest checkpoint.
 const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Metrics that have a place of their own in the record of an epoch, or are measured on held-out images only.
+const KNOWN: [&str; 4] = ["reconstruction", "kl", "bound", "squared_error"];
 /// Number of held-out images that show which latent dimensions are in use: enough for averages, and quickly encoded.
 const MONITORED: usize = 2000;
 
@@ -47,6 +51,7 @@ pub struct Trainer<'a> {
     state: TrainState,
     steps: Steps,
     feed: Feed,
+    watch: Option<Watch>,
     images_per_second: f64,
     last_save: Instant,
     saved_step: Option<u64>,
@@ -100,6 +105,7 @@ impl<'a> Trainer<'a> {
             test_images: dataset.test.count,
             steps: Steps::of(config, dataset.train.count),
             feed,
+            watch: Watch::of(dataset, config.run.disentangle_every),
             images_per_second: 0.0,
             last_save: Instant::now(),
             saved_step: matches!(start, Start::Checkpoint(_)).then_some(state.step),
@@ -184,7 +190,7 @@ impl<'a> Trainer<'a> {
             total_steps: total,
             epoch: (self.state.step.max(1) - 1) / per_epoch + 1,
             reconstruction: self.state.epoch_reconstruction / seen,
-            kl: self.state.epoch_kl / seen,
+            kl: (self.state.epoch_kl + self.state.penalty()) / seen,
             images_per_second: self.images_per_second,
             seconds_left: left / self.images_per_second,
         });
@@ -207,6 +213,10 @@ impl<'a> Trainer<'a> {
         self.state.epoch_reconstruction += reconstruction * images as f64;
         self.state.epoch_kl += kl * images as f64;
         self.state.epoch_bound -= bound * images as f64;
+        let others = plan.metrics.iter().zip(row).filter(|(name, _)| !KNOWN.contains(&name.as_str()));
+        for (name, &value) in others {
+            *self.state.epoch_others.entry(name.clone()).or_default() += f64::from(value) * images as f64;
+        }
         Ok(())
     }
 
@@ -233,6 +243,7 @@ impl<'a> Trainer<'a> {
             ("held-out KL divergence", evaluation.kl),
             ("held-out importance-weighted bound", evaluation.bound),
             ("held-out squared error", evaluation.squared_error.unwrap_or(0.0)),
+            ("held-out penalty", evaluation.others.values().sum()),
         ] {
             if !value.is_finite() {
                 return Err(self.diverged(term, value as f32));
@@ -242,11 +253,17 @@ impl<'a> Trainer<'a> {
         let last = self.state.step.max(1) - 1;
         let (beta, learning_rate) = (self.steps.beta(last), self.steps.learning_rate(0, last));
         let used = self.latent_use()?;
+        let scores = self.scores()?;
         self.session.exchange_averages()?;
         let state = &mut self.state;
         let seen = state.epoch_images.max(1) as f64;
         let (reconstruction, kl) = (state.epoch_reconstruction / seen, state.epoch_kl / seen);
-        let record = EpochRecord {
+        let train_others = state.epoch_others.iter().map(|(name, sum)| (format!("train_{name}"), sum / seen));
+        let mut others: BTreeMap<String, f64> = train_others.collect();
+        others.extend(evaluation.others.iter().map(|(name, value)| (format!("test_{name}"), *value)));
+        others.extend(evaluation.squared_error.map(|it| ("squared_error".to_string(), it)));
+        others.extend(scores.clone());
+        let mut record = EpochRecord {
             epoch: state.step.div_ceil(per_epoch),
             step: state.step,
             images: state.step / per_epoch * self.images as u64
@@ -261,12 +278,15 @@ impl<'a> Trainer<'a> {
             beta,
             learning_rate,
             images_per_second: seen / state.epoch_seconds.max(1e-9),
-            others: evaluation
-                .squared_error
-                .map(|it| ("squared_error".to_string(), it))
-                .into_iter()
-                .collect(),
+            others,
         };
+        // Of a deterministic autoencoder the penalty is a part of the loss, which stands for the bound.
+        let deterministic = self.config.objective.kind.is_deterministic();
+        let penalty = if deterministic { record.penalty("test") } else { 0.0 };
+        if deterministic {
+            record.train_elbo -= record.penalty("train");
+            record.test_elbo -= penalty;
+        }
         let latents = LatentRecord {
             epoch: record.epoch,
             step: record.step,
@@ -278,7 +298,7 @@ impl<'a> Trainer<'a> {
         let compared = self.config.objective.compared();
         let score = match weighs {
             true => evaluation.bound,
-            false => -(evaluation.reconstruction + compared * evaluation.kl),
+            false => -(evaluation.reconstruction + compared * evaluation.kl + penalty),
         };
         let below = state.mean_image.filter(|mark| score < *mark);
         let best = below.is_none() && state.best_elbo.is_none_or(|best| score > best);
@@ -293,6 +313,7 @@ impl<'a> Trainer<'a> {
             state.epoch_reconstruction = 0.0;
             state.epoch_kl = 0.0;
             state.epoch_bound = 0.0;
+            state.epoch_others.clear();
             state.epoch_seconds = 0.0;
         }
         if best {
@@ -305,6 +326,9 @@ impl<'a> Trainer<'a> {
         self.save(CHECKPOINT)?;
         observer.latents(&latents);
         observer.epoch(&record);
+        if let Some(line) = self.watch.as_ref().and_then(|watch| watch.line(&scores)) {
+            observer.message(&line);
+        }
         if let Some(mark) = warning {
             observer.message(&format!(
                 "warning: the held-out bound, {} nats/image, is below that of the mean training image,\n  {mark:.2}: the \
@@ -321,6 +345,17 @@ impl<'a> Trainer<'a> {
         let numbers: Vec<u32> = (0..self.test_images.min(MONITORED) as u32).collect();
         let posteriors = self.session.encode(&numbers)?;
         Ok(joined(layer_use(&mut self.session, &posteriors)?))
+    }
+
+    /// MIG and the score of FactorVAE, every few epochs and at the end.
+    fn scores(&mut self) -> Result<BTreeMap<String, f64>> {
+        let epoch = self.state.step.div_ceil(self.steps.per_epoch());
+        let done = self.state.step == self.config.total_steps(self.images);
+        let due = |watch: &&Watch| done || watch.is_due(epoch, self.config.run.evaluate_every);
+        match self.watch.as_ref().filter(due) {
+            Some(watch) => watch.scores(&mut self.session),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     fn save(&mut self, name: &str) -> Result<()> {

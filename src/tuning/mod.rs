@@ -11,7 +11,7 @@ use crate::device::OpenDevice;
 use crate::files::{cache_folder, write_atomically};
 use crate::gpu::AdapterInfo;
 use crate::plan::{Plan, Product, Variant};
-use crate::probe::time_variant;
+use crate::probe::{KnownResults, time_variant};
 use crate::text::text_serde;
 use crate::{Error, Result};
 use cache::Cache;
@@ -197,17 +197,19 @@ pub fn by_rule(adapter: &AdapterInfo, product: Product) -> Variant {
     if adapter.is_software() { Variant::Registers } else { for_hardware(product) }
 }
 
-/// The variant for `product` on a hardware GPU of which nothing is known.
+/// The variant for `product` on a hardware GPU of which nothing is known. The numbers are those of `benches/results/nvidia.md`.
 pub fn for_hardware(product: Product) -> Variant {
     let tiles = |side: usize| product.m.div_ceil(side) * product.n.div_ceil(side) * product.parts;
-    // Tiles that are wider than the output would be half empty.
-    let fits =
-        |side: u32| product.has_tiles(side) && (product.window.is_none() || 2 * product.n > side as usize);
+    // Tiles that are wider or higher than the output would be half empty.
+    let fits = |side: u32| {
+        let filled = 2 * product.n > side as usize && 2 * product.m > side as usize;
+        product.has_tiles(side) && (product.window.is_none() || filled)
+    };
     match () {
-        () if tiles(128) >= 128 && fits(128) => Variant::Tiled(128),
-        () if tiles(64) >= 64 && fits(64) => Variant::Tiled(64),
-        () if tiles(32) < 64 && product.k >= 1024 && product.can_split() => Variant::Split(16),
-        () if tiles(32) < 64 && product.k >= 256 && product.can_split() => Variant::Split(4),
+        () if tiles(128) >= 512 && fits(128) => Variant::Tiled(128),
+        () if tiles(64) >= 256 && fits(64) => Variant::Tiled(64),
+        () if tiles(32) < 128 && product.k >= 2048 && product.can_split() => Variant::Split(16),
+        () if tiles(32) < 128 && product.k >= 256 && product.can_split() => Variant::Split(4),
         () => Variant::Tiled(32),
     }
 }
@@ -236,8 +238,9 @@ pub fn choose(device: &OpenDevice, matmul: &Matmul, plan: &Plan, rows: usize) ->
                     (product, index, recorded.unwrap_or_else(|| candidates(adapter, product)))
                 })
                 .collect();
+            let mut results = KnownResults::new();
             let mut time = |index, variant| {
-                let time = time_variant(device, plan, index, rows, variant, PATIENCE)?;
+                let time = time_variant(device, plan, index, rows, variant, PATIENCE, &mut results)?;
                 Ok(time.map(|spread| spread.ms))
             };
             measured(adapter, &open, file.as_deref(), BUDGET, &mut time).map(|it| it.0)

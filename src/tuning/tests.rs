@@ -34,8 +34,9 @@ fn rules_keep_software_simple_and_gpus_busy() {
     let software = info(1, "llvmpipe", "Vulkan", AdapterKind::Software);
     for (size, expected) in [
         (product(4096, 4096, 4096), Variant::Tiled(128)),
-        (product(1024, 784, 500), Variant::Tiled(64)),
-        (product(128, 500, 784), Variant::Tiled(32)),
+        (product(1024, 1024, 1024), Variant::Tiled(64)),
+        (product(1024, 784, 500), Variant::Tiled(32)),
+        (product(128, 500, 784), Variant::Split(4)),
         (product(128, 40, 500), Variant::Split(4)),
         (product(128, 40, 2048), Variant::Split(16)),
         (product(128, 500, 20), Variant::Tiled(32)),
@@ -64,8 +65,10 @@ fn choices_are_measured_once_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new").join("matmul.json");
     let measure = |budget, file: Option<&std::path::Path>| {
+        let mut results = KnownResults::new();
         let mut time = |index, variant| {
-            Ok(time_variant(&device, &plan, index, 9, variant, PATIENCE)?.map(|spread| spread.ms))
+            Ok(time_variant(&device, &plan, index, 9, variant, PATIENCE, &mut results)?
+                .map(|spread| spread.ms))
         };
         measured(&adapter, &open, file, budget, &mut time).unwrap()
     };

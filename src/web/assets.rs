@@ -47,6 +47,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "kernels/activation.js",
     "kernels/convolution.js",
     "kernels/distributions.js",
+    "kernels/codes.js",
     "kernels/elementwise.js",
     "kernels/gather.js",
     "kernels/importance.js",
@@ -56,6 +57,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "kernels/matmul.js",
     "kernels/norm.js",
     "kernels/optimizer.js",
+    "kernels/penalties.js",
     "kernels/random.js",
     "kernels/sums.js",
 ];

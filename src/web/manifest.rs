@@ -128,6 +128,10 @@ pub struct SchedulePart {
     pub capacity: f64,
     /// Epochs over which that target rises.
     pub capacity_epochs: f64,
+    /// Weight of the objective's penalty at the end of its rise; 0 without one.
+    pub penalty: f64,
+    /// The length of that rise.
+    pub penalty_warmup: Length,
     /// For each group of parameters its learning rate and corrections.
     pub groups: Vec<GroupPart>,
 }
@@ -184,7 +188,7 @@ pub enum RateSchedule {
 impl SchedulePart {
     pub(super) fn of(config: &Config) -> Self {
         let objective = &config.objective;
-        let groups = config.model.groups().iter().map(|name| {
+        let groups = config.groups().into_iter().map(|name| {
             let settings = config.optimizer.of(name);
             let optimizer = settings.optimizer();
             let adam = optimizer.kind == OptimizerKind::Adam;
@@ -206,6 +210,8 @@ impl SchedulePart {
             cycle: objective.kl_cycle,
             capacity: objective.capacity.unwrap_or(0.0),
             capacity_epochs: objective.capacity_epochs,
+            penalty: objective.full_penalty(),
+            penalty_warmup: objective.penalty_warmup.into(),
             groups: groups.collect(),
         }
     }

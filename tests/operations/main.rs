@@ -6,6 +6,7 @@
 
 mod accumulate;
 mod attention;
+mod codes;
 mod columns;
 #[path = "../common/mod.rs"]
 mod common;
@@ -20,6 +21,7 @@ mod linear;
 mod list;
 mod maps;
 mod norm;
+mod penalties;
 mod pytorch;
 mod sampled_kl;
 mod state;

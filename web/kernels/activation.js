@@ -34,7 +34,7 @@ function normalDistribution(x) {
     return x > 0 ? 1 - tail : tail;
 }
 
-/** By the numbers of the WGSL: identity, tanh, ReLU, leaky ReLU, ELU, softplus, sigmoid, SiLU, GELU. */
+/** By the numbers of the WGSL: identity, tanh, ReLU, leaky ReLU, ELU, softplus, sigmoid, SiLU, GELU, leaky ReLU of slope 0.2. */
 const FUNCTIONS = [
     (x) => x,
     Math.tanh,
@@ -45,6 +45,7 @@ const FUNCTIONS = [
     sigmoid,
     (x) => x * sigmoid(x),
     (x) => x * normalDistribution(x),
+    (x) => Math.max(x, 0.2 * x),
 ];
 
 /** Derivatives from the function's value; of SiLU and GELU from its argument. */
@@ -61,6 +62,7 @@ const DERIVATIVES = [
         return s * (1 + y * (1 - s));
     },
     (y) => normalDistribution(y) + y * Math.exp(-0.5 * y * y) * 0.39894228,
+    (y) => (y > 0 ? 1 : 0.2),
 ];
 
 /** @param {number} kind @returns {(x: number) => number} the activation of this number */
@@ -75,7 +77,7 @@ export function activationDerivative(kind) {
 
 /** @returns {(x: number) => number} its derivative from the argument */
 export function activationSlope(kind) {
-    return kind >= 7 ? DERIVATIVES[kind] : (x) => DERIVATIVES[kind](FUNCTIONS[kind](x));
+    return kind === 7 || kind === 8 ? DERIVATIVES[kind] : (x) => DERIVATIVES[kind](FUNCTIONS[kind](x));
 }
 
 /**

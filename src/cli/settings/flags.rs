@@ -4,7 +4,7 @@ use super::parsers::{hidden, image_size, latent, number, one_of, text, typed, wa
 use clap::builder::ValueParser;
 use vae::data::{Background, Colour, Fit};
 use vae::device::DeviceChoice;
-use vae::graph::{Activation, Binarize, Corruption, LikelihoodChoice};
+use vae::graph::{Activation, Binarize, Corruption, LikelihoodChoice, Sampling};
 use vae::model::{Initialisation, ObjectiveKind, OutputBias};
 use vae::optimizer::{LearningRateSchedule, OptimizerKind};
 use vae::tuning::Tuning;
@@ -227,7 +227,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Plan,
         help: "Bound to maximise: the ELBO, the importance-weighted bound iwae, or dreg, which is iwae with \
                less noise in the encoder's gradient; or the loss of an autoencoder without noise in its \
-               latents: autoencoder, or denoising [default: elbo]",
+               latents, see 'Deterministic autoencoders' in docs/models.md [default: elbo]",
     },
     Flag {
         name: "importance-samples",
@@ -321,6 +321,106 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Probability that the corruption changes a pixel; the standard deviation of gaussian noise \
                [default: 0.3 for denoising]",
     },
+    // Penalties beside the ELBO.
+    Flag {
+        name: "penalty",
+        path: "objective.penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the penalty that the objective adds to the ELBO, or to the reconstruction [default: 6.4 for \
+               factor, 5 for tc, 10 for dip-1, dip-2 and wae, 99 for infovae, 3 for sparse, 0.1 for contractive, \
+               1e-4 for rae]",
+    },
+    Flag {
+        name: "penalty-warmup",
+        path: "objective.penalty-warmup",
+        value_name: "EPOCHS",
+        takes: Value(warmup),
+        of: Training,
+        help: "Epochs, or steps such as '10000 steps', over which that weight rises from 0 [default: 0]",
+    },
+    Flag {
+        name: "sampling",
+        path: "objective.sampling",
+        value_name: "HOW",
+        takes: Value(one_of::<Sampling>),
+        of: Plan,
+        help: "How tc estimates the density of all latents from a minibatch [default: stratified for tc]",
+    },
+    Flag {
+        name: "diagonal-penalty",
+        path: "objective.diagonal-penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the variances' distance from 1 [default: 10 times --penalty for dip-1, --penalty for \
+               dip-2]",
+    },
+    Flag {
+        name: "discriminator-layers",
+        path: "objective.discriminator-layers",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Hidden layers of the discriminator of factor [default: 6 for factor]",
+    },
+    Flag {
+        name: "discriminator-units",
+        path: "objective.discriminator-units",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Units of each [default: 1000 for factor]",
+    },
+    Flag {
+        name: "sparsity",
+        path: "objective.sparsity",
+        value_name: "MEAN",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Mean over images that each unit of sparse is to have [default: 0.05 for sparse]",
+    },
+    Flag {
+        name: "active-units",
+        path: "objective.active-units",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Units of each code that k-sparse and topk keep, the largest",
+    },
+    Flag {
+        name: "auxiliary-units",
+        path: "objective.auxiliary-units",
+        value_name: "N",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Dead units of each code that the auxiliary loss of topk trains [default: half of the units]",
+    },
+    Flag {
+        name: "auxiliary-weight",
+        path: "objective.auxiliary-weight",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the auxiliary loss of topk; 0 for none [default: 1/32 for topk]",
+    },
+    Flag {
+        name: "dead-after",
+        path: "objective.dead-after",
+        value_name: "STEPS",
+        takes: Value(number::<usize>),
+        of: Plan,
+        help: "Steps after which a unit of topk that is 0 for all images counts as dead [default: 200 for topk]",
+    },
+    Flag {
+        name: "decoder-penalty",
+        path: "objective.decoder-penalty",
+        value_name: "WEIGHT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Weight of the squares of the decoder's weights of rae [default: 1e-7 for rae]",
+    },
     Flag {
         name: "optimizer",
         path: "optimizer.kind",
@@ -355,6 +455,22 @@ pub(crate) const FLAGS: &[Flag] = &[
         takes: Value(number::<f64>),
         of: Plan,
         help: "Epsilon in the denominators of adam and adamax [default: 1e-8]",
+    },
+    Flag {
+        name: "adam-beta-1",
+        path: "optimizer.adam-beta-1",
+        value_name: "BETA",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Decay rate of the mean of gradients in adam and adamax [default: 0.9 for adam]",
+    },
+    Flag {
+        name: "adam-beta-2",
+        path: "optimizer.adam-beta-2",
+        value_name: "BETA",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Decay rate of the mean of squared gradients in adam and adamax [default: 0.999 for adam]",
     },
     Flag {
         name: "weight-decay",
@@ -430,6 +546,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Training,
         help: "Epochs from one evaluation, with its line, its row of metrics.csv and its checkpoint, to the next \
                [default: 1; more where --epochs is not given and rises]",
+    },
+    Flag {
+        name: "disentangle-every",
+        path: "run.disentangle-every",
+        value_name: "EPOCHS",
+        takes: Value(number::<u64>),
+        of: Training,
+        help: "Epochs from one measurement of MIG and the score of FactorVAE to the next, on data with factors; 0 for \
+               none [default: 5]",
     },
     Flag {
         name: "seed",

@@ -278,6 +278,10 @@ impl Operation for GaussianKlPullBack {
 struct BatchMean(LatentShape);
 
 impl Operation for BatchMean {
+    fn carries(&self, _: usize, _: usize) -> bool {
+        false
+    }
+
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         lowering.dispatch(
             node,
@@ -288,6 +292,13 @@ impl Operation for BatchMean {
             self.0.batch * self.0.vec4() * 4,
         )
     }
+}
+
+/// The mean over the minibatch of each column of `values`, `[batch, columns]`: no gradient goes this way.
+pub(super) fn batch_mean(graph: &mut Graph, name: &str, values: ValueId) -> ValueId {
+    let shape = graph.shape(values);
+    let of = LatentShape { batch: shape.rows, samples: 1, width: shape.columns };
+    graph.apply(name, BatchMean(of), &[values], Shape::matrix(1, shape.columns))
 }
 
 impl Graph {

@@ -181,6 +181,25 @@ impl Graph {
         self.add_linear(&[name], input, Shape::maps(x.rows, space, channels), View::Item)
     }
 
+    /// The linear layer of parameters that are in the graph already: `input`, `[rows, in]`, times `weight`, `[out, in]`, plus
+    /// `bias`, `[1, out]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they do not fit together.
+    pub fn linear_with(
+        &mut self,
+        name: &str,
+        input: ValueId,
+        [weight, bias]: [ValueId; 2],
+    ) -> Result<ValueId> {
+        let [x, w, b] = [input, weight, bias].map(|value| self.shape(value));
+        if x.sections != 1 || b.sections != 1 || w.columns != x.columns || w.rows != b.stride() {
+            return Err(Error::shape(name, format!("{x}, weight {w} and bias {b} do not fit together")));
+        }
+        let output = Shape::matrix(x.rows, b.columns);
+        Ok(self.apply(name, Linear(View::Row), &[input, weight, bias], output))
+    }
+
     fn add_linear(&mut self, names: &[&str], input: ValueId, output: Shape, view: View) -> Result<ValueId> {
         let (x, name) = (self.shape(input), names.join("+"));
         if x.sections != 1 {

@@ -110,6 +110,12 @@ impl Operation for Gain {
     }
 }
 
+/// The matrix `x` with each column multiplied by its number in `row`, `[1, columns]`.
+pub(super) fn multiply_columns(graph: &mut Graph, name: &str, x: ValueId, row: ValueId) -> ValueId {
+    let shape = graph.shape(x);
+    graph.apply(name, Gain, &[x, row], shape)
+}
+
 /// Inputs: a matrix, a row. Output: the matrix times the row.
 #[derive(Debug)]
 struct MultiplyRow {
@@ -230,6 +236,27 @@ impl Graph {
         };
         let image = self.parameter(name, Shape::maps(1, shape.space, shape.columns), vec![tensor])?;
         Ok(self.apply(format!("{name}.sum"), AddImage, &[x, image], shape))
+    }
+
+    /// `x`, `[rows, columns]`, less the bias of the layer called `layer`, which has as many outputs: the first step of a sparse
+    /// autoencoder, whose decoder adds it again.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` has sections, or the table holds a bias of another size.
+    pub fn subtract_bias(&mut self, name: &str, x: ValueId, layer: &str) -> Result<ValueId> {
+        let shape = plain(self, name, x)?;
+        let bias = format!("{layer}.bias");
+        let tensor = Tensor {
+            name: bias.clone(),
+            shape: vec![shape.columns],
+            dimensions: vec![(shape.columns, 1)],
+            offset: 0,
+            init: Init::Constant(0.0),
+        };
+        let bias = self.parameter(&bias, Shape::matrix(1, shape.columns), vec![tensor])?;
+        let negative = self.affine(&format!("{name}.negative"), x, -1.0, 0.0);
+        let sum = self.apply(format!("{name}.sum"), AddImage, &[negative, bias], shape);
+        Ok(self.affine(name, sum, -1.0, 0.0))
     }
 
     /// `x` with a learned number added to each channel: the tensor `NAME` is `[channels]`.

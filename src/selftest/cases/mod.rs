@@ -5,6 +5,8 @@ mod activation;
 mod attention;
 mod bench;
 mod channels;
+mod codes;
+mod columns;
 mod convolution;
 mod corrupt;
 mod distributions;
@@ -24,6 +26,7 @@ mod norm;
 mod optimal_variance;
 mod optimizer;
 mod parts;
+mod penalties;
 mod sampled_kl;
 mod squared_error;
 mod sum;
@@ -112,10 +115,13 @@ pub(super) fn all() -> Vec<Case> {
         extremes::all(),
         large::all(),
         parts::all(),
+        codes::all(),
+        columns::all(),
         convolution::all(),
         corrupt::all(),
         // The content of a case follows from its number: later files stand at the end.
         optimal_variance::all(),
+        penalties::all(),
     ]
     .concat()
 }
