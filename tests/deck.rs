@@ -13,7 +13,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use vae::deck::{Deck, Options};
 
-const FIGURES: [&str; 10] = [
+const FIGURES: [&str; 11] = [
     "student-network",
     "graphical-model",
     "latent-space",
@@ -24,6 +24,7 @@ const FIGURES: [&str; 10] = [
     "likelihoods",
     "gradient-variance",
     "manifold",
+    "autoencoders",
 ];
 
 /// The numbers of a row of the page's tables, by its first cell.

@@ -2,6 +2,7 @@
 
 use super::{Block, Context, Figure, Section};
 use crate::Result;
+use crate::data::Dataset;
 use crate::report::frame::{Frame, heading, label};
 use crate::report::manifold_axis;
 use crate::report::scene::{Anchor, Colour, Point, Scene};
@@ -29,26 +30,13 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
         scene.text((642.0, 574.0), format!("{outside} outside"), label(Colour::Soft, Anchor::Start));
     }
     let radius = if count > 4000 { 1.7 } else { 2.6 };
-    match dataset.test.labels() {
-        Some(labels) if dataset.classes.len() <= 10 => {
-            // Draw a few points of each class at a time, so that no class covers the others.
-            for part in 0..8 {
-                for class in 0..dataset.classes.len() {
-                    let members = means.iter().zip(labels).enumerate();
-                    let shown: Vec<Point> = members
-                        .filter(|(i, (_, label))| i % 8 == part && **label as usize == class)
-                        .map(|(_, (mean, _))| *mean)
-                        .collect();
-                    frame.dots(&mut scene, &shown, radius, Colour::Series(class), 0.8);
-                }
-            }
-            for (class, name) in dataset.classes.iter().enumerate() {
-                let y = 40.0 + 26.0 * class as f64;
-                scene.dots(vec![(654.0, y)], 6.0, Colour::Series(class), 1.0);
-                scene.text((670.0, y), name.clone(), label(Colour::Ink, Anchor::Start));
-            }
+    coloured(&mut scene, &frame, &means, dataset, radius);
+    if dataset.test.labels().is_some() && dataset.classes.len() <= 10 {
+        for (class, name) in dataset.classes.iter().enumerate() {
+            let y = 40.0 + 26.0 * class as f64;
+            scene.dots(vec![(654.0, y)], 6.0, Colour::Series(class), 1.0);
+            scene.text((670.0, y), name.clone(), label(Colour::Ink, Anchor::Start));
         }
-        _ => frame.dots(&mut scene, &means, radius, Colour::Series(0), 0.8),
     }
     let inside = means.iter().filter(|(x, y)| x.hypot(*y) < 2.0).count() as f64 / count.max(1) as f64;
     Ok(Section {
@@ -72,6 +60,24 @@ pub(super) fn section(context: &mut Context<'_>) -> Result<Section> {
             scene,
         })],
     })
+}
+
+/// The latents of held-out images as dots, in the colours of at most ten classes.
+pub(super) fn coloured(scene: &mut Scene, frame: &Frame, latents: &[Point], dataset: &Dataset, radius: f64) {
+    let Some(labels) = dataset.test.labels().filter(|_| dataset.classes.len() <= 10) else {
+        return frame.dots(scene, latents, radius, Colour::Series(0), 0.8);
+    };
+    // Draw a few points of each class at a time, so that no class covers the others.
+    for part in 0..8 {
+        for class in 0..dataset.classes.len() {
+            let members = latents.iter().zip(labels).enumerate();
+            let shown: Vec<Point> = members
+                .filter(|(i, (_, label))| i % 8 == part && **label as usize == class)
+                .map(|(_, (latent, _))| *latent)
+                .collect();
+            frame.dots(scene, &shown, radius, Colour::Series(class), 0.8);
+        }
+    }
 }
 
 /// `images` of `shape`, `columns` in a row, as one picture.

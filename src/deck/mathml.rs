@@ -9,9 +9,10 @@ use crate::{Error, Result};
 /// Words that are set upright and in one piece.
 const WORDS: [&str; 3] = ["log", "KL", "ELBO"];
 /// Commands that are one character: an identifier, or an operator.
-const CHARACTERS: [(&str, &str, &str); 9] = [
+const CHARACTERS: [(&str, &str, &str); 10] = [
     ("int", "mo", "∫"),
     ("nabla", "mo", "∇"),
+    ("beta", "mi", "β"),
     ("mu", "mi", "μ"),
     ("sigma", "mi", "σ"),
     ("Sigma", "mi", "Σ"),

@@ -4,6 +4,7 @@
 //! [`Deck::compute`] does the work on a device; [`Deck::save`] writes one HTML page that needs no network, and the
 //! figures as PNG files beside it.
 
+mod autoencoders;
 mod bayes;
 mod divergence;
 mod estimators;
@@ -148,6 +149,8 @@ impl Deck {
         }
         progress("the manifold");
         sections.push(latent_space::manifold(&mut context)?);
+        progress("from autoencoder to β-VAE");
+        sections.push(autoencoders::section(&mut context)?);
         let config = &context.trained.config;
         let facts = format!(
             "Computed on {} with seed {}: {}, {} images of {}; layers of {} units, 2 latent dimensions in the \
