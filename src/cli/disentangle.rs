@@ -122,7 +122,7 @@ fn text(found: &Disentangled, model: &TrainedModel, part: PartName) -> String {
         "model           {}, step {}\n\
          images          {} {part} images of {}, {}\n\
          device          {}\n\
-         factors         {}, with their numbers of values\n\
+         factors         {}; in brackets how many values\n\
          {left_out}\
          draws           seed {}; {} images and {} to test; {} batches of {} and {} to test; {} bins\n",
         found.header.checkpoint.display(),

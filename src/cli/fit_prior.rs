@@ -42,7 +42,7 @@ impl FitPrior {
         let weights: Vec<String> = weights.iter().take(10).map(|weight| format!("{weight:.3}")).collect();
         output::print(&format!(
             "latents         {:>10} of {} dimensions, of training images of {}\n\
-             log-density     {last:>10.3} nats/image  on average, after {} rounds\n\
+             log-density     {last:>10.3} nats a latent vector, on average, after {} rounds\n\
              weights         {}\n\
              {}\n",
             thousands(model.dataset.test.count),

@@ -75,11 +75,10 @@ fn of_settings(config: &Config) -> Vec<String> {
     }
     let beta = config.objective.beta();
     if config.objective.kind.is_deterministic() {
-        notes.push("codes have no prior: there is no samples.png".into());
-    } else if beta < ObjectiveConfig::AUTOENCODER {
-        notes.push(format!(
-            "the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise"
-        ));
+        notes.push("an autoencoder has no prior to draw from, so that samples.png is left out".into());
+    } else if beta < ObjectiveConfig::AUTOENCODER && config.objective.penalty_term().is_none() {
+        notes
+            .push(format!("the KL weight is {beta}: draws from the prior, as in samples.png, will be noise"));
     }
     notes
 }

@@ -14,7 +14,7 @@ use vae::{Error, Result};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Beside each row stand the dimension's KL divergence and, where the factors or labels of 200 held-out images are known, the factor that \
-it knows most of, with the share of the factor's entropy. Of several stochastic layers the last is shown, without factors.
+it is most informative about, with the share of that factor's entropy. Of several stochastic layers the last is shown, without factors.
 
 Examples:
   vae traverse runs/dsprites-1
@@ -28,13 +28,14 @@ pub(crate) struct Traverse {
     /// The picture to write [default: RUN/traversal.png, or RUN/traversal.gif with --animate]
     #[arg(long, value_name = "PNG|GIF")]
     out: Option<PathBuf>,
-    /// Each dimension goes from -R to R, in standard deviations of the prior
+    /// Each dimension goes from -R to R, in standard deviations of the prior; of an autoencoder, which has none, in those of
+    /// the dimension's codes, as far as there are such codes
     #[arg(long, value_name = "R", default_value_t = RANGE, value_parser = range)]
     range: f32,
     /// Images in a row, both ends included
     #[arg(long, value_name = "N", default_value_t = STEPS, value_parser = super::settings::path_length)]
     steps: usize,
-    /// Move around the code of held-out image N, counted from 0 [default: around the origin]
+    /// Move around the code of held-out image N, counted from 0 [default: around the origin; of an autoencoder around the mean code]
     #[arg(long, value_name = "N")]
     image: Option<usize>,
     /// Rows at most

@@ -155,7 +155,7 @@ impl Config {
         }
         let (latent, one_layer) = match &self.model {
             ModelConfig::Mlp(model) if model.latent.len() > 1 => {
-                let problem = format!("the objective is {kind}, whose codes are one layer of latents");
+                let problem = format!("the objective is {kind}, which works with one layer of latents");
                 let hint = "give the dimensions of one layer, such as 20";
                 return Err(Error::setting("model.latent", problem, hint));
             }

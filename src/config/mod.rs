@@ -84,8 +84,12 @@ impl Config {
             }
             return Ok(config);
         };
-        let standard =
-            if likelihood == LikelihoodKind::Bernoulli { Binarize::Dynamic } else { Binarize::None };
+        let standard = match likelihood {
+            // Its pixels are black or white already.
+            LikelihoodKind::Bernoulli if config.data.is_dsprites() => Binarize::Threshold,
+            LikelihoodKind::Bernoulli => Binarize::Dynamic,
+            _ => Binarize::None,
+        };
         config.check_codes_likelihood(likelihood)?;
         let binarize = *config.data.binarize.get_or_insert(standard);
         let weighs = config.objective.kind.weighting().is_some();

@@ -147,9 +147,14 @@ impl ObjectiveConfig {
 impl Config {
     /// Refuse a model whose latents have no penalty.
     pub(super) fn check_penalty(&self) -> Result<()> {
+        if self.objective.penalty_term().is_some() && self.run.batch_size() < 2 {
+            let problem =
+                format!("the objective is {}, which compares the images of a minibatch", self.objective.kind);
+            return Err(Error::setting("run.batch-size", problem, "give 2 or more; 64 is usual"));
+        }
         match (&self.model, self.objective.penalty_term()) {
             (ModelConfig::Mlp(model), Some(_)) if model.latent.len() > 1 => {
-                let problem = format!("the objective is {}, of one layer of latents", self.objective.kind);
+                let problem = format!("{} works with one layer of latents", self.objective.kind);
                 Err(Error::setting("model.latent", problem, "give the dimensions of one layer, such as 10"))
             }
             _ => Ok(()),

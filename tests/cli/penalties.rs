@@ -69,11 +69,18 @@ fn keys_of_other_objectives_are_refused() {
         (&["--objective", "factor", "--discriminator-units", "0"], "--discriminator-units"),
         (&["--objective", "factor", "--discriminator-layers", "99"], "give at most 32"),
         (&["--objective", "tc", "--noise-samples", "2"], "one sample of each image"),
-        (&["--objective", "tc", "--latent", "3,2"], "one layer of latents"),
+        (&["--objective", "tc", "--latent", "3,2"], "tc works with one layer of latents"),
         (&["--optimizer", "sgd", "--adam-beta-1", "0.5"], "--adam-beta-1: the optimizer is neither"),
         (&["--adam-beta-2", "1"], "--adam-beta-2"),
     ] {
         train(&place.path("run"), flags).assert().code(1).stderr(contains(problem));
+    }
+    for (flags, problem) in [
+        (["--objective", "tc", "--batch-size", "1"], "--batch-size: the objective is tc, which compares"),
+        (["--dataset", "dsprites", "--images", "800000"], "--images: 800,000 are more than dsprites has"),
+    ] {
+        let out = place.path("run");
+        vae(&["train", "--out", text(&out)]).args(flags).assert().code(1).stderr(contains(problem));
     }
 }
 

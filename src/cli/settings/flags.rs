@@ -227,7 +227,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         of: Plan,
         help: "Bound to maximise: the ELBO, the importance-weighted bound iwae, or dreg, which is iwae with \
                less noise in the encoder's gradient; or the loss of an autoencoder without noise in its \
-               latents, see 'Deterministic autoencoders' in docs/models.md [default: elbo]",
+               latents; or the ELBO with a penalty that disentangles; see Objectives in docs/models.md [default: elbo]",
     },
     Flag {
         name: "importance-samples",
@@ -371,7 +371,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         value_name: "N",
         takes: Value(number::<usize>),
         of: Plan,
-        help: "Units of each [default: 1000 for factor]",
+        help: "Units of each of these layers [default: 1000 for factor]",
     },
     Flag {
         name: "sparsity",

@@ -312,7 +312,8 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
 | - | `optimizer.GROUP.KEY` | `--set optimizer.GROUP.KEY=VALUE` |
 
 `[optimizer.GROUP]` overrides `[optimizer]` for one parameter group. Its keys are `kind`, `learning-rate`,
-`learning-rate-schedule`, `adam-epsilon`, `weight-decay` and `clip-norm`. Every family has one group, `vae`.
+`learning-rate-schedule`, `adam-epsilon`, `adam-beta-1`, `adam-beta-2`, `weight-decay` and `clip-norm`. Every family has the group `vae`; the objective `factor` adds
+`discriminator`.
 
 The keys of `[model]` depend on `model.family`: `mlp`, `conv`, `autoencoder-kl`, or `auto`, which takes `latent`, `likelihood`,
 `sigma`, `scale` and `mean-activation` and stands for `mlp` or `conv`. A file that names no family is of the family `mlp`.

@@ -5,8 +5,8 @@ mod outline;
 
 use super::factors::OF_DSPRITES;
 use super::{Bits, Dataset, Factor, ImageShape, Part, memory, split};
-use crate::Result;
 use crate::text::thousands;
+use crate::{Error, Result};
 use outline::Outline;
 use rayon::prelude::*;
 use std::f64::consts::TAU;
@@ -76,6 +76,14 @@ fn numbers(row: usize) -> [u32; 5] {
 /// # Errors
 /// [`crate::Error::Data`] if the machine lacks the memory: 512 bytes a picture.
 pub fn sprites(images: Option<usize>, test_fraction: f64, seed: u64) -> Result<Dataset> {
+    if let Some(images) = images.filter(|&images| images > COUNT) {
+        let problem = format!("{} are more than dsprites has", thousands(images));
+        return Err(Error::setting(
+            "data.images",
+            problem,
+            format!("give at most {COUNT}, or leave it out for all"),
+        ));
+    }
     let [train, test] = counts(images, test_fraction);
     let needed = ((train + test) * (BYTES + 4 * (SIZES.len() + 1))) as u64;
     if needed >= memory::SMALL {
