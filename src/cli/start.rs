@@ -78,7 +78,7 @@ fn of_settings(config: &Config) -> Vec<String> {
         notes.push("an autoencoder has no prior to draw from, so that samples.png is left out".into());
     } else if beta < ObjectiveConfig::AUTOENCODER && config.objective.penalty_term().is_none() {
         notes
-            .push(format!("the KL weight is {beta}: draws from the prior, as in samples.png, will be noise"));
+            .push(format!("the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise"));
     }
     notes
 }
