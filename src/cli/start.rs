@@ -77,8 +77,9 @@ fn of_settings(config: &Config) -> Vec<String> {
     if config.objective.kind.is_deterministic() {
         notes.push("an autoencoder has no prior to draw from, so that samples.png is left out".into());
     } else if beta < ObjectiveConfig::AUTOENCODER && config.objective.penalty_term().is_none() {
-        notes
-            .push(format!("the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise"));
+        notes.push(format!(
+            "the KL weight is {beta:?}: draws from the prior, as in samples.png, will be noise"
+        ));
     }
     notes
 }
