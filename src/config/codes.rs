@@ -114,14 +114,7 @@ impl ObjectiveConfig {
             ("objective.auxiliary-weight", self.auxiliary_weight.is_some(), &[TopK]),
             ("objective.dead-after", self.dead_after.is_some(), &[TopK]),
         ];
-        for (path, given, kinds) in keys {
-            if given && !kinds.contains(&self.kind) {
-                let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-                let problem = format!("the objective is {}, which does not take it", self.kind);
-                let hint = format!("leave it out, or choose objective.kind = {}", kinds.join(" or "));
-                return Err(Error::setting(path, problem, hint));
-            }
-        }
+        self.refuse_unless_taken(&keys)?;
         if !self.kind.is_deterministic() {
             return Ok(());
         }

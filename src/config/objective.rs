@@ -193,6 +193,17 @@ impl ObjectiveConfig {
         Ok(self)
     }
 
+    /// Refuse keys that are given and that the kind does not take: of each its path, whether it is given, and the kinds that
+    /// take it.
+    pub(super) fn refuse_unless_taken(&self, keys: &[(&str, bool, &[ObjectiveKind])]) -> Result<()> {
+        let refused = keys.iter().find(|(_, given, kinds)| *given && !kinds.contains(&self.kind));
+        let Some((path, _, kinds)) = refused else { return Ok(()) };
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        let problem = format!("the objective is {}, which does not take it", self.kind);
+        let hint = format!("leave it out, or choose objective.kind = {}", kinds.join(" or "));
+        Err(Error::setting(*path, problem, hint))
+    }
+
     /// Refuse settings that the bound does not take.
     fn check_bound(&self) -> Result<()> {
         if self.kind.weighting().is_none() {

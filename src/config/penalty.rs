@@ -118,15 +118,7 @@ impl ObjectiveConfig {
             ("objective.discriminator-layers", self.discriminator_layers.is_some(), &[Factor]),
             ("objective.discriminator-units", self.discriminator_units.is_some(), &[Factor]),
         ];
-        for (path, given, kinds) in keys {
-            if given && !kinds.contains(&self.kind) {
-                let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-                let problem = format!("the objective is {}, which does not take it", self.kind);
-                let hint = format!("leave it out, or choose objective.kind = {}", kinds.join(" or "));
-                return Err(Error::setting(path, problem, hint));
-            }
-        }
-        Ok(())
+        self.refuse_unless_taken(&keys)
     }
 
     /// Give the group of parameters that the objective adds the settings of its paper, where it has none.

@@ -142,7 +142,7 @@ impl Encoded {
         Self::of(&mut model.session, &model.dataset, &numbers, progress)
     }
 
-    /// The metrics; `posteriors` asks for MIG by samples of so many posteriors too.
+    /// The metrics; `posteriors` is the number of posteriors whose samples MIG is computed from too.
     ///
     /// # Errors
     /// [`Error::Setting`] if there are too few images, or posteriors are asked of a deterministic autoencoder.

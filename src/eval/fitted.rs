@@ -56,7 +56,7 @@ pub fn write(model: &TrainedModel, mixture: &Mixture) -> Result<PathBuf> {
 /// The prior in the run of `model`.
 ///
 /// # Errors
-/// [`Error::Setting`] naming `--prior` if there is none, or it is of other parameters; [`Error::Data`] if the file is damaged.
+/// [`Error::Setting`] naming `--prior` if the run has no fitted prior, or one of other parameters; [`Error::Data`] if the file is damaged.
 pub fn read(model: &TrainedModel) -> Result<Mixture> {
     let path = model.run.file(PRIOR);
     let run = model.run.path().display();

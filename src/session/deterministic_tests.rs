@@ -234,7 +234,7 @@ fn penalties_do_what_they_are_for() {
     assert!(strong < 0.5 * weak, "{strong} {weak}");
 }
 
-/// With all units kept a k-sparse autoencoder is an autoencoder, bit for bit; else each code has so many units.
+/// With all units kept a k-sparse autoencoder is an autoencoder, bit for bit; else each code has as many units as are asked for.
 #[test]
 fn the_largest_units_are_kept() {
     let dataset = small_digits(100, 60);
@@ -257,7 +257,7 @@ fn the_largest_units_are_kept() {
     }
 }
 
-/// A sparse autoencoder has at most so many units, none below 0, and decoder columns of length 1. Its encoder sees images less
+/// A sparse autoencoder has at most the units asked for, none below 0, and decoder columns of length 1. Its encoder sees images less
 /// the decoder's bias.
 #[test]
 fn topk_has_unit_columns() {

@@ -70,7 +70,7 @@ fn numbers(row: usize) -> [u32; 5] {
 }
 
 /// `images` pictures to train on, drawn without repetition under `seed`, and the share `test_fraction` of that number, drawn
-/// from the others, to hold out; their shapes are their labels. Where `images` is none or all there are, all pictures are
+/// from the others, to hold out; their shapes are their labels. Without `images`, or with the number of the whole set, all pictures are
 /// trained on, in their order, and 10,000 of them are held out too.
 ///
 /// # Errors

@@ -46,7 +46,7 @@ pub enum Units {
     /// All.
     #[default]
     All,
-    /// So many of the largest, the others being 0 (Makhzani and Frey, arXiv 1312.5663).
+    /// This number of the largest, the others being 0 (Makhzani and Frey, arXiv 1312.5663).
     Largest(usize),
     /// The same, of those above 0, in a sparse autoencoder (Gao et al., arXiv 2406.04093, section 2): the decoder's bias is
     /// subtracted from the images, and the columns of its weight have length 1.
