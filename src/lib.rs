@@ -20,7 +20,7 @@
 //!   folder, its checkpoints, the trained model. [`train`] holds the optimisers and the loop, [`eval`] measures trained
 //!   models, [`report`] draws and writes.
 //! * [`reproduce`] holds published settings against ours, [`deck`] computes the figures of a talk, and [`mod@bench`] times
-//!   kernels and training steps.
+//!   kernels and training steps. [`world`] learns to drive from pixels.
 //! * [`config`] is everything that decides a run, [`random`] the counter-based random numbers that all devices share,
 //!   [`text`] tables and numbers for people.
 //!
@@ -105,6 +105,7 @@ pub mod text;
 pub mod train;
 pub mod tuning;
 pub mod web;
+pub mod world;
 
 pub use config::Config;
 pub use data::Dataset;
