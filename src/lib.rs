@@ -21,6 +21,7 @@
 //!   models, [`report`] draws and writes.
 //! * [`reproduce`] holds published settings against ours, [`deck`] computes the figures of a talk, and [`mod@bench`] times
 //!   kernels and training steps.
+//! * [`world`] holds world models: an environment, and what learns to act in it from pictures.
 //! * [`config`] is everything that decides a run, [`random`] the counter-based random numbers that all devices share,
 //!   [`text`] tables and numbers for people.
 //!
@@ -105,6 +106,7 @@ pub mod text;
 pub mod train;
 pub mod tuning;
 pub mod web;
+pub mod world;
 
 pub use config::Config;
 pub use data::Dataset;

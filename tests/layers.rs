@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the library from the bottom to the top, each with those directly below it. A module may use all that
 /// are below it. The program, `cli`, is another crate above them.
-const LAYERS: [(&str, &str); 31] = [
+const LAYERS: [(&str, &str); 32] = [
     ("text", ""),
     ("error", ""),
     ("checks", "error"),
@@ -42,6 +42,7 @@ const LAYERS: [(&str, &str); 31] = [
     ("deck", "web"),
     ("bench", "train"),
     ("selftest", "train"),
+    ("world", "train"),
 ];
 
 fn src() -> PathBuf {
