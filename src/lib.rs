@@ -20,7 +20,8 @@
 //!   folder, its checkpoints, the trained model. [`train`] holds the optimisers and the loop, [`eval`] measures trained
 //!   models, [`report`] draws and writes.
 //! * [`reproduce`] holds published settings against ours, [`deck`] computes the figures of a talk, and [`mod@bench`] times
-//!   kernels and training steps. [`world`] learns to drive from pixels.
+//!   kernels and training steps.
+//! * [`world`] holds world models: an environment, and what learns to act in it from pictures.
 //! * [`config`] is everything that decides a run, [`random`] the counter-based random numbers that all devices share,
 //!   [`text`] tables and numbers for people.
 //!
