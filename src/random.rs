@@ -41,6 +41,8 @@ pub mod stream {
     pub const CHAINS: u32 = 40;
     /// Draws of the metrics of disentanglement.
     pub const DISENTANGLE: u32 = 70;
+    /// Candidates of evolution strategies.
+    pub const EVOLUTION: u32 = 80;
     /// Draws from known distributions, for figures.
     pub const FIGURES: u32 = 64;
     /// Noise of the samples in the figure that compares gradient estimators.
