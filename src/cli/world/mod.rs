@@ -1,0 +1,35 @@
+//! `vae world`: one file a subcommand.
+
+mod check;
+
+use clap::{Args, Subcommand};
+use std::process::ExitCode;
+use vae::Result;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The environment is a car on a random track, seen from above: CarRacing-v3 of gymnasium, rebuilt in this program. Tracks, \
+rewards and positions are those of gymnasium's seeds.
+
+Examples:
+  vae world check golden.json
+  vae world check pictures/mine.json
+  vae world check one.json two.json")]
+pub(crate) struct World {
+    #[command(subcommand)]
+    command: WorldCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum WorldCommand {
+    /// Replay recorded episodes of gymnasium, and print the greatest error of each column
+    Check(check::Check),
+}
+
+impl World {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self.command {
+            WorldCommand::Check(command) => command.run(),
+        }
+    }
+}
