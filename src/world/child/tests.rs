@@ -34,9 +34,8 @@ fn shell(lines: &[&str]) -> (TempDir, String) {
 /// Whether the process with this number, which `path` holds, runs.
 fn alive(path: &Path) -> bool {
     let number = std::fs::read_to_string(path).unwrap();
-    let status =
-        std::process::Command::new("sh").args(["-c", &format!("kill -0 {} 2>&1", number.trim())]).status();
-    status.unwrap().success()
+    let asked = std::process::Command::new("sh").args(["-c", &format!("kill -0 {}", number.trim())]).output();
+    asked.unwrap().status.success()
 }
 
 #[test]
