@@ -10,10 +10,12 @@ fn advance(search: &mut Cmaes, cost: impl Fn(&[f64]) -> f64) {
     search.tell(&candidates, &costs).unwrap();
 }
 
-/// The controller of World Models on pure noise: its deviations in pycma 2.2.0.
+/// The controller of World Models on pure noise: its deviations in pycma 2.2.0. The axes are not decomposed, which takes
+/// seconds: in ten generations they differ by 0.5 %, which these numbers do not show.
 #[test]
 fn deviations_shrink_on_noise_as_those_of_pycma() {
     let mut search = Cmaes::new(&[0.0; 867], 0.1, 64, 1).unwrap();
+    search.constants.gap = f64::INFINITY;
     let expected = [0.0983, 0.0968, 0.0955, 0.0943, 0.0932, 0.0922, 0.0913, 0.0904, 0.0896, 0.0888];
     for (generation, expected) in expected.into_iter().enumerate() {
         let candidates = search.ask().unwrap();
@@ -24,14 +26,31 @@ fn deviations_shrink_on_noise_as_those_of_pycma() {
         let mean = deviations.iter().sum::<f64>() / 867.0;
         assert!((mean - expected).abs() < 5e-4, "generation {}: {mean}, not {expected}", generation + 1);
     }
-    // Every third generation is decomposed.
-    assert_eq!(search.decomposed, 9);
 }
+
+#[test]
+fn axes_are_decomposed_once_in_a_gap() {
+    let mut search = Cmaes::new(&[0.5; 200], 0.3, 8, 1).unwrap();
+    let gap = search.constants().gap;
+    assert!(gap > 4.0 && gap < 5.0, "{gap}");
+    let mut decomposed = Vec::new();
+    for _ in 0..12 {
+        advance(&mut search, sphere);
+        decomposed.push(search.decomposed);
+    }
+    assert_eq!(decomposed, [0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 10, 10]);
+    // The axes and their lengths are those of the covariance.
+    search.decompose().unwrap();
+    let axes = DMatrix::from_fn(200, 200, |row, column| search.axes[(row, column)] * search.lengths[column]);
+    assert!((&axes * axes.transpose() - &search.covariance).amax() < 1e-12);
+}
+
+type Row = (u64, f64, [f64; 4], [f64; 4], f64);
 
 /// Generation, sigma, mean, diagonal of the covariance, and one of its other elements, in pycma 2.2.0 that starts from the
 /// identity and is told the candidates below, `check_points=False`.
 #[rustfmt::skip]
-const PYCMA: [(u64, f64, [f64; 4], [f64; 4], f64); 4] = [
+const PYCMA: [Row; 4] = [
         (1, 0.5229849772877577, [-0.09550391371939662, -0.305278880483542, -0.7906615036862499, 0.14528009027360375], [1.0633285749477182, 1.322390761439047, 1.1763717785696963, 0.9111429176543487], 0.1288226164196715),
         (2, 0.4725206007542044, [0.21592510362873976, 0.13991971559783722, 0.34747108825751627, -0.018208481723662823], [1.1050213592161844, 1.4827955229514407, 1.6141723984929506, 0.8697474586061061], 0.1207790722055311),
         (4, 0.3365859423877884, [0.11432128718825832, -0.007376828063663576, 0.1131898277730779, 0.01123544070130543], [1.2423363925838757, 1.3304813443243801, 1.0822924738547897, 0.6103221355206185], 0.19320001176268894),
@@ -87,7 +106,7 @@ fn rosenbrock(x: &[f64]) -> f64 {
     x.windows(2).map(|x| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2)).sum()
 }
 
-/// From 0.5 in 10 dimensions, with sigma 0.3 and 10 candidates: mean evaluations to a cost of 1e-9 of eleven seeds, beside
+/// From 0.5 in 10 dimensions, with sigma 0.3 and 10 candidates: mean evaluations to a cost of 1e-9 of five seeds, beside
 /// those of pycma 2.2.0 for its seeds 1 to 11.
 #[test]
 fn functions_are_minimised_as_fast_as_by_pycma() {
@@ -95,7 +114,7 @@ fn functions_are_minimised_as_fast_as_by_pycma() {
     let functions: [(Function, f64); 3] = [(sphere, 1378.0), (ellipsoid, 4064.0), (rosenbrock, 4398.0)];
     for (function, theirs) in functions {
         let mut evaluations = 0;
-        for seed in 0..11 {
+        for seed in 0..5 {
             let mut search = Cmaes::new(&[0.5; 10], 0.3, 10, seed).unwrap();
             while search.best().is_none_or(|best| best.cost > 1e-9) {
                 advance(&mut search, function);
@@ -103,7 +122,7 @@ fn functions_are_minimised_as_fast_as_by_pycma() {
             }
             evaluations += search.generation() * 10;
         }
-        let ours = evaluations as f64 / 11.0;
+        let ours = evaluations as f64 / 5.0;
         assert!((ours / theirs - 1.0).abs() < 0.25, "{ours} evaluations, not {theirs}");
     }
 }
