@@ -55,6 +55,9 @@ pub mod stream {
     /// Added to a noise stream: the corruption of images.
     pub const CORRUPTION: u32 = 72;
 
+    /// Weights and noise of the random policy of world models.
+    pub const RANDOM_POLICY: u32 = 81;
+
     /// Added to a noise stream: what is dropped.
     const DROPOUT: u32 = 1 << 24;
 

@@ -27,6 +27,7 @@ mod start;
 mod train;
 mod traverse;
 mod web;
+mod world;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use settings::by_flags;
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Web(web::Web),
     /// Score pictures by a bound on log p(x) of each, to find those unlike the others
     Score(score::Score),
+    /// World models: an environment, and what learns to act in it from pictures
+    World(world::World),
     /// Train a published setting, and print its numbers beside ours
     Reproduce(reproduce::Reproduce),
     /// Compute every figure of a talk on variational autoencoders, as one page
@@ -137,6 +140,7 @@ impl Command {
             Self::Decode(command) => command.run(),
             Self::Score(command) => command.run(),
             Self::Web(command) => command.run(),
+            Self::World(command) => command.run(),
             Self::Reproduce(command) => command.run(),
             Self::Deck(command) => command.run(),
             Self::Devices(command) => command.run(),
@@ -178,20 +182,29 @@ mod tests {
     #[test]
     fn every_command_shows_three_examples_and_one_with_pictures_of_ones_own() {
         for command in super::Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
-            let name = command.get_name();
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let examples: Vec<&str> = help.lines().filter(|line| line.starts_with("  vae ")).collect();
+            let examples = examples(command);
             let own = ["pictures", "photos", "faces", ".jpg", ".png "];
-            assert!(examples.len() >= 3, "{name}: {examples:?}");
             assert!(
                 examples.iter().any(|line| own.iter().any(|word| line.contains(word))),
-                "{name}: {examples:?}"
+                "{}: {examples:?}",
+                command.get_name()
             );
-            for line in examples {
-                let read = super::Cli::command().try_get_matches_from(words(line.trim()));
-                assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
-                assert!(line.chars().count() <= 100, "{line}");
-            }
+            command.get_subcommands().for_each(|command| drop(self::examples(command)));
         }
+    }
+
+    /// The examples in the help of `command`: three or more, which the program reads.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let name = command.get_name();
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples: Vec<String> =
+            help.lines().filter(|line| line.starts_with("  vae ")).map(String::from).collect();
+        assert!(examples.len() >= 3, "{name}: {examples:?}");
+        for line in &examples {
+            let read = super::Cli::command().try_get_matches_from(words(line.trim()));
+            assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        examples
     }
 }

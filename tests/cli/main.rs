@@ -18,6 +18,7 @@ mod resume;
 mod runs;
 mod score;
 mod web;
+mod world;
 
 use assert_cmd::Command;
 use common::program::{tensors, text, vae};

@@ -10,14 +10,26 @@
 
 mod body;
 mod car;
+mod check;
+mod driver;
+mod fleet;
 mod joint;
+mod policy;
 mod random;
+mod recording;
 mod sine;
+#[cfg(test)]
+mod tests;
 mod touch;
 mod track;
 
 pub use car::{Car, Hull, Wheel};
+pub use check::{BOUNDS, MEASURES, Replay, check};
+pub use driver::Driver;
+pub use fleet::Fleet;
+pub use policy::RandomPolicy;
 pub use random::Pcg64;
+pub use recording::{COLUMNS, Episode, Recording, State};
 pub use track::{FIELD, KERB_WIDTH, Kerb, ROAD_HALF_WIDTH, ROAD_SHADE, Tile, Track};
 
 use car::Vehicle;
