@@ -14,7 +14,9 @@ mod blocks;
 mod call;
 mod channel_sum;
 mod clamp;
+mod clip;
 mod codes;
+mod controller;
 mod convolution;
 mod convolution_parts;
 mod corrupt;
@@ -38,6 +40,7 @@ mod layer_norm;
 mod likelihood;
 mod mask;
 mod matmul;
+mod mixture;
 mod noncentred;
 mod norm;
 mod optimal_variance;
@@ -90,6 +93,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "network_samples" => distributions::network_samples,
         "cholesky_samples" => distributions::cholesky_samples,
         "mixture_density" => distributions::mixture_density,
+        "mixture_negative_log_likelihood" => mixture::mixture_negative_log_likelihood,
+        "mixture_negative_log_likelihood_gradient" => mixture::mixture_negative_log_likelihood_gradient,
+        "mixture_draw" => mixture::mixture_draw,
         "gather" => gather::gather,
         "gather_mirrored" => gather::gather_mirrored,
         "gather_reals" => gather::gather_reals,
@@ -173,6 +179,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "conv_nn_bias" => convolution::conv_nn_bias,
         "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
         "conv_tn" => convolution::conv_tn,
+        "clip_gradients" => clip::clip_gradients,
+        "controller" => controller::controller,
         "clamp_values" => clamp::clamp_values,
         "clamp_gradient" => clamp::clamp_gradient,
         "channel_sum" => channel_sum::channel_sum,

@@ -20,6 +20,7 @@ mod likelihood;
 mod linear;
 mod list;
 mod maps;
+mod mixture;
 mod norm;
 mod penalties;
 mod pytorch;

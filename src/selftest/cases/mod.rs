@@ -21,6 +21,7 @@ mod likelihood;
 mod maps;
 mod matmul;
 mod matmul_tiled;
+mod mixture;
 mod noncentred;
 mod norm;
 mod optimal_variance;
@@ -122,6 +123,7 @@ pub(super) fn all() -> Vec<Case> {
         // The content of a case follows from its number: later files stand at the end.
         optimal_variance::all(),
         penalties::all(),
+        mixture::all(),
     ]
     .concat()
 }
