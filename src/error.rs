@@ -115,6 +115,18 @@ pub enum Error {
         /// What to try, and where the last good parameters are.
         hint: String,
     },
+    /// The program that serves an environment could not be started, broke the protocol, was too slow, or ended.
+    #[error("--env \"{command}\": {problem}{}\n  {hint}", last_words(said))]
+    Environment {
+        /// The command line, as the user typed it.
+        command: String,
+        /// What happened.
+        problem: String,
+        /// The last lines that it wrote to standard error.
+        said: Vec<String>,
+        /// What to do.
+        hint: String,
+    },
     /// A rule the program itself must keep was broken: a bug, never the user's fault.
     #[error("internal error: {0}\n  this is a bug in vae; please report it")]
     Internal(String),
@@ -130,6 +142,14 @@ fn missing_folder(path: &Path, source: &std::io::Error) -> String {
             format!("\n  there is no folder {}", folder.display())
         }
         _ => String::new(),
+    }
+}
+
+/// A note for messages about a program that wrote these lines last.
+fn last_words(said: &[String]) -> String {
+    match said {
+        [] => String::new(),
+        said => format!("; its last lines:\n    {}", said.join("\n    ")),
     }
 }
 

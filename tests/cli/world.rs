@@ -33,3 +33,9 @@ fn what_is_no_recording_is_refused() {
     let refused = vae(&["world", "check", text(&file)]).assert().failure();
     refused.stderr(contains("mine.json: columns lacks 'x'"));
 }
+
+#[test]
+fn the_server_of_gymnasium_is_printed() {
+    let printed = vae(&["world", "env-server"]).assert().success();
+    printed.stdout(contains("gymnasium.make(\"CarRacing-v3\")").and(contains("\"protocol\": 1")));
+}

@@ -1,6 +1,7 @@
 //! `vae world`: one file a subcommand.
 
 mod check;
+mod env_server;
 
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
@@ -24,12 +25,15 @@ pub(crate) struct World {
 enum WorldCommand {
     /// Replay recorded episodes of gymnasium, and print the greatest error of each column
     Check(check::Check),
+    /// Print a server of gymnasium's CarRacing-v3, in Python
+    EnvServer(env_server::EnvServer),
 }
 
 impl World {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
             WorldCommand::Check(command) => command.run(),
+            WorldCommand::EnvServer(command) => command.run(),
         }
     }
 }
