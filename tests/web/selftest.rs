@@ -118,8 +118,7 @@ fn both_browsers_compile_every_file() {
     }
 }
 
-/// The kernels that pages lack without WebGPU, beside tiled variants, which are for GPUs: those of benchmarks, of chains and of world
-/// models are no part of a page's model.
+/// The kernels that pages lack without WebGPU, beside tiled variants, which are for GPUs: no model of a page has them.
 const LACKING: &[&str] = &[
     "add_up",
     "controller",
@@ -128,6 +127,9 @@ const LACKING: &[&str] = &[
     "hmc_leap",
     "hmc_reset",
     "hmc_start",
+    "lstm",
+    "lstm_gradient",
+    "lstm_pack",
     "mixture_draw",
     "mixture_negative_log_likelihood",
     "mixture_negative_log_likelihood_gradient",
