@@ -83,8 +83,8 @@ impl<T: Real> Block<T> {
         let lowest = [T::of(f64::from(f32::MIN)); LANES];
         let (mut weight, mut term) = (lowest, lowest);
         let half = T::of(0.5);
-        for k in 0..components {
-            let (own, mean, deviation) = (&weights_in[k], &means[k], &deviations[k]);
+        for (k, own) in weights_in.iter().enumerate() {
+            let (mean, deviation) = (&means[k], &deviations[k]);
             let (scale, distance, kept) =
                 (&mut self.scale[k], &mut self.distance[k], &mut self.exponential_term[k]);
             for i in 0..LANES {
@@ -97,9 +97,8 @@ impl<T: Real> Block<T> {
             }
         }
         let (mut weights, mut terms) = ([T::zero(); LANES], [T::zero(); LANES]);
-        for k in 0..components {
-            let (own, of_weight, of_term) =
-                (&weights_in[k], &mut self.exponential_weight[k], &mut self.exponential_term[k]);
+        for (k, own) in weights_in.iter().enumerate() {
+            let (of_weight, of_term) = (&mut self.exponential_weight[k], &mut self.exponential_term[k]);
             for i in 0..LANES {
                 let w = (own[i] - weight[i]).exponential();
                 let t = (of_term[i] - term[i]).exponential();
