@@ -1,11 +1,11 @@
-//! Operations on feature maps that no preset has, alone: each with its gradient.
+//! Operations that no preset has, alone: each with its gradient.
 
 use crate::Result;
-use crate::graph::{ConvolutionOptions, Graph, GroupId, Init, Mode, ProgramSpec, Setting, Shape, Target};
-use crate::graph::{Tensors, ValueId, Window, lower_unfused};
+use crate::graph::{ConvolutionOptions, Graph, GroupId, Init, Lstm, Mode, ProgramSpec, Setting, Shape};
+use crate::graph::{Target, Tensors, ValueId, Window, lower_unfused};
 use crate::plan::Plan;
 
-/// The plan of these operations on maps of 32 by 32 pixels and 32 channels.
+/// The plan of these operations on maps of 32 by 32 pixels and 32 channels, and on sequences of 128 steps.
 ///
 /// # Errors
 /// If an operation refuses these maps.
@@ -18,6 +18,7 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
     // Every position attends to every other.
     let small = graph.input("small maps", Shape::maps(items, [16, 16], 64));
     let gate = graph.input("gate", Shape::matrix(items, 32));
+    let sequences = graph.input("sequences", Shape::matrix(items * 128, 35));
     let window = Window::convolution([32, 32, 32], 32, [3; 2], [1; 2], [1; 4])?;
     let mask = [1.0; 32 * 32 * 9];
     let outputs = [
@@ -38,6 +39,7 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
         graph.dropout("dropout", x, 0.1)?,
         graph.clamp("clamp", x, [-1.0, 1.0])?,
         graph.attention("attention", small, small, small)?,
+        graph.lstm("long short-term memory", sequences, Lstm { hidden: 256, steps: 128, carry: None })?.h,
         graph.convolution(
             "masked convolution",
             x,
@@ -50,7 +52,7 @@ pub(super) fn plan(items: usize) -> Result<Plan> {
         (output, graph.input(&format!("seed {number}"), shape))
     };
     let seeds: Vec<(ValueId, ValueId)> = outputs.iter().enumerate().map(seed).collect();
-    let inputs = [x, ragged, small, gate];
+    let inputs = [x, ragged, small, gate, sequences];
     let groups: Vec<GroupId> = tensors.groups().into_iter().map(|(group, _)| group).collect();
     let values = inputs.into_iter().map(Target::Value);
     let targets: Vec<Target> = values.chain(groups.iter().map(|&group| Target::Group(group))).collect();

@@ -36,6 +36,7 @@ mod keep_largest;
 mod latent;
 mod layer_norm;
 mod likelihood;
+mod lstm;
 mod mask;
 mod matmul;
 mod noncentred;
@@ -248,6 +249,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "put_columns" => reshape::put_columns,
         "repack" => reshape::repack,
         "squared_error" => squared_error::squared_error,
+        "lstm_pack" => lstm::lstm_pack,
+        "lstm" => lstm::lstm,
+        "lstm_gradient" => lstm::lstm_gradient,
         "sum" => sum::sum,
         "sum_metric" => sum::sum_metric,
         "sum_two_metrics" => sum::sum_two_metrics,

@@ -28,6 +28,7 @@ pub use ops::gather::{Binarize, ColumnKind, Mirror};
 pub use ops::gaussian::{KlTarget, Samples};
 pub use ops::hmc::Hmc;
 pub use ops::importance::Weighting;
+pub use ops::lstm::{Lstm, LstmOutput};
 pub use ops::sampled_kl::Drawn;
 pub use ops::total_correlation::{Decomposition, Sampling};
 pub use shape::Shape;

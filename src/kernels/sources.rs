@@ -67,6 +67,7 @@ pub(super) const FILES: &[File] = files![
     "likelihood/gaussian_optimal",
     "likelihood/gaussian_shared",
     "likelihood/laplace",
+    "lstm",
     "mask",
     "matmul",
     "matmul_finish",

@@ -19,6 +19,7 @@ mod importance;
 mod likelihood;
 mod linear;
 mod list;
+mod lstm;
 mod maps;
 mod norm;
 mod penalties;

@@ -111,6 +111,18 @@ impl Operation for WeightGradient {
     }
 }
 
+/// Add the gradient of `weight` to what is there: dYᵀ x, where `upstream` is dY.
+pub(super) fn add_weight_gradient(
+    gradients: &mut Gradients<'_>,
+    weight: ValueId,
+    [upstream, x]: [ValueId; 2],
+) {
+    if let Some(target) = gradients.target(weight) {
+        let label = format!("gradient of {}", gradients.name(weight));
+        gradients.push_into(label, WeightGradient(View::Row, target.1), &[upstream, x], target);
+    }
+}
+
 /// Input: dY. Output: db.
 #[derive(Debug)]
 struct BiasGradient(View, bool);
@@ -182,7 +194,8 @@ impl Graph {
     }
 
     /// The linear layer of parameters that are in the graph already: `input`, `[rows, in]`, times `weight`, `[out, in]`, plus
-    /// `bias`, `[1, out]`.
+    /// `bias`, `[1, out]`. With a bias of several sections, `[1, sections, width]`, the output is `[rows, sections, width]`, and
+    /// `weight` has a row for each of its elements and for its padding.
     ///
     /// # Errors
     /// [`Error::Shape`] if they do not fit together.
@@ -193,10 +206,10 @@ impl Graph {
         [weight, bias]: [ValueId; 2],
     ) -> Result<ValueId> {
         let [x, w, b] = [input, weight, bias].map(|value| self.shape(value));
-        if x.sections != 1 || b.sections != 1 || w.columns != x.columns || w.rows != b.stride() {
+        if x.sections != 1 || w.columns != x.columns || w.rows != b.stride() {
             return Err(Error::shape(name, format!("{x}, weight {w} and bias {b} do not fit together")));
         }
-        let output = Shape::matrix(x.rows, b.columns);
+        let output = Shape::with_sections(x.rows, b.sections, b.columns);
         Ok(self.apply(name, Linear(View::Row), &[input, weight, bias], output))
     }
 

@@ -26,6 +26,7 @@ mod keep_largest;
 mod layer_norm;
 pub(super) mod likelihood;
 mod linear;
+pub(super) mod lstm;
 mod mask;
 mod noncentred;
 mod optimal_variance;

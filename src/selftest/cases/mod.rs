@@ -18,6 +18,7 @@ mod importance;
 mod large;
 mod latent;
 mod likelihood;
+mod lstm;
 mod maps;
 mod matmul;
 mod matmul_tiled;
@@ -122,6 +123,7 @@ pub(super) fn all() -> Vec<Case> {
         // The content of a case follows from its number: later files stand at the end.
         optimal_variance::all(),
         penalties::all(),
+        lstm::all(),
     ]
     .concat()
 }

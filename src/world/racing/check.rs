@@ -75,11 +75,14 @@ fn replay(episode: &Episode, doubles: bool) -> Replay {
     let last = episode.states.last().map_or(0, |state| state.step);
     let (mut total, mut first_past) = (0.0, None);
     // Steps and return of the episode, without what a recording may hold after its end.
-    let mut end = None;
+    let (mut end, mut limited) = (None, f64::NAN);
     for (step, action) in episode.actions.iter().enumerate() {
-        // A recording without states after its end, or after gymnasium's limit, has no rewards of them either.
-        if step > last && (end.is_some() || step >= STEP_LIMIT) {
+        if step > last && end.is_some() {
             break;
+        }
+        // gymnasium may have ended a longer episode here: its return is then that of these steps.
+        if step == STEP_LIMIT && last < STEP_LIMIT {
+            limited = total;
         }
         let outcome = if doubles { racing.step_with(*action) } else { racing.step(action.map(|x| x as f32)) };
         total += outcome.reward;
@@ -96,7 +99,10 @@ fn replay(episode: &Episode, doubles: bool) -> Replay {
         }
     }
     let (steps, ended) = end.unwrap_or((episode.actions.len(), total));
-    worst[10] = (total - episode.total).abs().min((ended - episode.total).abs());
+    worst[10] = [ended, limited]
+        .map(|sum| (sum - episode.total).abs())
+        .into_iter()
+        .fold((total - episode.total).abs(), f64::min);
     Replay {
         seed: episode.seed,
         kind: episode.kind.clone(),

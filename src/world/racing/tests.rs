@@ -112,6 +112,22 @@ fn an_error_past_a_bound_is_found() {
     assert!(replay.past().count() > 3, "{replay:?}");
 }
 
+/// gymnasium's wrapper ends an episode after 1000 steps; without the wrapper it goes on.
+#[test]
+fn a_return_may_be_that_of_the_first_thousand_steps() {
+    let mut racing = Racing::new(7);
+    let rewards: Vec<f64> = (0..1100).map(|_| racing.step([0.5, 0.1, 0.0]).reward).collect();
+    let mut recording = recorded(40);
+    let episode = &mut recording["episodes"][0];
+    episode["actions"] = json!(vec![[0.5, 0.1, 0.0]; 1100]);
+    episode["states"] = json!({"0": [0, 0, 0, 0, 0, 0, 0, 0]});
+    for (sum, within) in [(rewards.len(), true), (1000, true), (1001, false)] {
+        recording["episodes"][0]["return"] = json!(rewards[..sum].iter().sum::<f64>());
+        let [replay] = check(&read(&recording).unwrap()).try_into().unwrap();
+        assert_eq!(replay.past().all(|measure| measure != "return"), within, "{sum}: {replay:?}");
+    }
+}
+
 #[test]
 fn columns_may_come_in_any_order() {
     let mut recording = recorded(60);
