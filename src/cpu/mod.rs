@@ -50,6 +50,7 @@ pub(crate) mod peak;
 mod permute;
 mod pool;
 mod products;
+mod racing;
 mod random;
 mod real;
 mod reshape;
@@ -64,6 +65,7 @@ mod unit_columns;
 mod window;
 
 pub use executor::CpuExecutor;
+pub(crate) use racing::Painter;
 pub use real::Real;
 
 /// The processor's name among devices.
