@@ -100,6 +100,7 @@ pub mod random;
 pub mod report;
 pub mod reproduce;
 pub mod run;
+mod scene;
 pub mod selftest;
 pub mod session;
 pub mod text;

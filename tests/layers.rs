@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the library from the bottom to the top, each with those directly below it. A module may use all that
 /// are below it. The program, `cli`, is another crate above them.
-const LAYERS: [(&str, &str); 32] = [
+const LAYERS: [(&str, &str); 33] = [
     ("text", ""),
     ("error", ""),
     ("checks", "error"),
@@ -19,7 +19,8 @@ const LAYERS: [(&str, &str); 32] = [
     ("kernels", "text random files"),
     ("activation", ""),
     ("likelihood", "activation kernels"),
-    ("plan", "likelihood"),
+    ("scene", ""),
+    ("plan", "likelihood scene"),
     // To run a plan.
     ("cpu", "plan"),
     ("gpu", "plan"),

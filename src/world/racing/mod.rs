@@ -6,6 +6,8 @@
 //!
 //! Lengths are in units of the world (the road is 13.3 wide), angles in radians, times in seconds; a step is 0.02 s.
 //!
+//! [`scene`] and [`road`] describe a frame, [`Pictures`] draws it.
+//!
 //! The notices of the originals are in `licenses/`: `gymnasium-MIT.txt` and `Box2D-zlib.txt`.
 
 mod body;
@@ -14,6 +16,7 @@ mod check;
 mod driver;
 mod fleet;
 mod joint;
+mod picture;
 mod policy;
 mod random;
 mod recording;
@@ -27,6 +30,7 @@ pub use car::{Car, Hull, Wheel};
 pub use check::{BOUNDS, MEASURES, Replay, check};
 pub use driver::Driver;
 pub use fleet::Fleet;
+pub use picture::{Camera, FRAME, FRAME_VALUES, Pictures, ROAD_WORDS, SCENE_WORDS, road, scene};
 pub use policy::RandomPolicy;
 pub use random::Pcg64;
 pub use recording::{COLUMNS, Episode, Recording, State};
