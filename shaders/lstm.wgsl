@@ -42,6 +42,7 @@ const MOST = 512u;
 @group(0) @binding(12) var<storage, read> hidden_gradient: array<f32>; // [BATCH, STEPS, STRIDE]
 @group(0) @binding(13) var<storage, read_write> carried: array<f32>; // [BATCH, STRIDE]
 @group(0) @binding(14) var<storage, read_write> gates_gradient: array<f32>; // [BATCH, STEPS, 4, STRIDE]
+@group(0) @binding(15) var<storage, read> weight_rows: array<vec4<f32>>; // `weight` as [4, STRIDE, STRIDE / 4]
 
 // Of four sequences: h before and after a step; in lstm_gradient one gate's gradient, and that of h.
 var<workgroup> shared_units: array<vec4<f32>, 1024>; // [2, MOST]
@@ -170,14 +171,23 @@ fn lstm_gradient(
         return;
     }
     let sequences = sequences_from(first);
+    let columns = (STRIDE + 3u) / 4u;
+    let column = lane % columns;
+    let part = lane / columns;
+    let parts = min(LANES / columns, 4u);
     for (var back = 0u; back < END - BEGIN; back++) {
         let step_of = END - 1u - back;
         let rows = sequences * STEPS + step_of;
         // What the next step's gates give back.
-        for (var unit = lane; unit < HIDDEN; unit += LANES) {
+        for (var unit = lane; unit < STRIDE; unit += LANES) {
             shared_units[MOST + unit] = vec4<f32>(0.0);
         }
         if step_of + 1u < STEPS {
+            // A lane adds up a part of the sums of four units: it reads the weights by vec4, and few lanes wait for each other.
+            var x = vec4<f32>(0.0);
+            var y = vec4<f32>(0.0);
+            var z = vec4<f32>(0.0);
+            var w = vec4<f32>(0.0);
             for (var gate = 0u; gate < 4u; gate++) {
                 for (var unit = lane; unit < HIDDEN; unit += LANES) {
                     let at = (4u * (rows + 1u) + gate) * STRIDE + unit;
@@ -185,12 +195,25 @@ fn lstm_gradient(
                         vec4<f32>(gates_gradient[at.x], gates_gradient[at.y], gates_gradient[at.z], gates_gradient[at.w]);
                 }
                 workgroupBarrier();
-                for (var unit = lane; unit < HIDDEN; unit += LANES) {
-                    var sum = shared_units[MOST + unit];
-                    for (var j = 0u; j < HIDDEN; j++) {
-                        sum = fma(vec4<f32>(weight[(gate * STRIDE + j) * STRIDE + unit]), shared_units[j], sum);
+                if part < parts {
+                    for (var j = part; j < HIDDEN; j += parts) {
+                        let weights = weight_rows[(gate * STRIDE + j) * columns + column];
+                        let change = shared_units[j];
+                        x = fma(vec4<f32>(weights.x), change, x);
+                        y = fma(vec4<f32>(weights.y), change, y);
+                        z = fma(vec4<f32>(weights.z), change, z);
+                        w = fma(vec4<f32>(weights.w), change, w);
                     }
-                    shared_units[MOST + unit] = sum;
+                }
+                workgroupBarrier();
+            }
+            for (var turn = 0u; turn < parts; turn++) {
+                if part == turn {
+                    let at = MOST + 4u * column;
+                    shared_units[at] += x;
+                    shared_units[at + 1u] += y;
+                    shared_units[at + 2u] += z;
+                    shared_units[at + 3u] += w;
                 }
                 workgroupBarrier();
             }

@@ -319,7 +319,7 @@ impl<T: Real> pulp::WithSimd for Backward<'_, T> {
 pub(super) fn lstm_gradient<T: Real>(call: &mut Call<'_, T>) {
     let sizes = Sizes::of(call);
     let Sizes { batch, stride, hidden, .. } = sizes;
-    let (weight, start) = (call.read("weight"), call.read("start"));
+    let (weight, start) = (call.read("weight_rows"), call.read("start"));
     let mut panels = vec![T::zero(); hidden.div_ceil(WIDTH) * 4 * stride * WIDTH];
     by_rows(&mut panels, WIDTH, |row, panel| {
         let (wide, k) = (row / (4 * stride), row % (4 * stride));

@@ -141,7 +141,7 @@ impl Operation for LstmGradient {
         let weight = node.inputs[1];
         let values = [
             ("hidden_gradient", node.inputs[0]),
-            ("weight", weight),
+            ("weight_rows", weight),
             ("saved", node.inputs[2]),
             ("saved_cells", node.inputs[3]),
             ("start", node.inputs.get(4).copied().unwrap_or(weight)),

@@ -47,7 +47,7 @@ pub(super) fn all() -> Vec<Case> {
                 .reduces(hidden),
             Case::new("lstm_gradient", sizes())
                 .buffers(&[
-                    ("weight", Given(4 * elements, weight)),
+                    ("weight_rows", Given(4 * elements, weight)),
                     start,
                     ("saved", Unit(4 * rows)),
                     ("saved_cells", Normal(rows)),
