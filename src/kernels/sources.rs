@@ -81,6 +81,7 @@ pub(super) const FILES: &[File] = files![
     "permute",
     "pool",
     "products",
+    "racing",
     "reshape",
     "residual",
     "sampled_kl",

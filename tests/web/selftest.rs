@@ -130,6 +130,9 @@ const LACKING: &[&str] = &[
     "lstm_gradient",
     "lstm_pack",
     "multiply_add",
+    "racing_frame",
+    "racing_list",
+    "racing_picture",
 ];
 
 /// Chromium's software adapter serves other programs too: it comes with the browser as a Vulkan driver.

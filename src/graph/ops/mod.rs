@@ -31,6 +31,7 @@ mod mask;
 mod noncentred;
 mod optimal_variance;
 mod pool;
+mod racing;
 mod residual;
 pub(super) mod sampled_kl;
 mod shape;

@@ -28,6 +28,7 @@ mod optimal_variance;
 mod optimizer;
 mod parts;
 mod penalties;
+mod racing;
 mod sampled_kl;
 mod squared_error;
 mod sum;
@@ -124,6 +125,7 @@ pub(super) fn all() -> Vec<Case> {
         optimal_variance::all(),
         penalties::all(),
         lstm::all(),
+        racing::all(),
     ]
     .concat()
 }
