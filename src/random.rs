@@ -55,6 +55,9 @@ pub mod stream {
     /// Added to a noise stream: the corruption of images.
     pub const CORRUPTION: u32 = 72;
 
+    /// Added to a noise stream: draws of mixtures of Gaussians.
+    pub const MIXTURE: u32 = 84;
+
     /// Weights and noise of the random policy of world models.
     pub const RANDOM_POLICY: u32 = 81;
 

@@ -173,6 +173,38 @@ fn runs_with_one_seed_are_bit_identical_however_steps_are_submitted() {
     }
 }
 
+/// Clipped by value, each number of a gradient is at most the limit in size, and the norm is measured after that.
+#[test]
+fn gradients_are_clipped_by_value() {
+    let dataset = dataset();
+    let moved = |clip_value: f64, clip_norm: f64| -> Vec<f32> {
+        let optimizer =
+            Optimizer { beta_1: 0.0, clip_value, clip_norm, ..Optimizer::new(OptimizerKind::Sgd) };
+        let mut session =
+            Session::open(OpenDevice::Cpu, &model().task(), Some(&optimizer.into()), &dataset).unwrap();
+        let start = Initialisation::FanIn.values(session.table(), 3);
+        session.write_flat("parameters", &start).unwrap();
+        let mut record = Step::seeded(3, 0).at(0);
+        session.plan().set_number(&mut record, "beta", 1.0);
+        optimizer.prepare(1, 1.0, 0, &mut record);
+        let batch: Vec<u32> = (0..32).collect();
+        session.submit("train", Which::Train, &[&batch], vec![record]).unwrap();
+        session.receive(0).unwrap();
+        let end = session.read_flat("parameters").unwrap().unwrap();
+        start.iter().zip(end).map(|(start, end)| start - end).collect()
+    };
+    let (whole, clipped, both) = (moved(0.0, 0.0), moved(0.5, 0.0), moved(0.5, 0.5));
+    let limited: Vec<f32> = whole.iter().map(|g| g.clamp(-0.5, 0.5)).collect();
+    let count = whole.iter().filter(|g| g.abs() > 0.5).count();
+    assert!(count > 10 && count < whole.len() / 2, "{count} of {}", whole.len());
+    let norm = limited.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+    for ((limited, clipped), both) in limited.iter().zip(clipped).zip(both) {
+        assert!((limited - clipped).abs() < 1e-5, "{clipped} should be {limited}");
+        let scaled = f64::from(*limited) * 0.5 / norm;
+        assert!((scaled - f64::from(both)).abs() < 1e-5, "{both} should be {scaled}");
+    }
+}
+
 /// Every optimiser lowers the loss, on the CPU (the kernels themselves are compared elsewhere).
 #[test]
 fn every_optimiser_learns() {

@@ -61,7 +61,7 @@ const MODELS: [(&str, &[&str]); 28] = [
     ("discretized-logistic", &["model.likelihood = 'discretized-logistic'"]),
     ("continuous-bernoulli", &["model.likelihood = 'continuous-bernoulli'"]),
     ("laplace", &["model.likelihood = 'laplace'"]),
-    ("average", &["optimizer.ema-decay = 0.999"]),
+    ("average", &["optimizer = { ema-decay = 0.999, clip-value = 1.0 }"]),
     ("capacity", &["objective.capacity = 25.0"]),
     ("kl-floor", &["objective.kl-floor = 16.0"]),
     ("flip", &["data.flip = true"]),

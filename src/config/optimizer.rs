@@ -30,6 +30,9 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
     /// Largest gradient norm; 0 for no limit.
     pub clip_norm: f64,
+    /// Largest size of each number of a gradient; 0 for no limit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clip_value: f64,
     /// Decay of the exponential moving averages of the parameters, which evaluation then uses; 0 for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub ema_decay: f64,
@@ -71,6 +74,9 @@ pub struct GroupConfig {
     /// Largest gradient norm; 0 for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// Largest size of each number of a gradient; 0 for no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_value: Option<f64>,
 }
 
 impl Default for OptimizerConfig {
@@ -84,6 +90,7 @@ impl Default for OptimizerConfig {
             adam_beta_2: None,
             weight_decay: 0.0,
             clip_norm: 0.0,
+            clip_value: 0.0,
             ema_decay: 0.0,
             init: Initialisation::FanIn,
             output_bias: OutputBias::Drawn,
@@ -126,6 +133,7 @@ impl OptimizerConfig {
         settings.adam_beta_2 = group.adam_beta_2.or(settings.adam_beta_2);
         settings.weight_decay = group.weight_decay.unwrap_or(settings.weight_decay);
         settings.clip_norm = group.clip_norm.unwrap_or(settings.clip_norm);
+        settings.clip_value = group.clip_value.unwrap_or(settings.clip_value);
         settings
     }
 
@@ -138,6 +146,7 @@ impl OptimizerConfig {
             beta_2: self.adam_beta_2.unwrap_or(standard.beta_2),
             weight_decay: self.weight_decay,
             clip_norm: self.clip_norm,
+            clip_value: self.clip_value,
             ema_decay: self.ema_decay,
             ..standard
         }
@@ -173,6 +182,7 @@ impl OptimizerConfig {
         positive(&path("learning-rate"), self.learning_rate())?;
         not_negative(&path("weight-decay"), self.weight_decay)?;
         not_negative(&path("clip-norm"), self.clip_norm)?;
+        not_negative(&path("clip-value"), self.clip_value)?;
         below_one("optimizer.ema-decay", self.ema_decay)?;
         for (key, beta) in [("adam-beta-1", self.adam_beta_1), ("adam-beta-2", self.adam_beta_2)] {
             if beta.is_some() && !self.kind.is_adam() {

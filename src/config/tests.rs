@@ -96,6 +96,7 @@ fn complete() -> Config {
             adam_beta_2: None,
             weight_decay: 0.125,
             clip_norm: 9.0,
+            clip_value: 0.0,
             ema_decay: 0.0,
             init: Initialisation::Glorot,
             output_bias: OutputBias::MeanImage,

@@ -14,7 +14,9 @@ mod blocks;
 mod call;
 mod channel_sum;
 mod clamp;
+mod clip;
 mod codes;
+mod controller;
 mod convolution;
 mod convolution_parts;
 mod corrupt;
@@ -39,6 +41,7 @@ mod likelihood;
 mod lstm;
 mod mask;
 mod matmul;
+mod mixture;
 mod noncentred;
 mod norm;
 mod optimal_variance;
@@ -93,6 +96,9 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "network_samples" => distributions::network_samples,
         "cholesky_samples" => distributions::cholesky_samples,
         "mixture_density" => distributions::mixture_density,
+        "mixture_negative_log_likelihood" => mixture::mixture_negative_log_likelihood,
+        "mixture_negative_log_likelihood_gradient" => mixture::mixture_negative_log_likelihood_gradient,
+        "mixture_draw" => mixture::mixture_draw,
         "gather" => gather::gather,
         "gather_mirrored" => gather::gather_mirrored,
         "gather_reals" => gather::gather_reals,
@@ -176,6 +182,8 @@ fn twin<T: Real>(name: &str) -> Option<Twin<T>> {
         "conv_nn_bias" => convolution::conv_nn_bias,
         "conv_nn_bias_packed" => convolution::conv_nn_bias_packed,
         "conv_tn" => convolution::conv_tn,
+        "clip_gradients" => clip::clip_gradients,
+        "controller" => controller::controller,
         "clamp_values" => clamp::clamp_values,
         "clamp_gradient" => clamp::clamp_gradient,
         "channel_sum" => channel_sum::channel_sum,

@@ -21,6 +21,7 @@ pub use loss::{Loss, Weight};
 pub(crate) use lower::Lowering;
 pub use lower::{ProgramSpec, Setting, Source, lower, lower_unfused};
 pub use ops::batch_norm::BatchNorm;
+pub use ops::controller::controller_weights;
 pub use ops::convolution::ConvolutionOptions;
 pub use ops::corrupt::Corruption;
 pub use ops::depthwise::DepthwiseConvolution;

@@ -52,6 +52,8 @@ pub struct Optimizer {
     pub weight_decay: f64,
     /// Gradients are scaled so that the norm of all together is at most this; 0 for no limit.
     pub clip_norm: f64,
+    /// Each number of a gradient is brought to at most this size, before norms are measured; 0 for no limit.
+    pub clip_value: f64,
     /// Decay of the exponential moving averages of the parameters, below 1; 0 for none.
     pub ema_decay: f64,
 }
@@ -65,7 +67,16 @@ impl Optimizer {
             OptimizerKind::Rmsprop => (0.0, 0.99, 1e-8),
             OptimizerKind::Sgd => (0.9, 0.0, 0.0),
         };
-        Self { kind, beta_1, beta_2, epsilon, weight_decay: 0.0, clip_norm: 0.0, ema_decay: 0.0 }
+        Self {
+            kind,
+            beta_1,
+            beta_2,
+            epsilon,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            clip_value: 0.0,
+            ema_decay: 0.0,
+        }
     }
 
     /// Fill in what the rule needs in step number `t`, counted from 1, for group number `group`.
@@ -140,16 +151,33 @@ fn piece_of(whole: &Binding, piece: usize) -> Binding {
     Binding { offset: whole.offset + start, length: PIECE.min(whole.length - start), ..whole.clone() }
 }
 
-/// Inputs: the gradients of a group. Outputs: sums of their squares, their norm, and its metric.
+/// Bring each of `gradients` to at most `limit` in size, where there is a limit.
+fn clip(gradients: &Binding, limit: f64, lowering: &mut Lowering<'_>) -> Result<()> {
+    if limit == 0.0 {
+        return Ok(());
+    }
+    for piece in 0..gradients.length.div_ceil(PIECE) {
+        let gradients = piece_of(gradients, piece);
+        let length = gradients.length;
+        let constants = constants! { LENGTH: length / 4, LIMIT: limit };
+        let (label, grid) = ("clipped gradients".to_string(), Grid::Elements(length / 4));
+        lowering.add(label, "clip_gradients", constants, &[("gradients", gradients)], grid, 2 * length)?;
+    }
+    Ok(())
+}
+
+/// Inputs: the gradients of a group, which it clips by value. Outputs: sums of their squares, their norm, and its metric.
 #[derive(Debug)]
 struct GradientNorm {
     group: GroupId,
     column: usize,
+    clip_value: f64,
 }
 
 impl Operation for GradientNorm {
     fn lower(&self, node: &Node, lowering: &mut Lowering<'_>) -> Result<()> {
         let gradients = lowering.bind_group("gradients", self.group)?;
+        clip(&gradients, self.clip_value, lowering)?;
         let [squares, norm, metric] = [0, 1, 2].map(|i| node.outputs[i]);
         let shares = lowering.shape(squares).columns;
         for piece in 0..gradients.length.div_ceil(PIECE) {
@@ -186,6 +214,9 @@ impl Operation for Update {
             Some(&norm) if self.optimizer.clip_norm > 0.0 => Some(lowering.bind(norm)?),
             _ => None,
         };
+        if norm.is_none() {
+            clip(&gradients, self.optimizer.clip_value, lowering)?;
+        }
         for piece in 0..gradients.length.div_ceil(PIECE) {
             let gradients = piece_of(&gradients, piece);
             let length = gradients.length;
@@ -243,7 +274,8 @@ impl Graph {
             let squares = self.add_value(format!("gradient.squares.{name}"), Shape::matrix(1, shares));
             let norm = self.add_value(title, Shape::matrix(1, 1));
             let label = "gradient norm".to_string();
-            self.push(label, GradientNorm { group, column }, &inputs, &[squares, norm, metric]);
+            let operation = GradientNorm { group, column, clip_value: optimizer.clip_value };
+            self.push(label, operation, &inputs, &[squares, norm, metric]);
             inputs.push(norm);
         }
         let parameters = self.group_value(group);

@@ -21,6 +21,7 @@ mod linear;
 mod list;
 mod lstm;
 mod maps;
+mod mixture;
 mod norm;
 mod penalties;
 mod pytorch;

@@ -121,6 +121,7 @@ fn both_browsers_compile_every_file() {
 /// The kernels that pages lack without WebGPU, beside tiled variants, which are for GPUs: no model of a page has them.
 const LACKING: &[&str] = &[
     "add_up",
+    "controller",
     "copy",
     "hmc_accept",
     "hmc_leap",
@@ -129,6 +130,9 @@ const LACKING: &[&str] = &[
     "lstm",
     "lstm_gradient",
     "lstm_pack",
+    "mixture_draw",
+    "mixture_negative_log_likelihood",
+    "mixture_negative_log_likelihood_gradient",
     "multiply_add",
     "racing_frame",
     "racing_list",

@@ -1,4 +1,4 @@
-// Optimizers over a group of parameters: kernels of shaders/optimizer.wgsl and average.wgsl.
+// Optimizers over a group of parameters: kernels of shaders/optimizer.wgsl, clip.wgsl and average.wgsl.
 
 /** What a step's `groups` hold of a group of parameters: learning rate and the corrections of both moments. */
 function ratesOf({ constants: { GROUP }, step }) {
@@ -83,6 +83,12 @@ export const optimizerKernels = {
             first[i] = m;
             return rate * m;
         });
+    },
+
+    clip_gradients({ constants: { LENGTH, LIMIT }, views: { gradients } }) {
+        for (let i = 0; i < 4 * LENGTH; i++) {
+            gradients[i] = Math.min(Math.max(gradients[i], -LIMIT), LIMIT);
+        }
     },
 
     average_parameters({ constants: { LENGTH, RATE }, views: { parameters, averages } }) {

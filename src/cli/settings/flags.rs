@@ -489,6 +489,15 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Largest gradient norm: larger gradients are scaled down to it; 0 for no limit [default: 0]",
     },
     Flag {
+        name: "clip-value",
+        path: "optimizer.clip-value",
+        value_name: "LIMIT",
+        takes: Value(number::<f64>),
+        of: Plan,
+        help: "Largest size of each number of a gradient, before --clip-norm: larger ones become this; 0 for no limit \
+               [default: 0]",
+    },
+    Flag {
         name: "ema-decay",
         path: "optimizer.ema-decay",
         value_name: "DECAY",

@@ -55,7 +55,7 @@ fn other(flag: &Flag) -> &'static str {
         "importance-samples" | "noise-samples" | "batch-size" | "epochs" | "steps" | "seed"
         | "keep-pictures" | "evaluate-every" | "disentangle-every" => "17",
         "free-bits" | "kl-floor" | "learning-rate" | "adam-epsilon" | "weight-decay" | "clip-norm"
-        | "ema-decay" => "0.125",
+        | "clip-value" | "ema-decay" => "0.125",
         "corruption" => "gaussian",
         "active-units" | "auxiliary-units" | "dead-after" => "17",
         "auxiliary-weight" => "0.125",
@@ -312,7 +312,7 @@ Older versions wrote flat keys, without tables. Their files, runs and checkpoint
 | - | `optimizer.GROUP.KEY` | `--set optimizer.GROUP.KEY=VALUE` |
 
 `[optimizer.GROUP]` overrides `[optimizer]` for one parameter group. Its keys are `kind`, `learning-rate`,
-`learning-rate-schedule`, `adam-epsilon`, `adam-beta-1`, `adam-beta-2`, `weight-decay` and `clip-norm`. Every family has the group `vae`; the objective `factor` adds
+`learning-rate-schedule`, `adam-epsilon`, `adam-beta-1`, `adam-beta-2`, `weight-decay`, `clip-norm` and `clip-value`. Every family has the group `vae`; the objective `factor` adds
 `discriminator`.
 
 The keys of `[model]` depend on `model.family`: `mlp`, `conv`, `autoencoder-kl`, or `auto`, which takes `latent`, `likelihood`,

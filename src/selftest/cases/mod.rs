@@ -22,6 +22,7 @@ mod lstm;
 mod maps;
 mod matmul;
 mod matmul_tiled;
+mod mixture;
 mod noncentred;
 mod norm;
 mod optimal_variance;
@@ -125,6 +126,7 @@ pub(super) fn all() -> Vec<Case> {
         optimal_variance::all(),
         penalties::all(),
         lstm::all(),
+        mixture::all(),
         racing::all(),
     ]
     .concat()
