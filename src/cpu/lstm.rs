@@ -3,18 +3,13 @@
 use super::Real;
 use super::activation::sigmoid;
 use super::call::{Call, by_rows};
+use super::panel::{ROWS, WIDTH};
 use super::real::vectorised_by;
 use super::scratch::with_scratch;
 use rayon::prelude::*;
 
 /// Units that are computed side by side.
 const LANES: usize = 16;
-/// Rows of a product that share what is read of the weights.
-const ROWS: usize = 5;
-/// Blocks of units that a product has side by side: the gates of a unit.
-const BLOCKS: usize = 4;
-/// Elements of a row of a panel.
-const WIDTH: usize = BLOCKS * LANES;
 
 pub(super) fn lstm_pack<T: Real>(call: &mut Call<'_, T>) {
     let (stride, weight) = (call.count("STRIDE"), call.read("weight"));
@@ -63,33 +58,25 @@ impl Sizes {
     }
 }
 
-/// The sums over k of `rows[r][k] * panel[k, block, lane]`. Each is added up in the order of k.
-#[inline(always)]
-fn products<T: Real>(rows: [&[T]; ROWS], panel: &[T]) -> [[[T; LANES]; BLOCKS]; ROWS] {
-    let mut sums = [[[T::zero(); LANES]; BLOCKS]; ROWS];
-    let length = panel.len() / WIDTH;
-    let rows = rows.map(|row| &row[..length]);
-    for (k, weights) in panel.chunks_exact(WIDTH).enumerate() {
-        for block in 0..BLOCKS {
-            let mut own = [T::zero(); LANES];
-            own.copy_from_slice(&weights[block * LANES..][..LANES]);
-            for r in 0..ROWS {
-                let value = rows[r][k];
-                for lane in 0..LANES {
-                    sums[r][block][lane] = value.mul_add(own[lane], sums[r][block][lane]);
-                }
-            }
-        }
-    }
-    sums
-}
-
 /// Numbers of some units, zeros where there are fewer than `LANES`.
 #[inline(always)]
 fn lanes<T: Real>(values: &[T], count: usize) -> [T; LANES] {
     let mut own = [T::zero(); LANES];
     own[..count].copy_from_slice(&values[..count]);
     own
+}
+
+/// Write the first `count` of them.
+#[inline(always)]
+fn store<T: Real>(to: &mut [T], values: &[T; LANES], count: usize) {
+    to[..count].copy_from_slice(&values[..count]);
+}
+
+/// Of the units of a block that begins at unit `from`: how many lie in memory, and how many are real. Where all do, numbers
+/// that the compiler knows make copies no calls.
+#[inline(always)]
+fn counts<const FULL: bool>(Sizes { hidden, stride, .. }: Sizes, from: usize) -> [usize; 2] {
+    if FULL { [LANES; 2] } else { [stride, hidden].map(|end| LANES.min(end - from)) }
 }
 
 /// `ROWS` rows from `first` on, of `rows`: past the end the last one again.
@@ -117,37 +104,40 @@ struct Forward<'a, T> {
 impl<T: Real> Forward<'_, T> {
     /// One step of the units of a block, of a sequence.
     #[inline(always)]
-    fn cell(&mut self, [row, step, from]: [usize; 3], sums: &[[T; LANES]; BLOCKS]) {
-        let Sizes { steps, hidden, stride, .. } = self.sizes;
-        let (count, real) = (LANES.min(stride - from), LANES.min(hidden - from));
+    fn cell<const FULL: bool>(&mut self, [row, step, from]: [usize; 3], sums: &[T; WIDTH]) {
+        let Sizes { steps, stride, .. } = self.sizes;
+        let [count, real] = counts::<FULL>(self.sizes, from);
         let (at, own) = (((row * steps + step) * stride) + from, 2 * row * stride + from);
         let gates = &mut self.gates[4 * (row * steps + step) * stride + from..];
-        let [mut i, mut f, mut g, mut o] =
-            std::array::from_fn::<_, 4, _>(|gate| lanes(&gates[gate * stride..], count));
+        let (mut i, mut f) = (lanes(gates, count), lanes(&gates[stride..], count));
+        let (mut g, mut o) = (lanes(&gates[2 * stride..], count), lanes(&gates[3 * stride..], count));
         let mut c = lanes(&self.state[own + stride..], count);
         let mut h = [T::zero(); LANES];
         for lane in 0..LANES {
-            i[lane] = sigmoid(i[lane] + sums[0][lane]);
-            f[lane] = sigmoid(f[lane] + sums[1][lane] + T::one());
-            g[lane] = (g[lane] + sums[2][lane]).hyperbolic_tangent();
-            o[lane] = sigmoid(o[lane] + sums[3][lane]);
+            i[lane] = sigmoid(i[lane] + sums[lane]);
+            f[lane] = sigmoid(f[lane] + sums[LANES + lane] + T::one());
+            g[lane] = (g[lane] + sums[2 * LANES + lane]).hyperbolic_tangent();
+            o[lane] = sigmoid(o[lane] + sums[3 * LANES + lane]);
             c[lane] = f[lane] * c[lane] + i[lane] * g[lane];
             h[lane] = o[lane] * c[lane].hyperbolic_tangent();
         }
-        for values in [&mut i, &mut f, &mut g, &mut o, &mut c, &mut h] {
-            values[real..].fill(T::zero());
+        if real < LANES {
+            for values in [&mut i, &mut f, &mut g, &mut o, &mut c, &mut h] {
+                values[real..].fill(T::zero());
+            }
         }
-        for (gate, values) in [i, f, g, o].iter().enumerate() {
-            gates[gate * stride..][..count].copy_from_slice(&values[..count]);
-        }
-        self.before[at..][..count].copy_from_slice(&self.state[own..][..count]);
-        self.state[own + stride..][..count].copy_from_slice(&c[..count]);
-        self.next[row * stride + from..][..count].copy_from_slice(&h[..count]);
-        self.hidden[at..][..count].copy_from_slice(&h[..count]);
-        self.cells[at..][..count].copy_from_slice(&c[..count]);
+        store(gates, &i, count);
+        store(&mut gates[stride..], &f, count);
+        store(&mut gates[2 * stride..], &g, count);
+        store(&mut gates[3 * stride..], &o, count);
+        store(&mut self.before[at..], &lanes(&self.state[own..], count), count);
+        store(&mut self.state[own + stride..], &c, count);
+        store(&mut self.next[row * stride + from..], &h, count);
+        store(&mut self.hidden[at..], &h, count);
+        store(&mut self.cells[at..], &c, count);
         if step + 1 == steps {
-            self.last[own..][..count].copy_from_slice(&h[..count]);
-            self.last[own + stride..][..count].copy_from_slice(&c[..count]);
+            store(&mut self.last[own..], &h, count);
+            store(&mut self.last[own + stride..], &c, count);
         }
     }
 }
@@ -156,16 +146,23 @@ impl<T: Real> pulp::WithSimd for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(mut self, _: S) {
+    fn with_simd<S: pulp::Simd>(mut self, simd: S) {
         let Sizes { begin, end, hidden, stride, .. } = self.sizes;
         let (rows, panels) = (self.next.len() / stride, self.panels);
+        let mut sums = [[T::zero(); WIDTH]; ROWS];
         for step in begin..end {
             for (block, panel) in panels.chunks_exact(hidden * WIDTH).enumerate() {
                 for first in (0..rows).step_by(ROWS) {
                     let state = &*self.state;
-                    let sums = products(together(first, rows).map(|row| &state[2 * row * stride..]), panel);
+                    let own = together(first, rows).map(|row| &state[2 * row * stride..]);
+                    T::panel_products(simd, own, panel, &mut sums);
                     for (row, sums) in (first..rows).zip(&sums) {
-                        self.cell([row, step, block * LANES], sums);
+                        let from = block * LANES;
+                        if from + LANES <= hidden {
+                            self.cell::<true>([row, step, from], sums);
+                        } else {
+                            self.cell::<false>([row, step, from], sums);
+                        }
                     }
                 }
             }
@@ -243,12 +240,13 @@ struct Backward<'a, T> {
 impl<T: Real> Backward<'_, T> {
     /// One step of `LANES` units of a sequence, given what the next step gives back.
     #[inline(always)]
-    fn cell(&mut self, [row, step, from]: [usize; 3], back: &[T; LANES]) {
-        let Sizes { steps, hidden, stride, .. } = self.sizes;
-        let (count, real) = (LANES.min(stride - from), LANES.min(hidden - from));
+    fn cell<const FULL: bool>(&mut self, [row, step, from]: [usize; 3], back: &[T]) {
+        let Sizes { steps, stride, .. } = self.sizes;
+        let [count, real] = counts::<FULL>(self.sizes, from);
         let at = (row * steps + step) * stride + from;
         let saved = &self.saved[4 * (row * steps + step) * stride + from..];
-        let [i, f, g, o] = std::array::from_fn::<_, 4, _>(|gate| lanes(&saved[gate * stride..], count));
+        let (i, f) = (lanes(saved, count), lanes(&saved[stride..], count));
+        let (g, o) = (lanes(&saved[2 * stride..], count), lanes(&saved[3 * stride..], count));
         let (c, upstream) = (lanes(&self.cells[at..], count), lanes(&self.hidden_gradient[at..], count));
         let c_before = match self.start {
             _ if step > 0 => lanes(&self.cells[at - stride..], count),
@@ -270,14 +268,17 @@ impl<T: Real> Backward<'_, T> {
             d_o[lane] = dh * squashed * o * (one - o);
             dc[lane] = change * f;
         }
-        for values in [&mut di, &mut df, &mut dg, &mut d_o, &mut dc] {
-            values[real..].fill(T::zero());
+        if real < LANES {
+            for values in [&mut di, &mut df, &mut dg, &mut d_o, &mut dc] {
+                values[real..].fill(T::zero());
+            }
         }
-        own.copy_from_slice(&dc[..count]);
+        store(own, &dc, count);
         let gradient = &mut self.gates_gradient[4 * (row * steps + step) * stride + from..];
-        for (gate, values) in [di, df, dg, d_o].iter().enumerate() {
-            gradient[gate * stride..][..count].copy_from_slice(&values[..count]);
-        }
+        store(gradient, &di, count);
+        store(&mut gradient[stride..], &df, count);
+        store(&mut gradient[2 * stride..], &dg, count);
+        store(&mut gradient[3 * stride..], &d_o, count);
     }
 }
 
@@ -285,23 +286,24 @@ impl<T: Real> pulp::WithSimd for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(mut self, _: S) {
+    fn with_simd<S: pulp::Simd>(mut self, simd: S) {
         let Sizes { steps, begin, end, hidden, stride, .. } = self.sizes;
         let (rows, panels) = (self.carried.len() / stride, self.panels);
+        let mut sums = [[T::zero(); WIDTH]; ROWS];
         for step in (begin..end).rev() {
             for (wide, panel) in panels.chunks_exact(4 * stride * WIDTH).enumerate() {
                 for first in (0..rows).step_by(ROWS) {
-                    let sums = if step + 1 < steps {
+                    if step + 1 < steps {
                         let next = |row: usize| &self.gates_gradient[4 * (row * steps + step + 1) * stride..];
-                        products(together(first, rows).map(next), panel)
-                    } else {
-                        [[[T::zero(); LANES]; BLOCKS]; ROWS]
-                    };
+                        T::panel_products(simd, together(first, rows).map(next), panel, &mut sums);
+                    }
                     for (row, sums) in (first..rows).zip(&sums) {
-                        for (block, sums) in sums.iter().enumerate() {
+                        for (block, sums) in sums.chunks_exact(LANES).enumerate() {
                             let from = wide * WIDTH + block * LANES;
-                            if from < hidden {
-                                self.cell([row, step, from], sums);
+                            if from + LANES <= hidden {
+                                self.cell::<true>([row, step, from], sums);
+                            } else if from < hidden {
+                                self.cell::<false>([row, step, from], sums);
                             }
                         }
                     }

@@ -46,6 +46,7 @@ mod noncentred;
 mod norm;
 mod optimal_variance;
 mod optimizer;
+mod panel;
 pub(crate) mod peak;
 mod permute;
 mod pool;

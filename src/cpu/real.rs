@@ -1,6 +1,7 @@
 //! The number types the twins run in.
 
 use super::executor::{CpuExecutor, executor};
+use super::panel;
 use crate::Result;
 use crate::plan::Plan;
 use num_traits::{Float, FromPrimitive, NumAssign, ToPrimitive};
@@ -35,6 +36,15 @@ pub trait Real:
     /// Hyperbolic tangent; likewise.
     fn hyperbolic_tangent(self) -> Self;
 
+    /// The products of some rows with a panel, `[length of the rows, WIDTH]`, of a matrix: `sums[r][column]` is the sum over k
+    /// of `rows[r][k] * panel[k][column]`, added up in the order of k.
+    fn panel_products<S: pulp::Simd>(
+        simd: S,
+        rows: [&[Self]; panel::ROWS],
+        panel: &[Self],
+        sums: &mut [[Self; panel::WIDTH]; panel::ROWS],
+    );
+
     /// The probability that a standard normal number is below this one; in `f32` within 1e-6 of itself from -3 on.
     fn normal_distribution(self) -> Self;
 }
@@ -56,6 +66,15 @@ static ARCH: std::sync::LazyLock<pulp::Arch> = std::sync::LazyLock::new(pulp::Ar
 impl Real for f32 {
     fn executor(plan: &Plan, max_steps: usize) -> Result<CpuExecutor<Self>> {
         executor(plan, max_steps)
+    }
+    #[inline(always)]
+    fn panel_products<S: pulp::Simd>(
+        simd: S,
+        rows: [&[Self]; panel::ROWS],
+        panel: &[Self],
+        sums: &mut [[Self; panel::WIDTH]; panel::ROWS],
+    ) {
+        panel::of_singles(simd, rows, panel, sums);
     }
     fn of(value: f64) -> Self {
         value as f32
@@ -135,6 +154,15 @@ impl Real for f32 {
 impl Real for f64 {
     fn executor(plan: &Plan, max_steps: usize) -> Result<CpuExecutor<Self>> {
         executor(plan, max_steps)
+    }
+    #[inline(always)]
+    fn panel_products<S: pulp::Simd>(
+        simd: S,
+        rows: [&[Self]; panel::ROWS],
+        panel: &[Self],
+        sums: &mut [[Self; panel::WIDTH]; panel::ROWS],
+    ) {
+        panel::of_doubles(simd, rows, panel, sums);
     }
     fn of(value: f64) -> Self {
         value
