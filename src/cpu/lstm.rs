@@ -207,6 +207,9 @@ pub(super) fn lstm<T: Real>(call: &mut Call<'_, T>) {
                 } else {
                     state.fill(T::zero());
                 }
+                for values in state.chunks_exact_mut(stride) {
+                    values[sizes.hidden..].fill(T::zero());
+                }
             }
             vectorised_by(Forward {
                 sizes,
