@@ -22,7 +22,9 @@ fn every_kernel_is_measured() {
         .filter(|kernel| !kernel.name.contains("_tiled_"))
         .filter(|kernel| !["partial_", "finish_"].iter().any(|part| kernel.name.starts_with(part)))
         // No training step has these.
-        .filter(|kernel| !["bench.wgsl", "distributions.wgsl", "selftest.wgsl"].contains(&kernel.file))
+        .filter(|kernel| {
+            !["bench.wgsl", "distributions.wgsl", "racing.wgsl", "selftest.wgsl"].contains(&kernel.file)
+        })
         // No model has the gradient of its images; the table of convolutions has the first.
         .filter(|kernel| !["conv_nn_packed", "fixed_norm_gradient"].contains(&kernel.name.as_str()))
         // The columns of today's models are bytes.

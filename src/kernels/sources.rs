@@ -84,6 +84,7 @@ pub(super) const FILES: &[File] = files![
     "permute",
     "pool",
     "products",
+    "racing",
     "reshape",
     "residual",
     "sampled_kl",

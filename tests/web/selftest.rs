@@ -134,6 +134,9 @@ const LACKING: &[&str] = &[
     "mixture_negative_log_likelihood",
     "mixture_negative_log_likelihood_gradient",
     "multiply_add",
+    "racing_frame",
+    "racing_list",
+    "racing_picture",
 ];
 
 /// Chromium's software adapter serves other programs too: it comes with the browser as a Vulkan driver.

@@ -128,8 +128,14 @@ impl Canvas {
             return;
         }
         let turn = if area > 0 { 1 } else { -1 };
-        let mut left = [Edge { at: 0.0, slope: 0.0 }; 5];
-        let mut right = [Edge { at: width as f64 - 1.0, slope: 0.0 }; 5];
+        let extent = |axis: usize| {
+            let values = || (0..4).map(move |i| corners[2 * i + axis]);
+            let least = values().fold(i32::MAX, i32::min).saturating_sub(1);
+            (least, values().fold(i32::MIN, i32::max).saturating_add(1))
+        };
+        let ((first, last), (least, most)) = (extent(0), extent(1));
+        let mut left = [Edge { at: f64::from(first.max(0)), slope: 0.0 }; 5];
+        let mut right = [Edge { at: f64::from(last.min(width as i32 - 1)), slope: 0.0 }; 5];
         let (mut lefts, mut rights) = (1, 1);
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
         for i in 0..4 {
@@ -157,9 +163,6 @@ impl Canvas {
                 rights += 1;
             }
         }
-        let heights = [1, 3, 5, 7].map(|i| corners[i]);
-        let most = heights.iter().fold(i32::MIN, |most, &y| most.max(y)).saturating_add(1);
-        let least = heights.iter().fold(i32::MAX, |least, &y| least.min(y)).saturating_sub(1);
         let most = most.min((high + TIE).floor() as i32).min(height as i32 - 1);
         let least = least.max((low - TIE).ceil() as i32).max(0);
         if most < least {

@@ -27,8 +27,8 @@ fn of<T: Float>(value: f64) -> T {
 impl<T: Float> Camera<T> {
     fn new(scene: &[T]) -> Self {
         let (zoom, width, height) = (scene[2], scene[5], scene[6]);
-        // A quadrilateral whose first corner is further away than this is at most 24 long, and so ends outside.
-        let reach = (width * of(0.5)).hypot(height * of(0.75)) / zoom + of(25.0);
+        // No quadrilateral is longer than 24: one with a corner further away than this is not in view.
+        let reach = (width * of(0.5)).hypot(height * of(0.75)) / zoom + of(30.0);
         let [cos, sin, x, y] = [scene[0], scene[1], scene[3], scene[4]];
         Self { cos, sin, zoom, x, y, width, height, reach: reach * reach }
     }

@@ -33,6 +33,7 @@ mod mixture;
 mod noncentred;
 mod optimal_variance;
 mod pool;
+mod racing;
 mod residual;
 pub(super) mod sampled_kl;
 mod shape;

@@ -29,6 +29,7 @@ mod optimal_variance;
 mod optimizer;
 mod parts;
 mod penalties;
+mod racing;
 mod sampled_kl;
 mod squared_error;
 mod sum;
@@ -126,6 +127,7 @@ pub(super) fn all() -> Vec<Case> {
         penalties::all(),
         lstm::all(),
         mixture::all(),
+        racing::all(),
     ]
     .concat()
 }

@@ -17,6 +17,8 @@ mod driver;
 mod fleet;
 mod joint;
 mod picture;
+#[cfg(test)]
+mod picture_tests;
 mod policy;
 mod random;
 mod recording;
