@@ -43,6 +43,8 @@ pub mod stream {
     pub const DISENTANGLE: u32 = 70;
     /// Candidates of evolution strategies.
     pub const EVOLUTION: u32 = 80;
+    /// Tracks that controllers are evolved on.
+    pub const TRACKS: u32 = 82;
     /// Draws from known distributions, for figures.
     pub const FIGURES: u32 = 64;
     /// Noise of the samples in the figure that compares gradient estimators.

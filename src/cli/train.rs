@@ -53,6 +53,17 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        self.train().map(|outcome| match outcome {
+            Outcome::Finished => ExitCode::SUCCESS,
+            Outcome::Interrupted => ExitCode::from(INTERRUPTED),
+        })
+    }
+
+    /// Train, as a part of another command too.
+    ///
+    /// # Errors
+    /// Those of the settings, the data and the device, in the words of this command's flags.
+    pub(super) fn train(self) -> Result<Outcome> {
         let outcome = match &self.resume {
             Some(path) => self.resume(path),
             None => self.begin(),
@@ -61,7 +72,7 @@ impl Train {
     }
 
     /// A new run.
-    fn begin(&self) -> Result<ExitCode> {
+    fn begin(&self) -> Result<Outcome> {
         let mut config = self.settings.config()?;
         if config.data.data_dir.is_none() && KNOWN_NAMES.contains(&config.data.dataset.as_str()) {
             // Kept in the run, so that later commands find the files without the variable.
@@ -128,7 +139,7 @@ impl Train {
     }
 
     /// A run that exists.
-    fn resume(&self, path: &Path) -> Result<ExitCode> {
+    fn resume(&self, path: &Path) -> Result<Outcome> {
         let allowed = ["run.epochs", "run.steps", "run.device", "run.matmul", "data.data-dir"];
         let (run, config) = RunFolder::open(path)?;
         // Only of a dataset that is known it can be said whether it is the same one in another place.
@@ -161,7 +172,7 @@ impl Train {
                 2 * epochs,
                 path = run.path().display(),
             ))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Outcome::Finished);
         }
         let session = open_session(&config, &dataset, run.read_record()?)?;
         run.write_config(&config)?;
@@ -189,7 +200,7 @@ fn train(
     session: Session,
     start: Start<'_>,
     notes: &[String],
-) -> Result<ExitCode> {
+) -> Result<Outcome> {
     let interrupt = watch_for_interrupts()?;
     say(announcement(run, config, dataset, &session, start, notes).trim_end());
     let total = config.total_steps(dataset.train.count);
@@ -210,23 +221,28 @@ fn train(
             thousands(total as usize),
             run.path().display()
         ));
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(Outcome::Interrupted);
     }
     let history = MetricsFile::read(run.file("metrics.csv"))?;
     let files = draw(run, config, dataset, &mut trainer.into_session()?, &history)?;
     print(&summary(run, config, dataset, &history, &state, &files))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Outcome::Finished)
 }
 
-/// A flag that the first Ctrl-C sets; the second one ends the program.
+/// A flag that the first Ctrl-C sets; the second one ends the program. Not set yet, also where another part of the command
+/// has watched before.
 pub(super) fn watch_for_interrupts() -> Result<&'static AtomicBool> {
     static INTERRUPT: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        if INTERRUPT.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    })
-    .map_err(|error| Error::Internal(format!("no handler for Ctrl-C: {error}")))?;
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.swap(true, Ordering::Relaxed) {
+        ctrlc::set_handler(|| {
+            if INTERRUPT.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        })
+        .map_err(|error| Error::Internal(format!("no handler for Ctrl-C: {error}")))?;
+    }
+    INTERRUPT.store(false, Ordering::Relaxed);
     Ok(&INTERRUPT)
 }
 

@@ -108,6 +108,11 @@ fn trimmed(shape: &[usize]) -> &[usize] {
 }
 
 impl Weights {
+    /// The tensor called `name`: its shape and its numbers.
+    pub fn get(&self, name: &str) -> Option<&(Vec<usize>, Vec<f32>)> {
+        self.tensors.get(name)
+    }
+
     /// The tensors of the safetensors file at `path`, or of the run or the model of diffusers in the folder there. Half
     /// precision and bfloat16 become single precision. The optimizer's moments are left out; moving averages of parameters,
     /// where a run has them, take the place of the parameters.

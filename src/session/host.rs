@@ -118,6 +118,16 @@ impl Host {
         self.executor.write(buffer, 0, words)
     }
 
+    /// Write words from element `offset` of a buffer on.
+    pub(crate) fn write_at(&mut self, buffer: BufferId, offset: usize, words: &[u32]) -> Result<()> {
+        self.executor.write(buffer, offset, words)
+    }
+
+    /// Read `length` elements of a buffer from `offset` on.
+    pub(crate) fn read_at(&mut self, buffer: BufferId, offset: usize, length: usize) -> Result<Vec<u32>> {
+        self.executor.read(buffer, offset, length)
+    }
+
     /// Write numbers from the start of a buffer.
     pub(crate) fn write_flat(&mut self, buffer: BufferId, values: &[f32]) -> Result<()> {
         self.executor.write(buffer, 0, bits(values))
