@@ -11,6 +11,7 @@ use super::{Racing, Track, Wheel};
 use crate::cpu::Painter;
 use crate::scene as layout;
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Words of a road.
 pub const ROAD_WORDS: usize = layout::ROAD_WORDS;
@@ -22,7 +23,8 @@ pub const FRAME: usize = layout::FRAME;
 pub const FRAME_VALUES: usize = layout::FRAME_VALUES;
 
 /// How the world is seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Camera {
     /// Along the hull, as in gymnasium: 61.7 by 49.4 units, of which a frame shows the upper 7/8.
     #[default]
