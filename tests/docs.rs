@@ -93,15 +93,25 @@ fn flags() -> BTreeMap<String, BTreeSet<String>> {
     let names = commands.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
     // `--flip[=<BOOL>]`
     let plain = |word: &str| word.split('[').next().unwrap_or(word).to_string();
-    names
-        .map(|line| {
-            let name = line.split_whitespace().next().unwrap();
-            let help = printed(&[name, "--help"]);
+    let mut flags: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for name in names.map(|line| line.split_whitespace().next().unwrap().to_string()) {
+        let mut commands = vec![vec![name.clone()]];
+        // A command of several: those of `vae world` are known by the flags of all.
+        let help = printed(&[&name, "--help"]);
+        let nested = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let nested =
+            nested.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+        commands.extend(nested.map(|nested| vec![name.clone(), nested.to_string()]));
+        let own = flags.entry(name).or_default();
+        for command in commands {
+            let words: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+            let help = printed(&words);
             let entries = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
             let words = entries.flat_map(|line| line.split_whitespace().take(2));
-            (name.to_string(), words.filter(|word| word.starts_with("--")).map(plain).collect())
-        })
-        .collect()
+            own.extend(words.filter(|word| word.starts_with("--")).map(plain));
+        }
+    }
+    flags
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `vae reproduce`.
 
 mod outcome;
+mod world;
 
 use super::output::{print, say, sign_of_life};
 use super::train::{Display, INTERRUPTED, watch_for_interrupts};
@@ -64,6 +65,15 @@ pub(crate) struct Reproduce {
     device: Option<DeviceChoice>,
 }
 
+/// The error of a new reproduction in the place of another.
+fn held(out: &Path) -> Error {
+    let shown = out.display();
+    let hint = format!(
+        "go on with it with 'vae reproduce --resume {shown}', replace it with --overwrite, or name another folder"
+    );
+    Error::setting("--out", format!("{shown} holds a reproduction already"), hint)
+}
+
 fn absolute(path: PathBuf) -> Result<PathBuf> {
     std::path::absolute(&path).map_err(|source| Error::io(path, source))
 }
@@ -85,14 +95,16 @@ impl Reproduce {
             }
             (None, None) => return self.list(),
         };
+        if request.recipe == world::NAME {
+            if self.resume.is_none() && Request::exists(&out) {
+                return Err(held(&out));
+            }
+            return world::run(&request, &out, self.resume.is_some());
+        }
         let recipe = recipe(&request.recipe)?;
         let variants = chosen(&recipe, &request)?;
         if self.resume.is_none() && !self.overwrite && Request::exists(&out) {
-            let shown = out.display();
-            let hint = format!(
-                "go on with it with 'vae reproduce --resume {shown}', replace it with --overwrite, or name another folder"
-            );
-            return Err(Error::setting("--out", format!("{shown} holds a reproduction already"), hint));
+            return Err(held(&out));
         }
         if self.resume.is_none() {
             outcome::check(&out, self.overwrite)?;
@@ -374,6 +386,8 @@ fn list() -> Result<ExitCode> {
         .iter()
         .map(|recipe| [recipe.name.to_string(), recipe.variants.len().to_string(), recipe.title.clone()])
         .collect();
+    let mut rows = rows;
+    rows.push([world::NAME.to_string(), vae::world::PUBLISHED.len().to_string(), world::TITLE.to_string()]);
     print(&table(["recipe", ">variants", "what it reproduces"], &rows))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,53 @@
+//! `vae world collect`.
+
+use super::flags::{DeviceFlag, FrameFlags, OutsideFlags, by_flags};
+use super::stages;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use vae::Result;
+use vae::world::environment::Environment;
+use vae::world::{WorldFolder, WorldSettings};
+
+/// Drive the environment by the random policy of the paper, or by a trained controller, and keep what was seen: the frames that V and M learn from
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The frames go to OUT/frames.npz, with actions, rewards and the numbers of episodes: NumPy reads it, and so does every command that \
+takes pictures.
+
+Examples:
+  vae world collect --out runs/world
+  vae world collect --out runs/world --frames 20000 --camera velocity
+  vae world collect --out runs/second --controller runs/world     # the paper's iteration
+  vae data runs/world/frames.npz:frames     # look at the pictures")]
+pub(super) struct Collect {
+    /// The folder of the new world
+    #[arg(long, value_name = "FOLDER", default_value = "runs/world")]
+    out: PathBuf,
+    /// Let the controller of this world drive, not the random policy: its frames are of more of the road
+    #[arg(long, value_name = "RUN")]
+    controller: Option<PathBuf>,
+    #[command(flatten)]
+    frames: FrameFlags,
+    #[command(flatten)]
+    outside: OutsideFlags,
+    #[command(flatten)]
+    device: DeviceFlag,
+}
+
+impl Collect {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let mut settings = WorldSettings::default();
+        self.frames.over(&mut settings);
+        let teacher = self.controller.as_deref().map(WorldFolder::open).transpose()?;
+        let outside = self.outside.start()?;
+        settings.environment.outside = outside.as_ref().map(|it| it.version().to_string());
+        let folder = WorldFolder::create(&self.out, settings).map_err(by_flags)?;
+        let environment: Box<dyn Environment> = match outside {
+            Some(outside) => Box::new(outside),
+            None => stages::native(&folder),
+        };
+        let policy = stages::policy(teacher.as_ref(), &self.device.device, environment.count())?;
+        stages::exit(stages::collect_in(&folder, environment, policy)?)
+    }
+}
