@@ -99,8 +99,8 @@ fn flags() -> BTreeMap<String, BTreeSet<String>> {
         // A command of several: those of `vae world` are known by the flags of all.
         let help = printed(&[&name, "--help"]);
         let nested = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-        let nested =
-            nested.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+        let nested = nested.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+        let nested = nested.filter_map(|line| line.split_whitespace().next());
         commands.extend(nested.map(|nested| vec![name.clone(), nested.to_string()]));
         let own = flags.entry(name).or_default();
         for command in commands {

@@ -30,7 +30,7 @@ pub struct DreamNumbers {
     pub largest: f64,
     /// KL divergence to N(0, I) of the normal distribution with the means and variances of the dreamt latents, nats.
     pub dreamt_divergence: f64,
-    /// The same of latents drawn for the frames that V and M learned from.
+    /// The same of latents drawn for the frames of all episodes that are as long, up to that step.
     pub encoded_divergence: f64,
 }
 
@@ -65,17 +65,16 @@ fn divergence(rows: impl Iterator<Item = f64>, latent: usize) -> f64 {
     sums.into_iter().map(of).sum()
 }
 
-/// Latents drawn for all frames of `episodes`.
-fn drawn(episodes: &[Episode], seed: u64) -> Vec<f64> {
-    let mut random = Philox::new(seed, stream::AGGREGATE, 0);
-    let all = episodes.iter().flat_map(|it| it.means.iter().zip(&it.log_variances));
-    all.map(|(mean, variance)| f64::from(*mean) + f64::from(*variance / 2.0).exp() * random.normal())
-        .collect()
+/// Latents drawn for the frames of `episode`, `[frames, latent]`.
+fn drawn(episode: &Episode, random: &mut Philox) -> Vec<f32> {
+    let pairs = episode.means.iter().zip(&episode.log_variances);
+    pairs.map(|(mean, variance)| mean + (variance / 2.0).exp() * random.normal() as f32).collect()
 }
 
 impl WorldFolder {
-    /// Let M dream [`DREAMS`] times for `steps` steps at `temperature`, from first frames of collected episodes, with C at the
-    /// wheel, and film some of the dreams through V.
+    /// Let M dream [`DREAMS`] times for `steps` steps at `temperature`, from first frames of collected episodes. The dreams that are
+    /// measured take the actions that were taken in these episodes, so that they can be compared with them; where no episode is
+    /// as long, they have as many steps as the longest. In the dreams that are filmed through V, C is at the wheel.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if V, M or C is missing; else if the device fails.
@@ -93,37 +92,44 @@ impl WorldFolder {
         };
         let latent = parameters.config.latent;
         let file = self.needed(self.memory().join(EPISODES), "train-m")?;
-        let Episodes { episodes, .. } = Episodes::load(&file)?;
-        if episodes.is_empty() {
+        let Episodes { episodes, actions: width, .. } = Episodes::load(&file)?;
+        let longest = episodes.iter().map(|it| it.actions.len() / width).max().unwrap_or(0);
+        if longest < 2 {
             let hint = "encode the frames again with vae world train-m";
             return Err(Error::checkpoint(file, "it holds no episodes", hint));
         }
-        let mut random = Philox::new(seed, stream::PRIOR, 0);
-        let mut first = Vec::new();
-        for _ in 0..DREAMS {
-            let episode = &episodes[random.random_range(0..episodes.len())];
-            let pairs = episode.means.iter().zip(&episode.log_variances).take(latent);
-            let draw =
-                |(mean, variance): (&f32, &f32)| mean + (variance / 2.0).exp() * random.normal() as f32;
-            first.extend(pairs.map(draw));
-        }
+        let measured = steps.min(longest - 1);
+        let long: Vec<&Episode> = episodes.iter().filter(|it| it.actions.len() > measured * width).collect();
+        let mut random = Philox::new(seed, stream::AGGREGATE, 0);
+        let drawn: Vec<Vec<f32>> = long.iter().map(|episode| drawn(episode, &mut random)).collect();
+        let chosen: Vec<usize> = (0..DREAMS).map(|_| random.random_range(0..long.len())).collect();
+        let first: Vec<f32> = chosen.iter().flat_map(|&number| drawn[number][..latent].to_vec()).collect();
+
         let mut dreamer = Dreamer::open(device, &parameters, DREAMS)?;
-        let hidden = parameters.config.hidden;
-        let mut policy = |_: usize, z: &[f32], h: &[f32]| {
-            let dreams = z.chunks(latent).zip(h.chunks(hidden));
-            dreams.flat_map(|(z, h)| inputs.act(&weights, z, h)).collect()
+        let mut recorded = |step: usize, _: &[f32], _: &[f32]| {
+            let of = |number: &usize| long[*number].actions[step * width..(step + 1) * width].to_vec();
+            chosen.iter().flat_map(of).collect()
         };
-        let how = Dreaming { steps, temperature, seed };
-        let Dream { latents, .. } = dreamer.dream(&first, &how, &mut policy)?;
+        let how = Dreaming { steps: measured, temperature, seed };
+        let Dream { latents, .. } = dreamer.dream(&first, &how, &mut recorded)?;
         let all = || latents.iter().flatten().map(|value| f64::from(*value));
+        let frames = drawn.iter().flat_map(|it| &it[latent..(measured + 1) * latent]);
         let numbers = DreamNumbers {
-            steps,
+            steps: measured,
             dreams: DREAMS,
             temperature,
             largest: all().fold(0.0, |most, value| f64::max(most, value.abs())),
             dreamt_divergence: divergence(all(), latent),
-            encoded_divergence: divergence(drawn(&episodes, seed).into_iter(), latent),
+            encoded_divergence: divergence(frames.map(|value| f64::from(*value)), latent),
         };
+
+        let hidden = parameters.config.hidden;
+        let mut driven = |_: usize, z: &[f32], h: &[f32]| {
+            let dreams = z.chunks(latent).zip(h.chunks(hidden));
+            dreams.flat_map(|(z, h)| inputs.act(&weights, z, h)).collect()
+        };
+        let how = Dreaming { steps, temperature, seed };
+        let Dream { latents, .. } = dreamer.dream(&first, &how, &mut driven)?;
         let shown: Vec<&Vec<f32>> = latents.iter().step_by(EVERY).collect();
         let mut vision = self.see(device, Vec::new())?;
         let mut tracks = Vec::new();

@@ -9,7 +9,9 @@ use vae::Result;
 use vae::world::environment::Environment;
 use vae::world::{WorldFolder, WorldSettings};
 
-/// Drive the environment by the random policy of the paper, or by a trained controller, and keep what was seen: the frames that V and M learn from
+/// Drive by the random policy of the paper, or by a trained controller, and keep the frames
+///
+/// V and M learn from what was seen.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The frames go to OUT/frames.npz, with actions, rewards and the numbers of episodes: NumPy reads it, and so does every command that \

@@ -13,8 +13,9 @@ use vae::{Error, Result};
 /// Let M dream by itself, and film its dreams through V
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each dream begins at the first frame of a collected episode; then every frame is one that M expects, and C acts on it. A higher \
-temperature draws what is less likely.
+Each dream begins at the first frame of a collected episode; then every frame is one that M expects, and in the film C acts on it. \
+The numbers are of dreams with the actions of these episodes, and so can be compared with their frames. A higher temperature draws \
+what is less likely.
 
 Examples:
   vae world dream runs/world

@@ -20,7 +20,7 @@ use vae::{Error, Result};
 /// Moments of a strip.
 const MOMENTS: usize = 10;
 
-/// Drive tracks that training did not see, and film the first: what the car sees, and what V makes of it
+/// Drive tracks that training did not see, and film the first
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Tracks are those of gymnasium's seeds: --first-seed 0 --episodes 100 are tracks 0 to 99 there. Training drives other seeds, from 900,000 on.

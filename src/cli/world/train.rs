@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use vae::Result;
 use vae::world::WorldFolder;
 
-/// Train V on the frames of a world: the convolutional autoencoder of the paper, as an ordinary run in RUN/vision
+/// Train V on the frames of a world, as an ordinary run in RUN/vision
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The run in RUN/vision is one of 'vae train --model world-models'; every other command takes it. The same command goes on where it was \
@@ -35,7 +35,7 @@ impl TrainVision {
     }
 }
 
-/// Encode the frames of a world with V, and train M on them: an LSTM whose output is a mixture density of the next latents
+/// Encode the frames of a world with V, and train M on them
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The loss is in nats for a latent dimension and a time step. The same command goes on where it was stopped.
