@@ -108,6 +108,12 @@ fn trimmed(shape: &[usize]) -> &[usize] {
 }
 
 impl Weights {
+    /// These tensors, of no file.
+    #[cfg(test)]
+    pub(crate) fn of(tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> Self {
+        Self { path: PathBuf::new(), tensors }
+    }
+
     /// The tensor called `name`: its shape and its numbers.
     pub fn get(&self, name: &str) -> Option<&(Vec<usize>, Vec<f32>)> {
         self.tensors.get(name)

@@ -233,3 +233,7 @@ impl Rollout {
         Ok(kept)
     }
 }
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

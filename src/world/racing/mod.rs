@@ -14,7 +14,6 @@ mod body;
 mod car;
 mod check;
 mod driver;
-mod fleet;
 mod joint;
 mod picture;
 #[cfg(test)]
@@ -31,7 +30,6 @@ mod track;
 pub use car::{Car, Hull, Wheel};
 pub use check::{BOUNDS, MEASURES, Replay, check};
 pub use driver::Driver;
-pub use fleet::Fleet;
 pub use picture::{Camera, FRAME, FRAME_VALUES, Pictures, ROAD_WORDS, SCENE_WORDS, road, scene};
 pub use policy::RandomPolicy;
 pub use random::Pcg64;

@@ -242,28 +242,3 @@ fn a_braked_car_stops() {
     let hull = racing.car().hull;
     assert_eq!([hull.vx, hull.vy, hull.angular], [0.0; 3]);
 }
-
-#[test]
-fn a_fleet_drives_as_its_cars_do_alone() {
-    let seeds: Vec<u64> = (40..80).collect();
-    let drive = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let mut fleet = Fleet::new(&seeds);
-            let mut outcomes = vec![Outcome::default(); fleet.len()];
-            for step in 0..30 {
-                let actions: Vec<[f32; 3]> =
-                    (0..fleet.len()).map(|i| [(i + step) as f32 / 80.0 - 0.5, 0.7, 0.0]).collect();
-                fleet.step_where(|i| i > 0 || step < 10, &actions, &mut outcomes);
-            }
-            let cars: Vec<Car> = fleet.cars().iter().map(Racing::car).collect();
-            (cars, outcomes, fleet.cars()[0].time())
-        })
-    };
-    let (cars, outcomes, time) = drive(1);
-    assert_eq!(drive(3), (cars.clone(), outcomes.clone(), time));
-    assert!((time - 11.0 * STEP_SECONDS).abs() < 1e-9, "the first car has stopped: {time}");
-    let mut alone = Racing::new(seeds[39]);
-    let last = (0..30).map(|step| alone.step([(39 + step) as f32 / 80.0 - 0.5, 0.7, 0.0])).last();
-    assert_eq!((alone.car(), last), (cars[39], Some(outcomes[39])));
-}
