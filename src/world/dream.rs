@@ -11,7 +11,7 @@ use rand::RngExt;
 use serde::Serialize;
 
 /// Dreams that are measured.
-pub const DREAMS: usize = 16;
+pub const DREAMS: usize = 64;
 /// Of these, those that are filmed.
 const FILMED: usize = 3;
 /// One step in four is filmed.
@@ -28,6 +28,8 @@ pub struct DreamNumbers {
     pub temperature: f64,
     /// The largest |z| of all dreams.
     pub largest: f64,
+    /// The share of latents with |z| above 6.
+    pub beyond_six: f64,
     /// KL divergence to N(0, I) of the normal distribution with the means and variances of the dreamt latents, nats.
     pub dreamt_divergence: f64,
     /// The same of latents drawn for the frames of all episodes that are as long, up to that step.
@@ -36,12 +38,14 @@ pub struct DreamNumbers {
 
 impl std::fmt::Display for DreamNumbers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { steps, dreams, temperature, largest, dreamt_divergence, encoded_divergence } = self;
+        let Self { steps, dreams, temperature, largest, beyond_six, dreamt_divergence, encoded_divergence } =
+            self;
         let ratio = dreamt_divergence / encoded_divergence;
         write!(
             f,
-            "{dreams} dreams of {steps} steps at temperature {temperature}: |z| up to {largest:.2}; KL of all latents to N(0, I): \
-             {dreamt_divergence:.2} nats dreamt, {encoded_divergence:.2} of frames ({ratio:.2} times)"
+            "{dreams} dreams of {steps} steps at temperature {temperature}: |z| up to {largest:.2}, {:.4} % above 6; KL of all latents to N(0, I): \
+             {dreamt_divergence:.2} nats dreamt, {encoded_divergence:.2} of frames ({ratio:.2} times)",
+            100.0 * beyond_six
         )
     }
 }
@@ -119,6 +123,7 @@ impl WorldFolder {
             dreams: DREAMS,
             temperature,
             largest: all().fold(0.0, |most, value| f64::max(most, value.abs())),
+            beyond_six: all().filter(|value| value.abs() > 6.0).count() as f64 / all().count() as f64,
             dreamt_divergence: divergence(all(), latent),
             encoded_divergence: divergence(frames.map(|value| f64::from(*value)), latent),
         };

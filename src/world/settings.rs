@@ -126,13 +126,17 @@ impl WorldSettings {
     /// Settings for a look at the whole within minutes: fewer frames and steps, and episodes that end after 100 steps
     /// without a new tile.
     pub fn quick() -> Self {
-        let controller =
-            ControllerSettings { generations: 12, population: 16, patience: 100, ..Default::default() };
         Self {
             frames: FrameSettings { count: 20_000, ..Default::default() },
-            vision: VisionSettings { steps: 800 },
-            memory: MemorySettings { steps: 200, ..Default::default() },
-            controller: ControllerSettings { episodes: 2, ..controller },
+            vision: VisionSettings { steps: 1000 },
+            memory: MemorySettings { steps: 300, ..Default::default() },
+            controller: ControllerSettings {
+                generations: 24,
+                population: 16,
+                episodes: 2,
+                patience: 100,
+                ..Default::default()
+            },
             ..Default::default()
         }
     }

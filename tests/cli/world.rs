@@ -78,6 +78,6 @@ fn a_world_learns_goes_on_drives_and_dreams() {
     let dream = place.path("dream.gif");
     let dreamt =
         vae(&["world", "dream", run, "--steps", "5", "--out", text(&dream)]).args(cpu).assert().success();
-    dreamt.stdout(contains("16 dreams of 5 steps"));
+    dreamt.stdout(contains("64 dreams of 5 steps"));
     assert!(dream.is_file());
 }
