@@ -37,7 +37,8 @@ impl WorldFolder {
         }
         if let Some(part) = PARTS.into_iter().find(|part| path.join(part).exists()) {
             let problem = format!("{} holds {part} already", path.display());
-            return Err(Error::setting("--out", problem, "name another folder"));
+            let hint = "name another folder; vae world run goes on with a world, and its other stages take the folder itself";
+            return Err(Error::setting("--out", problem, hint));
         }
         std::fs::create_dir_all(path).map_err(|source| Error::io(path, source))?;
         let folder = Self { path: path.to_path_buf(), settings };

@@ -170,21 +170,21 @@ impl WorldSettings {
     /// [`Error::Setting`] naming the key.
     pub fn check(&self) -> Result<()> {
         let (memory, controller) = (&self.memory, &self.controller);
-        let least = [
-            ("frames.count", self.frames.count, 200),
-            ("memory.batch", memory.batch, 1),
-            ("memory.sequence", memory.sequence, 1),
-            ("memory.hidden", memory.hidden, 1),
-            ("controller.population", controller.population, 4),
-            ("controller.episodes", controller.episodes, 1),
-            ("controller.longest", controller.longest, 1),
+        let ranges = [
+            ("frames.count", self.frames.count, 200..=MOST_FRAMES),
+            ("memory.batch", memory.batch, 1..=100_000),
+            ("memory.sequence", memory.sequence, 1..=100_000),
+            ("memory.hidden", memory.hidden, 1..=512),
+            ("controller.population", controller.population, 4..=100_000),
+            ("controller.episodes", controller.episodes, 1..=100_000),
+            ("controller.longest", controller.longest, 1..=1_000_000),
         ];
-        if let Some((key, is, least)) = least.into_iter().find(|(_, is, least)| is < least) {
-            return Err(Error::setting(key, format!("{is} is too few"), format!("give {least} or more")));
-        }
-        if self.frames.count > MOST_FRAMES {
-            let problem = format!("{} frames do not fit into a file", self.frames.count);
-            return Err(Error::setting("frames.count", problem, format!("give {MOST_FRAMES} or fewer")));
+        for (key, is, range) in ranges {
+            if !range.contains(&is) {
+                let few = if is < *range.start() { "few" } else { "many" };
+                let hint = format!("give {} to {}", range.start(), range.end());
+                return Err(Error::setting(key, format!("{is} is too {few}"), hint));
+            }
         }
         if !(controller.sigma.is_finite() && controller.sigma > 0.0) {
             let problem = format!("{} is not above 0", controller.sigma);

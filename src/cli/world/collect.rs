@@ -3,7 +3,7 @@
 use super::flags::{DeviceFlag, FrameFlags, OutsideFlags, by_flags};
 use super::stages;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vae::Result;
 use vae::world::environment::Environment;
@@ -44,7 +44,7 @@ impl Collect {
         let teacher = self.controller.as_deref().map(WorldFolder::open).transpose()?;
         let outside = self.outside.start()?;
         settings.environment.outside = outside.as_ref().map(|it| it.version().to_string());
-        let folder = WorldFolder::create(&self.out, settings).map_err(by_flags)?;
+        let folder = begun(&self.out, settings)?;
         let environment: Box<dyn Environment> = match outside {
             Some(outside) => Box::new(outside),
             None => stages::native(&folder),
@@ -52,4 +52,16 @@ impl Collect {
         let policy = stages::policy(teacher.as_ref(), &self.device.device, environment.count())?;
         stages::exit(stages::collect_in(&folder, environment, policy)?)
     }
+}
+
+/// The folder of a new world, or of one that was stopped before it had frames.
+fn begun(out: &Path, settings: WorldSettings) -> Result<WorldFolder> {
+    if WorldFolder::is_at(out) {
+        let mut folder = WorldFolder::open(out)?;
+        if !folder.frames().exists() {
+            folder.change(settings).map_err(by_flags)?;
+            return Ok(folder);
+        }
+    }
+    WorldFolder::create(out, settings).map_err(by_flags)
 }

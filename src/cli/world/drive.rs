@@ -89,7 +89,8 @@ impl Drive {
             folder = folder.with_inputs(inputs);
         }
         let out = self.out.clone().unwrap_or_else(|| folder.file("drive.gif"));
-        let seeds: Vec<u64> = (self.first_seed..).take(self.episodes).collect();
+        let seeds: Vec<u64> =
+            (0..self.episodes as u64).map(|track| self.first_seed.wrapping_add(track)).collect();
         let found = match self.outside.start()? {
             Some(environment) => drive_in(
                 &folder,

@@ -51,7 +51,7 @@ pub(super) struct FrameFlags {
     #[arg(long, value_name = "CAMERA", value_enum, hide_possible_values = true)]
     camera: Option<Camera>,
     /// Seed of everything random [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1 << 31))]
     seed: Option<u64>,
 }
 

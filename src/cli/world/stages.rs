@@ -117,7 +117,10 @@ pub(super) fn collect_in(
     let found = folder.collect((environment.as_mut(), policy.as_mut()), interrupt, &mut |frames| {
         line.show(|| format!("{} of {} frames", thousands(frames), thousands(wanted)));
     })?;
-    let Some(found) = found else { return Ok(interrupted(&mut line, folder, "run --out")) };
+    let Some(found) = found else {
+        line.keep("interrupted; frames are kept once all are there, and the same command begins again");
+        return Ok(Outcome::Interrupted);
+    };
     let seconds = began.elapsed().as_secs_f64();
     let returns: Vec<f64> = found.returns();
     line.keep(&format!(
