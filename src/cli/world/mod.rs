@@ -22,8 +22,8 @@ The environment is a car on a random track, seen from above: CarRacing-v3 of gym
 rewards and positions are those of gymnasium's seeds.
 
 Examples:
-  vae world run --out runs/world --quick          all of it, within minutes
-  vae world drive runs/world --out pictures.gif   what it has learned
+  vae world run --out runs/world --quick          # all of it, within minutes
+  vae world drive runs/world --out pictures.gif   # what it has learned
   vae world dream runs/world
   vae world check golden.json")]
 pub(crate) struct World {
