@@ -176,7 +176,7 @@ impl Actions {
 
 impl WorldFolder {
     /// Let `policy` drive in `environment` until there are as many frames as the settings ask for, and write them. An episode
-    /// ends with the track, off the field, or after [`LONGEST`] steps.
+    /// ends with the track, off the field, or after 1000 steps.
     ///
     /// # Errors
     /// If the environment or the policy fails, or the file cannot be written; `None` if `interrupt` was set: nothing is written
