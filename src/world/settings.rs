@@ -131,8 +131,7 @@ impl WorldSettings {
             vision: VisionSettings { steps: 1000 },
             memory: MemorySettings { steps: 300, ..Default::default() },
             controller: ControllerSettings {
-                generations: 24,
-                population: 16,
+                generations: 20,
                 episodes: 2,
                 patience: 100,
                 ..Default::default()
