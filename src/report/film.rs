@@ -8,7 +8,7 @@ use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame, RgbImage, imageops};
 use plotters::style::text_anchor::{HPos, VPos};
 
-/// Each pixel of a moving picture becomes so many across.
+/// By how much moving pictures are enlarged.
 const FACTOR: u32 = 3;
 /// Space around moving pictures.
 const GAP: u32 = 8;

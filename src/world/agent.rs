@@ -74,7 +74,7 @@ struct Ports {
     latents: Port,
 }
 
-/// V, M and C for a number of cars, each with weights of C and a state of M that are its own.
+/// V, M and C for a number of cars. Each car has its weights of C and its state of M.
 #[derive(Debug)]
 pub struct Agent {
     host: Host,

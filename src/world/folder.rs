@@ -49,7 +49,7 @@ impl WorldFolder {
     /// The world in the folder `path`.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if there is none, or its settings cannot be read.
+    /// [`Error::Checkpoint`] if `path` holds no world, or its settings cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join(SETTINGS);
         if !file.is_file() {
@@ -68,9 +68,21 @@ impl WorldFolder {
     /// Change the settings, here and in the file.
     ///
     /// # Errors
-    /// [`Error::Setting`] if one makes no sense; [`Error::Io`] if the file cannot be written.
+    /// [`Error::Setting`] if one makes no sense, or is of frames that are there already; [`Error::Io`] if the file cannot be
+    /// written.
     pub fn change(&mut self, settings: WorldSettings) -> Result<()> {
         settings.check()?;
+        let (old, new) = (&self.settings, &settings);
+        let of_frames = [
+            ("frames.count", old.frames.count != new.frames.count),
+            ("frames.seed", old.frames.seed != new.frames.seed),
+            ("environment.camera", old.environment != new.environment),
+        ];
+        let changed = of_frames.into_iter().find(|(_, changed)| *changed);
+        if let Some((key, _)) = changed.filter(|_| self.frames().exists()) {
+            let problem = format!("{} has its frames already", self.path.display());
+            return Err(Error::setting(key, problem, "leave it out, or begin a new world in another folder"));
+        }
         if settings != self.settings {
             settings.write(&self.file(SETTINGS))?;
             self.settings = settings;

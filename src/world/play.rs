@@ -35,7 +35,7 @@ pub trait Policy {
 pub struct AtRandom(Vec<RandomPolicy>);
 
 impl AtRandom {
-    /// For so many seats.
+    /// For `seats` seats.
     pub fn new(seats: usize) -> Self {
         Self((0..seats as u64).map(RandomPolicy::new).collect())
     }
@@ -190,7 +190,7 @@ pub struct Native {
 }
 
 impl Native {
-    /// So many cars.
+    /// `count` cars.
     pub fn new(count: usize, camera: Camera) -> Self {
         Self { seats: (0..count).map(|_| None).collect(), camera }
     }

@@ -36,7 +36,7 @@ pub struct Episode {
     pub lap: bool,
 }
 
-/// When an episode ends, beside its own end.
+/// When an episode ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most steps.

@@ -51,6 +51,10 @@ fn a_world_learns_goes_on_drives_and_dreams() {
         .success()
         .stderr(contains("1,000 frames"));
     vae(&["world", "collect", "--out", run]).assert().failure().stderr(contains("holds world.toml already"));
+    let other = vae(&["world", "run", "--out", run, "--frames", "300"]).assert().failure();
+    other.stderr(contains("--frames").and(contains("has its frames already")));
+    let quick = vae(&["world", "run", "--out", run, "--quick"]).assert().failure();
+    quick.stderr(contains("--quick").and(contains("has other settings")));
     let early = vae(&["world", "train-m", run]).args(cpu).assert().failure();
     early.stderr(contains("it is not there yet").and(contains("vae world train-v")));
     vae(&["world", "train-v", run, "--vision-steps", "2"]).args(cpu).assert().success();

@@ -152,6 +152,8 @@ pub(super) fn by_flags(error: Error) -> Error {
     let Error::Setting { setting, problem, hint } = error else { return error };
     let flag = match setting.as_str() {
         "frames.count" => "--frames",
+        "frames.seed" => "--seed",
+        "environment.camera" => "--camera",
         "memory.batch" | "memory.batch-size" => "--sequences",
         "memory.sequence" | "memory.steps" => "--sequence",
         "memory.hidden" => "--memory-units",

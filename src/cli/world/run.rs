@@ -7,9 +7,9 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use vae::Result;
 use vae::train::Outcome;
 use vae::world::{WorldFolder, WorldSettings};
+use vae::{Error, Result};
 
 /// All of World Models: collect frames, train V and M, evolve C, and drive
 #[derive(Debug, Args)]
@@ -48,14 +48,18 @@ impl Run {
             self.memory.over(settings);
             self.controller.over(settings);
         };
+        let mut wanted = if self.quick { WorldSettings::quick() } else { WorldSettings::default() };
+        over(&mut wanted);
         let folder = if WorldFolder::is_at(&self.out) {
             let mut folder = WorldFolder::open(&self.out)?;
+            if self.quick && *folder.settings() != wanted {
+                let problem = format!("the world in {} has other settings", self.out.display());
+                return Err(Error::setting("--quick", problem, "leave it out to go on with that world"));
+            }
             changed(&mut folder, over)?;
             folder
         } else {
-            let mut settings = if self.quick { WorldSettings::quick() } else { WorldSettings::default() };
-            over(&mut settings);
-            WorldFolder::create(&self.out, settings).map_err(by_flags)?
+            WorldFolder::create(&self.out, wanted).map_err(by_flags)?
         };
         let device = &self.device.device;
         let mut times = Vec::new();

@@ -83,7 +83,7 @@ pub(super) fn native(folder: &WorldFolder) -> Box<dyn Environment> {
     Box::new(Native::new(SEATS, folder.settings().environment.camera))
 }
 
-/// The random policy, or the controller of the world `teacher`, for so many seats.
+/// The random policy, or the controller of the world `teacher`, for `seats` seats.
 pub(super) fn policy(
     teacher: Option<&WorldFolder>,
     device: &DeviceChoice,

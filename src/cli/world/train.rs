@@ -65,7 +65,7 @@ impl TrainMemory {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every generation is saved: the same command goes on where it was stopped, and with more --generations it goes on after the last one. \
-Every tenth generation the mean of the candidates drives 16 tracks of its own.
+Every tenth generation, and after the last, the mean of the candidates drives 16 other tracks.
 
 Examples:
   vae world train-c runs/world

@@ -30,7 +30,7 @@ pub struct MemoryConfig {
     pub learning_rate: f64,
     /// Largest size of each number of a gradient; 0 for no limit.
     pub clip_value: f64,
-    /// Every so many-th episode is held out.
+    /// One episode in this many is held out.
     pub held_out: usize,
     /// Training steps from one evaluation on held-out sequences to the next.
     pub evaluate_every: u64,
