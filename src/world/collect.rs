@@ -14,8 +14,6 @@ use std::sync::atomic::AtomicBool;
 const LONGEST: usize = 1000;
 /// The seed of the first track that frames are collected on; the tracks before are for driving.
 const FIRST_SEED: u64 = 1_000_000;
-/// Episodes, at least, that are played before the next ones begin.
-const TOGETHER: usize = 32;
 
 /// What an episode showed: action `t` was taken at frame `t`, and reward `t` followed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,7 +63,7 @@ impl Recording {
         let limits = Limits { steps: LONGEST, patience: 0 };
         let mut seed = first_seed;
         while left > 0 {
-            let seeds: Vec<u64> = (seed..).take(TOGETHER.max(environment.count())).collect();
+            let seeds: Vec<u64> = (seed..).take(environment.count()).collect();
             seed += seeds.len() as u64;
             let mut records = vec![Record::default(); seeds.len()];
             let mut keep = |step: &Played<'_>| -> Result<()> {
