@@ -47,7 +47,7 @@ const FIELD = 333.33334;
 const BEFORE_TILES = 1u + SQUARES * SQUARES;
 const BEFORE_CAR = BEFORE_TILES + 2u * TILES;
 
-// Corners (x, y) 0 and 1, then 2 and 3; a negative colour where there is none.
+// Corners (x, y) 0 and 1, then 2 and 3; a negative colour for an absent one.
 struct Quad {
     near: vec4<f32>,
     far: vec4<f32>,
